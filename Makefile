@@ -1,0 +1,85 @@
+# Makefile: builds evaudit with PGXS.
+#
+#   make && make install        the extension, for the server of PG_CONFIG
+#   make installcheck           regress and isolation tests on a running server
+#   make check-tap              TAP tests: private clusters and a real broker
+#   make lint                   format, layers, exported symbols
+
+EXTENSION = evaudit
+EXTVERSION = 1.0
+MODULE_big = evaudit
+
+SRCS = $(sort $(wildcard src/*.c src/*/*.c))
+OBJS = $(SRCS:.c=.o)
+OWN_HEADERS = $(wildcard src/*/*.h)
+
+# The install script is joined from its parts, in the order of dependency.
+SQL_PARTS = $(addprefix sql/, schema.sql audit.sql events.sql topics.sql \
+	sources.sql stats.sql restore.sql grants.sql)
+DATA_built = sql/$(EXTENSION)--$(EXTVERSION).sql
+
+# Each release brings a delta, from the one before, for ALTER EXTENSION UPDATE.
+DATA = $(wildcard sql/$(EXTENSION)--*--*.sql)
+
+PKG_CONFIG ?= pkg-config
+PG_CPPFLAGS = -I$(CURDIR)/src $(shell $(PKG_CONFIG) --cflags rdkafka)
+PG_CFLAGS = -std=gnu11 -Wextra -Wno-unused-parameter \
+	-Wno-missing-field-initializers -Wno-sign-compare \
+	$(if $(WERROR),-Werror)
+SHLIB_LINK = $(shell $(PKG_CONFIG) --libs rdkafka)
+
+# Expected output is looked for in the folder of output first: ./expected.
+REGRESS = $(sort $(patsubst test/sql/%.sql,%,$(wildcard test/sql/*.sql)))
+REGRESS_OPTS = --inputdir=test --outputdir=. --load-extension=evaudit
+ISOLATION = $(sort $(patsubst test/specs/%.spec,%,$(wildcard test/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=test --outputdir=. --load-extension=evaudit
+EXTRA_CLEAN = results regression.diffs regression.out test/tmp_check \
+	test/tools/kafka_tool demo/broker
+
+# LLVM bitcode is never inlined for code that waits on a broker.
+override with_llvm = no
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+# PGXS tracks no header dependencies; a small tree can afford to name all.
+$(OBJS): $(OWN_HEADERS)
+
+$(DATA_built): $(SQL_PARTS)
+	cat $^ > $@
+
+# Programs that the tests and the demo use.
+TOOL_CFLAGS = -std=gnu11 -O2 -Wall -Wextra -Wno-unused-parameter \
+	$(if $(WERROR),-Werror) $(shell $(PKG_CONFIG) --cflags rdkafka)
+TOOL_SRCS = $(wildcard test/tools/*.c)
+
+tools: test/tools/kafka_tool demo/broker
+
+test/tools/kafka_tool: $(TOOL_SRCS) $(wildcard test/tools/*.h)
+	$(CC) $(TOOL_CFLAGS) -o $@ $(TOOL_SRCS) $(SHLIB_LINK)
+
+demo/broker: demo/broker.c
+	$(CC) $(TOOL_CFLAGS) -o $@ $< $(SHLIB_LINK)
+
+# TAP tests run private servers of the installed extension, or of the one
+# that EVAUDIT_CONF leads to; those of a broker need EVAUDIT_KAFKA_JARS.
+# PostgreSQL's Perl modules of one version drive servers of the others.
+PG_PERL ?= $(firstword $(wildcard $(top_srcdir)/src/test/perl/PostgreSQL/.. \
+	/usr/lib/postgresql/*/lib/pgxs/src/test/perl))
+PROVE_TESTS ?= $(sort $(wildcard test/t/*.t))
+
+check-tap: tools
+	rm -rf test/tmp_check
+	mkdir -p test/tmp_check
+	PATH="$(bindir):$$PATH" PG_REGRESS="$(top_builddir)/src/test/regress/pg_regress" \
+	TESTDIR="$(CURDIR)/test" TESTDATADIR="$(CURDIR)/test/tmp_check" \
+	TESTLOGDIR="$(CURDIR)/test/tmp_check/log" \
+	EVAUDIT_KAFKA_TOOL="$(CURDIR)/test/tools/kafka_tool" \
+	EVAUDIT_BROKER="$(CURDIR)/demo/broker" \
+	prove -I "$(PG_PERL)" -I test/lib $(PROVE_FLAGS) $(PROVE_TESTS)
+
+lint: all
+	scripts/lint
+
+.PHONY: tools check-tap lint

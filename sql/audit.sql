@@ -1,0 +1,136 @@
+-- audit.sql: the audited table configuration, audit and how tables come to it.
+
+CREATE TABLE @extschema@.configuration (
+	key text PRIMARY KEY,
+	value jsonb
+);
+COMMENT ON TABLE @extschema@.configuration IS
+	'settings of the application by key; every change is in audit';
+COMMENT ON COLUMN @extschema@.configuration.key IS 'name of the setting';
+COMMENT ON COLUMN @extschema@.configuration.value IS 'its value, any JSON';
+REVOKE ALL ON @extschema@.configuration FROM PUBLIC;
+
+-- Rows are written by evaudit.capture(), past constraints and defaults.
+CREATE TABLE @extschema@.audit (
+	id uuid NOT NULL,
+	relation text NOT NULL,
+	item_key text,
+	operation text NOT NULL,
+	modification_time timestamptz NOT NULL,
+	updated_attribute text,
+	old_value jsonb,
+	new_value jsonb,
+	actor text,
+	request_id text,
+	session_role text NOT NULL,
+	application_name text,
+	client_addr inet,
+	xid xid8 NOT NULL,
+	seq bigint PRIMARY KEY
+);
+REVOKE ALL ON @extschema@.audit FROM PUBLIC;
+
+-- One number at a time: the numbers of a row's changes follow each other.
+CREATE SEQUENCE @extschema@.audit_seq_seq OWNED BY @extschema@.audit.seq;
+ALTER TABLE @extschema@.audit
+	ALTER seq SET DEFAULT pg_catalog.nextval('@extschema@.audit_seq_seq');
+REVOKE ALL ON SEQUENCE @extschema@.audit_seq_seq FROM PUBLIC;
+
+-- Ids come in runs, so that their index grows like one on numbers.
+CREATE UNIQUE INDEX audit_id_idx ON @extschema@.audit (id);
+-- The pattern operators compare bytes, whatever the database's collation,
+-- and serve a plain = all the same.
+CREATE INDEX audit_item_key_idx ON @extschema@.audit
+	(item_key text_pattern_ops, relation text_pattern_ops);
+
+COMMENT ON TABLE @extschema@.audit IS
+	'every change of the tracked tables, written in the transaction of the change';
+COMMENT ON COLUMN @extschema@.audit.id IS 'version 4 uuid of this audit row';
+COMMENT ON COLUMN @extschema@.audit.relation IS
+	'the tracked table, schema-qualified; of a partition, the table given to track()';
+COMMENT ON COLUMN @extschema@.audit.item_key IS
+	'key of the row before the change; a JSON array if it has several columns';
+COMMENT ON COLUMN @extschema@.audit.operation IS
+	'INSERT, UPDATE, DELETE or TRUNCATE';
+COMMENT ON COLUMN @extschema@.audit.modification_time IS
+	'when the change was made, by the server''s clock';
+COMMENT ON COLUMN @extschema@.audit.updated_attribute IS
+	'of an UPDATE, the attribute that this row tells of';
+COMMENT ON COLUMN @extschema@.audit.old_value IS
+	'value of the attribute, or the whole row, before the change';
+COMMENT ON COLUMN @extschema@.audit.new_value IS
+	'value of the attribute, or the whole row, after the change';
+COMMENT ON COLUMN @extschema@.audit.actor IS
+	'the setting evaudit.actor at the time';
+COMMENT ON COLUMN @extschema@.audit.request_id IS
+	'the setting evaudit.request_id at the time';
+COMMENT ON COLUMN @extschema@.audit.session_role IS 'session_user at the time';
+COMMENT ON COLUMN @extschema@.audit.application_name IS
+	'application_name at the time';
+COMMENT ON COLUMN @extschema@.audit.client_addr IS
+	'address of the client; NULL for a Unix socket or a background process';
+COMMENT ON COLUMN @extschema@.audit.xid IS
+	'the transaction of the change, the same for all its subtransactions';
+COMMENT ON COLUMN @extschema@.audit.seq IS
+	'order of capture: within a transaction, and among the changes of one row';
+
+CREATE FUNCTION @extschema@.document(audit @extschema@.audit) RETURNS jsonb
+	AS 'MODULE_PATHNAME', 'evaudit_document'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION @extschema@.document(@extschema@.audit) IS
+	'an audit row as a JSON document: SELECT a.document FROM audit a';
+
+CREATE FUNCTION evaudit.capture() RETURNS trigger
+	AS 'MODULE_PATHNAME', 'evaudit_capture' LANGUAGE C;
+COMMENT ON FUNCTION evaudit.capture() IS
+	'trigger of tracked tables: writes a row''s change to audit';
+
+CREATE FUNCTION evaudit.capture_truncate() RETURNS trigger
+	AS 'MODULE_PATHNAME', 'evaudit_capture_truncate' LANGUAGE C;
+COMMENT ON FUNCTION evaudit.capture_truncate() IS
+	'trigger of tracked tables: writes the rows that TRUNCATE removes to audit';
+
+CREATE FUNCTION evaudit.track(relation regclass) RETURNS void
+	AS 'MODULE_PATHNAME', 'evaudit_track' LANGUAGE C STRICT;
+COMMENT ON FUNCTION evaudit.track(regclass) IS
+	'begin to audit a table; its owner may';
+
+CREATE FUNCTION evaudit.untrack(relation regclass) RETURNS void
+	AS 'MODULE_PATHNAME', 'evaudit_untrack' LANGUAGE C STRICT;
+COMMENT ON FUNCTION evaudit.untrack(regclass) IS
+	'end the audit of a table; what was audited stays';
+
+-- The server clones row triggers to new partitions, but not those of TRUNCATE.
+CREATE FUNCTION evaudit.track_partitions() RETURNS event_trigger
+	AS 'MODULE_PATHNAME', 'evaudit_track_partitions' LANGUAGE C;
+COMMENT ON FUNCTION evaudit.track_partitions() IS
+	'event trigger: has TRUNCATE of new partitions of tracked tables audited';
+CREATE EVENT TRIGGER evaudit_track_partitions ON ddl_command_end
+	WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE')
+	EXECUTE FUNCTION evaudit.track_partitions();
+COMMENT ON EVENT TRIGGER evaudit_track_partitions IS
+	'has TRUNCATE of new partitions of tracked tables audited';
+
+CREATE FUNCTION evaudit.audit_stats(relation regclass, OUT rows_written bigint,
+	OUT last_written_at timestamptz)
+	AS 'MODULE_PATHNAME', 'evaudit_audit_stats' LANGUAGE C STRICT;
+COMMENT ON FUNCTION evaudit.audit_stats(regclass) IS
+	'what evaudit.stat_audit shows of one table';
+
+CREATE VIEW evaudit.stat_audit AS
+	SELECT t.tgrelid::pg_catalog.regclass AS relation,
+		t.tgenabled = 'A' AS enabled, s.rows_written, s.last_written_at
+	FROM pg_catalog.pg_trigger t, evaudit.audit_stats(t.tgrelid) s
+	WHERE t.tgfoid = 'evaudit.capture()'::pg_catalog.regprocedure
+		AND t.tgparentid = 0;
+COMMENT ON VIEW evaudit.stat_audit IS
+	'tracked tables, and what was audited of them since the server started';
+COMMENT ON COLUMN evaudit.stat_audit.relation IS 'the tracked table';
+COMMENT ON COLUMN evaudit.stat_audit.enabled IS
+	'false if somebody changed the trigger, so that changes may be missed';
+COMMENT ON COLUMN evaudit.stat_audit.rows_written IS
+	'audit rows committed; NULL without shared_preload_libraries';
+COMMENT ON COLUMN evaudit.stat_audit.last_written_at IS
+	'when the last of them was committed';
+
+SELECT evaudit.track('@extschema@.configuration');

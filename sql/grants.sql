@@ -1,0 +1,40 @@
+-- grants.sql: who may do what.  Nothing is granted but what stands here.
+
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA evaudit FROM PUBLIC;
+REVOKE ALL ON ALL TABLES IN SCHEMA evaudit FROM PUBLIC;
+
+GRANT USAGE ON SCHEMA evaudit TO PUBLIC;
+
+-- Each of these decides by itself: by the grants of the tables read or
+-- written, by owning the table to be tracked, by USAGE on the server, by
+-- membership in the owner of the source.
+GRANT EXECUTE ON FUNCTION
+	evaudit.track(regclass),
+	evaudit.untrack(regclass),
+	evaudit.capture(),
+	evaudit.capture_truncate(),
+	evaudit.publish(text, jsonb, text),
+	evaudit.redrive(bigint[]),
+	evaudit.redrive(text),
+	evaudit.create_source(text, name, text, jsonb),
+	evaudit.alter_source(text, jsonb),
+	evaudit.drop_source(text),
+	evaudit.pause_source(text),
+	evaudit.resume_source(text),
+	evaudit.seek_source(text, text),
+	evaudit.owns(name),
+	evaudit.source_stats(),
+	evaudit.partition_stats()
+TO PUBLIC;
+
+-- The caller's own rights on user_services decide.
+GRANT EXECUTE ON FUNCTION
+	evaudit.user_services_document(text),
+	@extschema@.services_for_user(text)
+TO PUBLIC;
+
+-- Each shows what belongs to the one who asks; stat_* all to pg_monitor.
+GRANT EXECUTE ON FUNCTION evaudit.audit_stats(regclass) TO pg_monitor;
+GRANT SELECT ON evaudit.stat_audit TO pg_monitor;
+GRANT SELECT, DELETE ON evaudit.dead_letters TO PUBLIC;
+GRANT SELECT ON evaudit.stat_sources, evaudit.stat_partitions TO PUBLIC;

@@ -1,0 +1,53 @@
+-- restore.sql: what pg_dump takes along, and what a restore may not do.
+
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.user_services', '');
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.audit', '');
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.audit_seq_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('evaudit.sources', '');
+SELECT pg_catalog.pg_extension_config_dump('evaudit.sources_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('evaudit.offsets', '');
+SELECT pg_catalog.pg_extension_config_dump('evaudit.dead_letter', '');
+SELECT pg_catalog.pg_extension_config_dump('evaudit.dead_letter_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('evaudit.topics',
+	'WHERE options IS DISTINCT FROM seed');
+
+-- A restored source must not take another database's messages: whatever row
+-- is inserted, by COPY too, runs nowhere until resume_source() says so.
+-- create_source() names the database after its insert.
+CREATE FUNCTION evaudit.forget_database() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'evaudit_forget_database';
+COMMENT ON FUNCTION evaudit.forget_database() IS
+	'trigger: a source that was restored runs nowhere';
+CREATE TRIGGER forget_database BEFORE INSERT ON evaudit.sources
+	FOR EACH ROW EXECUTE FUNCTION evaudit.forget_database();
+ALTER TABLE evaudit.sources ENABLE ALWAYS TRIGGER forget_database;
+
+-- A topic that comes with the extension is there when its dumped row arrives:
+-- what was altered of it is set.
+CREATE FUNCTION evaudit.restore_topic() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'evaudit_restore_topic';
+COMMENT ON FUNCTION evaudit.restore_topic() IS
+	'trigger: a dumped topic that came with the extension alters the one there';
+CREATE TRIGGER restore_topic BEFORE INSERT ON evaudit.topics
+	FOR EACH ROW WHEN (NEW.seed IS NOT NULL)
+	EXECUTE FUNCTION evaudit.restore_topic();
+ALTER TABLE evaudit.topics ENABLE ALWAYS TRIGGER restore_topic;
+
+-- Rows of configuration are dumped under the name of another table, whose
+-- trigger puts them in place.  Restored under their own name they would be
+-- audited a second time, in each restore anew.  The dump reads
+--   COPY (SELECT key, value FROM evaudit.configuration_dump UNION ALL ...)
+CREATE TABLE evaudit.configuration_dump (key text, value jsonb);
+COMMENT ON TABLE evaudit.configuration_dump IS
+	'always empty: carries configuration through pg_dump without auditing it anew';
+CREATE FUNCTION evaudit.restore_configuration() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'evaudit_restore_configuration';
+COMMENT ON FUNCTION evaudit.restore_configuration() IS
+	'trigger: put a dumped row of configuration in place, unaudited';
+CREATE TRIGGER restore_configuration
+	BEFORE INSERT ON evaudit.configuration_dump
+	FOR EACH ROW EXECUTE FUNCTION evaudit.restore_configuration();
+ALTER TABLE evaudit.configuration_dump
+	ENABLE ALWAYS TRIGGER restore_configuration;
+SELECT pg_catalog.pg_extension_config_dump('evaudit.configuration_dump',
+	'UNION ALL SELECT key, value FROM @extschema@.configuration');

@@ -1,0 +1,92 @@
+-- sources.sql: where events come from, and how far each source has got.
+
+CREATE FUNCTION evaudit.kafka_validator(options text[], catalog oid)
+RETURNS void
+LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'evaudit_kafka_validator';
+COMMENT ON FUNCTION evaudit.kafka_validator(text[], oid) IS
+	'checks the options of a server or user mapping of evaudit_kafka';
+
+CREATE FOREIGN DATA WRAPPER evaudit_kafka
+	NO HANDLER VALIDATOR evaudit.kafka_validator;
+COMMENT ON FOREIGN DATA WRAPPER evaudit_kafka IS
+	'Kafka clusters: options are librdkafka''s property names';
+
+CREATE TABLE evaudit.sources (
+	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	name text NOT NULL UNIQUE,
+	kind text NOT NULL,
+	owner name NOT NULL,
+	server name NOT NULL,
+	topic text NOT NULL,
+	options jsonb NOT NULL,
+	paused boolean NOT NULL DEFAULT false,
+	-- where it may run; a copy of the database has another oid, a restored
+	-- dump none (restore.sql): both wait for resume_source()
+	database oid,
+	-- a pending seek_source(); its number restarts the worker
+	seek text,
+	seek_number integer NOT NULL DEFAULT 0,
+	-- when its partitions were first looked up: those that appear later are
+	-- read from their beginning, whatever "start" says
+	started_at timestamptz
+);
+COMMENT ON TABLE evaudit.sources IS
+	'where events come from; see evaudit.stat_sources for how they do';
+
+-- No foreign key: pg_restore --jobs, which restores tables in any order, would
+-- trip over it.
+CREATE TABLE evaudit.offsets (
+	source_id bigint NOT NULL,
+	topic text NOT NULL,
+	partition integer NOT NULL,
+	next_offset bigint NOT NULL,
+	-- the last record read, by which a topic made anew is recognised
+	seen_offset bigint,
+	seen_time bigint,
+	seen_checksum bigint,
+	-- waits for seek_source(), since what follows next_offset is not there
+	stopped boolean NOT NULL DEFAULT false,
+	-- why it is not read; NULL while it is
+	error text,
+	PRIMARY KEY (source_id, topic, partition)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE evaudit.offsets IS
+	'how far each partition has been read, kept in the transaction of what was read';
+
+CREATE FUNCTION evaudit.create_source(name text, server name,
+									  topic text DEFAULT 'login',
+									  options jsonb DEFAULT '{}')
+RETURNS void
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_create_source';
+COMMENT ON FUNCTION evaudit.create_source(text, name, text, jsonb) IS
+	'read events of a topic from a server, as the current user; needs USAGE on the server';
+
+CREATE FUNCTION evaudit.alter_source(name text, options jsonb)
+RETURNS void
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_alter_source';
+COMMENT ON FUNCTION evaudit.alter_source(text, jsonb) IS
+	'set options of a source, others stay; null takes one back to its default';
+
+CREATE FUNCTION evaudit.drop_source(name text)
+RETURNS void
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_drop_source';
+COMMENT ON FUNCTION evaudit.drop_source(text) IS
+	'stop and forget a source and how far it got; its dead letters stay';
+
+CREATE FUNCTION evaudit.pause_source(name text)
+RETURNS void
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_pause_source';
+COMMENT ON FUNCTION evaudit.pause_source(text) IS
+	'stop a source until resume_source(), across restarts';
+
+CREATE FUNCTION evaudit.resume_source(name text)
+RETURNS void
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_resume_source';
+COMMENT ON FUNCTION evaudit.resume_source(text) IS
+	'let a paused source go on where it was, also one of a restored or copied database';
+
+CREATE FUNCTION evaudit.seek_source(name text, target text)
+RETURNS void
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_seek_source';
+COMMENT ON FUNCTION evaudit.seek_source(text, text) IS
+	'go on from earliest, latest, an RFC 3339 time, or offsets such as {"0": 17, "1": 4}; stopped partitions run again';

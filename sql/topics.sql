@@ -1,0 +1,97 @@
+-- topics.sql: what an event is, what becomes of it, and what could not be used.
+
+CREATE TABLE evaudit.topics (
+	name text PRIMARY KEY,
+	options jsonb NOT NULL,
+	-- of a topic that came with the extension, the options it came with; a
+	-- dump takes it along only when it was altered (restore.sql)
+	seed jsonb
+);
+COMMENT ON TABLE evaudit.topics IS
+	'what an event of each topic is and what becomes of it';
+COMMENT ON COLUMN evaudit.topics.options IS
+	'how payloads are mapped, as JSON pointers (RFC 6901), and where they go';
+
+INSERT INTO evaudit.topics (name, options, seed)
+SELECT 'login', options, options FROM CAST('{
+	"event_id": "/id",
+	"timestamp": "/timestamp",
+	"timestamp_format": "rfc3339",
+	"fields": {
+		"user_id": "/user_id",
+		"service_id": "/service_id",
+		"service_name": "/service_name"
+	},
+	"project": "user_services",
+	"keep": false,
+	"max_future": "5min",
+	"max_payload_bytes": 1048576
+}' AS jsonb) AS options;
+
+CREATE FUNCTION evaudit.publish(topic text, payload jsonb,
+								event_id text DEFAULT NULL)
+RETURNS text
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'evaudit_publish';
+COMMENT ON FUNCTION evaudit.publish(text, jsonb, text) IS
+	'put one event through its topic, in the caller''s transaction; returns its id, raises an error where a source would write a dead letter';
+
+CREATE FUNCTION evaudit.owns(owner name) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN CASE
+	WHEN EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname = owner)
+	THEN pg_catalog.pg_has_role(owner, 'USAGE')
+	ELSE pg_catalog.pg_has_role('pg_database_owner', 'USAGE')
+END;
+COMMENT ON FUNCTION evaudit.owns(name) IS
+	'whether the current user has the rights of an owner; what a role left that is gone belongs to the owner of the database';
+
+-- One row for each event that could not be used.  The owner of its source
+-- sees it through the view; no foreign key, so that it outlives the source.
+CREATE TABLE evaudit.dead_letter (
+	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	owner name NOT NULL,
+	source text NOT NULL,
+	topic text NOT NULL,
+	source_position jsonb,
+	key bytea,
+	headers jsonb,
+	payload bytea,
+	record_time timestamptz,
+	reason text NOT NULL,
+	error text NOT NULL,
+	sqlstate text,
+	received_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	redriven_at timestamptz
+);
+CREATE INDEX dead_letter_source_idx ON evaudit.dead_letter (source, id)
+	WHERE redriven_at IS NULL;
+COMMENT ON TABLE evaudit.dead_letter IS
+	'what is behind the view evaudit.dead_letters';
+
+CREATE VIEW evaudit.dead_letters WITH (security_barrier) AS
+	SELECT id, source, topic, source_position, key, headers, payload,
+		   reason, error, sqlstate, received_at, redriven_at
+	FROM evaudit.dead_letter
+	WHERE evaudit.owns(owner);
+COMMENT ON VIEW evaudit.dead_letters IS
+	'events that could not be used, of the sources whose owner one is or is a member of';
+COMMENT ON COLUMN evaudit.dead_letters.source_position IS
+	'where the event came from, such as {"topic": "logins", "partition": 0, "offset": 17}';
+COMMENT ON COLUMN evaudit.dead_letters.payload IS
+	'the bytes as received; NULL where there were none';
+COMMENT ON COLUMN evaudit.dead_letters.reason IS
+	'empty_payload, too_large, too_deep, bad_encoding, malformed_json, not_an_object, missing_field, wrong_type, empty_field, too_long, bad_timestamp, future_timestamp or database_error';
+COMMENT ON COLUMN evaudit.dead_letters.sqlstate IS
+	'what the database raised, for database_error';
+COMMENT ON COLUMN evaudit.dead_letters.redriven_at IS
+	'when evaudit.redrive() put the event through after all';
+
+CREATE FUNCTION evaudit.redrive(ids bigint[]) RETURNS bigint
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_redrive_ids';
+COMMENT ON FUNCTION evaudit.redrive(bigint[]) IS
+	'try these dead letters again, in the caller''s transaction; returns how many now went through';
+
+CREATE FUNCTION evaudit.redrive(source text) RETURNS bigint
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_redrive_source';
+COMMENT ON FUNCTION evaudit.redrive(text) IS
+	'try all dead letters of a source again, in the caller''s transaction; returns how many now went through';

@@ -1,0 +1,356 @@
+/*-------------------------------------------------------------------------
+ *
+ * audit_log.c
+ *	  The table audit, as capture writes it.
+ *
+ * Rows go straight into the table and its indexes.  Whoever may change a
+ * tracked table thereby writes audit rows without any right on audit, and
+ * nothing is planned or executed for them.  What the executor would add is
+ * passed by on purpose: audit's own triggers, constraints, row security and
+ * defaults.  Any index of any kind that its owner adds is kept up.
+ *
+ * Lifetimes: what is known of audit is kept for the backend and made anew
+ * when its relcache entry is invalidated.  Relations are opened for each
+ * change, and the lock on audit is held to the end of the transaction.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/dependency.h"
+#include "catalog/index.h"
+#include "executor/executor.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "utils/xid8.h"
+
+#include "audit/audit_log.h"
+#include "audit/context.h"
+#include "audit/row_id.h"
+#include "audit/row_seq.h"
+#include "platform/compat.h"
+#include "platform/extension.h"
+
+/* What is known of audit, in a memory context of its own. */
+typedef struct AuditTable
+{
+	uint64		generation;		/* when this was found out */
+	Oid			relid;
+	Oid			sequence;
+	MemoryContext context;
+	TupleTableSlot *slot;		/* the row's values, for its indexes */
+	TupleTableSlot *stored;		/* the row as the table stores it */
+	EState	   *estate;			/* for indexes on expressions */
+	int			nindexes;
+	Oid		   *index_oids;
+	IndexInfo **index_infos;
+	text	   *operations[EVAUDIT_TRUNCATE + 1];
+} AuditTable;
+
+static AuditTable *table = NULL;
+
+/* The table that is watched for changes, and the number of those heard of. */
+static Oid	watched = InvalidOid;
+static uint64 generation = 0;
+
+static const char *const column_names[EVAUDIT_AUDIT_NCOLUMNS] = {
+	"id", "relation", "item_key", "operation", "modification_time",
+	"updated_attribute", "old_value", "new_value", "actor", "request_id",
+	"session_role", "application_name", "client_addr", "xid", "seq"
+};
+
+static const char *const operation_names[] = {
+	"INSERT", "UPDATE", "DELETE", "TRUNCATE"
+};
+
+/* Audit changed, or was dropped with the extension. */
+static void
+forget_table(Datum arg, Oid relid)
+{
+	if (!OidIsValid(relid) || relid == watched)
+		generation++;
+}
+
+/* The table audit, or an error if somebody took it away. */
+Oid
+evaudit_audit_relid(void)
+{
+	Oid			relid = get_relname_relid("audit", evaudit_extension_schema());
+
+	if (!OidIsValid(relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("table \"audit\" of extension \"evaudit\" does not exist"),
+				 errhint("Do not rename or move the table \"audit\".")));
+	return relid;
+}
+
+/* Refuse an audit table that rows cannot be written to as they are made. */
+static void
+check_table(Relation rel)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	if (rel->rd_rel->relkind != RELKIND_RELATION)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not an ordinary table",
+						RelationGetRelationName(rel))));
+	for (int i = 0; i < EVAUDIT_AUDIT_NCOLUMNS; i++)
+	{
+		if (i >= desc->natts || TupleDescAttr(desc, i)->attisdropped ||
+			strcmp(NameStr(TupleDescAttr(desc, i)->attname),
+				   column_names[i]) != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_COLUMN),
+					 errmsg("table \"%s\" has no column \"%s\" in its place",
+							RelationGetRelationName(rel), column_names[i])));
+	}
+}
+
+/* The sequence that numbers audit's rows. */
+static Oid
+find_sequence(Relation rel)
+{
+	List	   *sequences = getOwnedSequences(RelationGetRelid(rel));
+
+	if (sequences == NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("table \"%s\" has no sequence for its column \"%s\"",
+						RelationGetRelationName(rel),
+						column_names[EVAUDIT_AUDIT_SEQ])));
+	return linitial_oid(sequences);
+}
+
+/* Learn which indexes audit has, in the current memory context. */
+static void
+init_indexes(AuditTable *audit, Relation rel)
+{
+	List	   *oids = RelationGetIndexList(rel);
+	ListCell   *cell;
+
+	audit->index_oids = palloc(sizeof(Oid) * Max(list_length(oids), 1));
+	audit->index_infos = palloc(sizeof(IndexInfo *) *
+								Max(list_length(oids), 1));
+	foreach(cell, oids)
+	{
+		Relation	index = index_open(lfirst_oid(cell), RowExclusiveLock);
+		IndexInfo  *info = BuildIndexInfo(index);
+
+		if (info->ii_ReadyForInserts)
+		{
+			audit->index_oids[audit->nindexes] = lfirst_oid(cell);
+			audit->index_infos[audit->nindexes++] = info;
+		}
+		index_close(index, NoLock);
+	}
+}
+
+/* Learn about audit. */
+static AuditTable *
+make_table(Relation rel)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "evaudit audit table",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	AuditTable *audit = palloc0(sizeof(AuditTable));
+	TupleDesc	desc = CreateTupleDescCopy(RelationGetDescr(rel));
+
+	check_table(rel);
+	audit->context = context;
+	audit->relid = RelationGetRelid(rel);
+	audit->sequence = find_sequence(rel);
+	audit->estate = CreateExecutorState();
+	audit->slot = MakeSingleTupleTableSlot(desc, &TTSOpsVirtual);
+	audit->stored = MakeSingleTupleTableSlot(desc, table_slot_callbacks(rel));
+	init_indexes(audit, rel);
+	for (int i = 0; i < lengthof(operation_names); i++)
+		audit->operations[i] = cstring_to_text(operation_names[i]);
+	MemoryContextSwitchTo(old);
+	return audit;
+}
+
+/* Find out anew what is known of audit, and open it. */
+static Relation
+refresh_table(void)
+{
+	static bool registered = false;
+	AuditTable *audit;
+	uint64		before;
+	Relation	rel;
+
+	if (!registered)
+		CacheRegisterRelcacheCallback(forget_table, (Datum) 0);
+	registered = true;
+
+	watched = evaudit_audit_relid();
+	rel = table_open(watched, RowExclusiveLock);
+	before = generation;
+	audit = make_table(rel);
+	audit->generation = before;
+
+	/* a write that is under way may still need the old one */
+	if (table)
+		MemoryContextSetParent(table->context, TopTransactionContext);
+	table = audit;
+	MemoryContextSetParent(table->context, CacheMemoryContext);
+	return rel;
+}
+
+/* Open audit, its sequence and its indexes for writing. */
+void
+evaudit_audit_open(EvauditAuditLog *log)
+{
+	log->rel = NULL;
+	if (table && table->generation == generation)
+		log->rel = table_open(table->relid, RowExclusiveLock);
+
+	/* locking it may have brought news */
+	if (table == NULL || table->generation != generation)
+	{
+		if (log->rel)
+			table_close(log->rel, NoLock);
+		log->rel = refresh_table();
+	}
+
+	log->table = table;
+	log->sequence = relation_open(table->sequence, RowExclusiveLock);
+	log->indexes = palloc(sizeof(Relation) * Max(table->nindexes, 1));
+	for (int i = 0; i < table->nindexes; i++)
+		log->indexes[i] = index_open(table->index_oids[i], RowExclusiveLock);
+}
+
+/* Close what was opened.  Locks stay, as those of any writer do. */
+void
+evaudit_audit_close(EvauditAuditLog *log)
+{
+	for (int i = 0; i < log->table->nindexes; i++)
+		index_close(log->indexes[i], NoLock);
+	relation_close(log->sequence, NoLock);
+	table_close(log->rel, NoLock);
+}
+
+/* Put a text or other varlena into its column, NULL if there is none. */
+static void
+set_pointer(TupleTableSlot *slot, EvauditAuditColumn column, const void *value)
+{
+	slot->tts_values[column] = PointerGetDatum(value);
+	slot->tts_isnull[column] = value == NULL;
+}
+
+/* Put a value that is never NULL into its column. */
+static void
+set_datum(TupleTableSlot *slot, EvauditAuditColumn column, Datum value)
+{
+	slot->tts_values[column] = value;
+	slot->tts_isnull[column] = false;
+}
+
+/* Fill the slot with an audit row.  Columns that others added stay NULL. */
+static void
+fill_slot(EvauditAuditLog *log, const EvauditAuditRow *row, pg_uuid_t *id)
+{
+	const EvauditContext *context = evaudit_context_get();
+	TupleTableSlot *slot = log->table->slot;
+
+	ExecClearTuple(slot);
+	memset(slot->tts_isnull, true, slot->tts_tupleDescriptor->natts);
+	evaudit_row_id(id);
+	set_datum(slot, EVAUDIT_AUDIT_ID, UUIDPGetDatum(id));
+	set_pointer(slot, EVAUDIT_AUDIT_RELATION, row->relation);
+	set_pointer(slot, EVAUDIT_AUDIT_ITEM_KEY, row->item_key);
+	set_pointer(slot, EVAUDIT_AUDIT_OPERATION,
+				log->table->operations[row->operation]);
+	set_datum(slot, EVAUDIT_AUDIT_MODIFICATION_TIME,
+			  TimestampTzGetDatum(row->time));
+	set_pointer(slot, EVAUDIT_AUDIT_UPDATED_ATTRIBUTE, row->attribute);
+	set_pointer(slot, EVAUDIT_AUDIT_OLD_VALUE, row->old_value);
+	set_pointer(slot, EVAUDIT_AUDIT_NEW_VALUE, row->new_value);
+	set_pointer(slot, EVAUDIT_AUDIT_ACTOR, context->actor);
+	set_pointer(slot, EVAUDIT_AUDIT_REQUEST_ID, context->request_id);
+	set_pointer(slot, EVAUDIT_AUDIT_SESSION_ROLE, context->session_role);
+	set_pointer(slot, EVAUDIT_AUDIT_APPLICATION_NAME,
+				context->application_name);
+	set_pointer(slot, EVAUDIT_AUDIT_CLIENT_ADDR,
+				DatumGetPointer(context->client_addr));
+	set_datum(slot, EVAUDIT_AUDIT_XID,
+			  FullTransactionIdGetDatum(GetTopFullTransactionId()));
+	set_datum(slot, EVAUDIT_AUDIT_SEQ,
+			  Int64GetDatum(evaudit_row_seq(log->sequence)));
+	ExecStoreVirtualTuple(slot);
+}
+
+/* Does the row in the context's slot belong into a partial index? */
+static bool
+index_wants(IndexInfo *info, EState *estate, ExprContext *econtext)
+{
+	MemoryContext old;
+
+	if (info->ii_Predicate == NIL)
+		return true;
+	if (info->ii_PredicateState == NULL)
+	{
+		old = MemoryContextSwitchTo(estate->es_query_cxt);
+		info->ii_PredicateState = ExecPrepareQual(info->ii_Predicate, estate);
+		MemoryContextSwitchTo(old);
+	}
+	return ExecQual(info->ii_PredicateState, econtext);
+}
+
+/* Add the row in the table's slot to its index number i. */
+static void
+insert_index(EvauditAuditLog *log, int i)
+{
+	AuditTable *audit = log->table;
+	Relation	index = log->indexes[i];
+	IndexInfo  *info = audit->index_infos[i];
+	ExprContext *econtext = GetPerTupleExprContext(audit->estate);
+	Datum		values[INDEX_MAX_KEYS];
+	bool		isnull[INDEX_MAX_KEYS];
+
+	econtext->ecxt_scantuple = audit->slot;
+	if (!index_wants(info, audit->estate, econtext))
+		return;
+	FormIndexDatum(info, audit->slot, audit->estate, values, isnull);
+
+	/*
+	 * What an access method keeps between rows refers to the open index, so
+	 * it must not outlive this call.
+	 */
+	info->ii_Context = CurrentMemoryContext;
+	info->ii_AmCache = NULL;
+	index_insert(index, values, isnull, &audit->stored->tts_tid, log->rel,
+				 index->rd_index->indisunique ?
+				 UNIQUE_CHECK_YES : UNIQUE_CHECK_NO,
+				 false, info);
+	evaudit_index_insert_cleanup(index, info);
+	info->ii_AmCache = NULL;
+}
+
+/* Write one audit row. */
+void
+evaudit_audit_write(EvauditAuditLog *log, const EvauditAuditRow *row)
+{
+	AuditTable *audit = log->table;
+	pg_uuid_t	id;
+
+	fill_slot(log, row, &id);
+	ExecCopySlot(audit->stored, audit->slot);
+	table_tuple_insert(log->rel, audit->stored, GetCurrentCommandId(true), 0,
+					   NULL);
+	for (int i = 0; i < audit->nindexes; i++)
+		insert_index(log, i);
+	ExecClearTuple(audit->stored);
+	ExecClearTuple(audit->slot);
+	ResetPerTupleExprContext(audit->estate);
+}

@@ -1,0 +1,71 @@
+/*-------------------------------------------------------------------------
+ *
+ * audit_log.h
+ *	  The table audit, as capture writes it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EVAUDIT_AUDIT_LOG_H
+#define EVAUDIT_AUDIT_LOG_H
+
+#include "datatype/timestamp.h"
+#include "utils/jsonb.h"
+#include "utils/rel.h"
+
+typedef enum EvauditOperation
+{
+	EVAUDIT_INSERT,
+	EVAUDIT_UPDATE,
+	EVAUDIT_DELETE,
+	EVAUDIT_TRUNCATE
+} EvauditOperation;
+
+/* The columns of audit, by their numbers less one. */
+typedef enum EvauditAuditColumn
+{
+	EVAUDIT_AUDIT_ID,
+	EVAUDIT_AUDIT_RELATION,
+	EVAUDIT_AUDIT_ITEM_KEY,
+	EVAUDIT_AUDIT_OPERATION,
+	EVAUDIT_AUDIT_MODIFICATION_TIME,
+	EVAUDIT_AUDIT_UPDATED_ATTRIBUTE,
+	EVAUDIT_AUDIT_OLD_VALUE,
+	EVAUDIT_AUDIT_NEW_VALUE,
+	EVAUDIT_AUDIT_ACTOR,
+	EVAUDIT_AUDIT_REQUEST_ID,
+	EVAUDIT_AUDIT_SESSION_ROLE,
+	EVAUDIT_AUDIT_APPLICATION_NAME,
+	EVAUDIT_AUDIT_CLIENT_ADDR,
+	EVAUDIT_AUDIT_XID,
+	EVAUDIT_AUDIT_SEQ,
+	EVAUDIT_AUDIT_NCOLUMNS
+} EvauditAuditColumn;
+
+/* What an audit row says of a change; NULL where it says nothing. */
+typedef struct EvauditAuditRow
+{
+	EvauditOperation operation;
+	TimestampTz time;
+	text	   *relation;
+	text	   *item_key;
+	text	   *attribute;
+	Jsonb	   *old_value;
+	Jsonb	   *new_value;
+} EvauditAuditRow;
+
+/* Audit and what belongs to it, open for one change. */
+typedef struct EvauditAuditLog
+{
+	struct AuditTable *table;	/* what was known of it then */
+	Relation	rel;
+	Relation	sequence;
+	Relation   *indexes;
+} EvauditAuditLog;
+
+extern Oid	evaudit_audit_relid(void);
+extern void evaudit_audit_open(EvauditAuditLog *log);
+extern void evaudit_audit_write(EvauditAuditLog *log,
+								const EvauditAuditRow *row);
+extern void evaudit_audit_close(EvauditAuditLog *log);
+
+#endif							/* EVAUDIT_AUDIT_LOG_H */

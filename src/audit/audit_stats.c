@@ -1,0 +1,256 @@
+/*-------------------------------------------------------------------------
+ *
+ * audit_stats.c
+ *	  How many audit rows were written for each tracked table.
+ *
+ * A backend counts by itself while a transaction lasts, a level for each
+ * subtransaction, and adds to shared memory once, when it commits.  So the
+ * numbers are of rows that are there, and counting a row costs an addition.
+ * Shared memory is there only under preload, and is empty when the server
+ * starts; without it nothing is counted.
+ *
+ * Locks: the shared table is looked up under its lock in shared mode and
+ * added to by atomics; only a table's first row takes the lock exclusively.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "port/atomics.h"
+#include "storage/ipc.h"
+#include "storage/lwlock.h"
+#include "storage/shmem.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "audit/audit_stats.h"
+
+PG_FUNCTION_INFO_V1(evaudit_audit_stats);
+
+#define TRANCHE		"evaudit_audit_stats"
+
+/* Tables that are counted, over all databases; those beyond are not. */
+#define MAX_TABLES	4096
+
+typedef struct StatsKey
+{
+	Oid			database;
+	Oid			relid;
+} StatsKey;
+
+typedef struct StatsEntry
+{
+	StatsKey	key;			/* hash key */
+	pg_atomic_uint64 rows;
+	pg_atomic_uint64 last;		/* TimestampTz of the last commit */
+} StatsEntry;
+
+/* Counted in this transaction, at a level of subtransactions. */
+typedef struct PendingCount
+{
+	struct PendingCount *next;
+	Oid			relid;
+	int			level;
+	uint64		rows;
+} PendingCount;
+
+static shmem_request_hook_type previous_request_hook = NULL;
+static shmem_startup_hook_type previous_startup_hook = NULL;
+
+static HTAB *entries = NULL;	/* in shared memory; NULL without preload */
+static LWLock *lock = NULL;
+static PendingCount *pending = NULL;	/* in TopTransactionContext */
+
+/* Ask for shared memory. */
+static void
+request_shared_memory(void)
+{
+	if (previous_request_hook)
+		previous_request_hook();
+	RequestAddinShmemSpace(hash_estimate_size(MAX_TABLES, sizeof(StatsEntry)));
+	RequestNamedLWLockTranche(TRANCHE, 1);
+}
+
+/* Make the shared table, or attach to it. */
+static void
+startup_shared_memory(void)
+{
+	HASHCTL		ctl = {0};
+
+	if (previous_startup_hook)
+		previous_startup_hook();
+
+	ctl.keysize = sizeof(StatsKey);
+	ctl.entrysize = sizeof(StatsEntry);
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	entries = ShmemInitHash("evaudit audit stats", MAX_TABLES, MAX_TABLES,
+							&ctl, HASH_ELEM | HASH_BLOBS);
+	LWLockRelease(AddinShmemInitLock);
+	lock = &GetNamedLWLockTranche(TRANCHE)->lock;
+}
+
+/* Reserve the shared memory; only while the server preloads libraries. */
+void
+evaudit_audit_stats_init(void)
+{
+	previous_request_hook = shmem_request_hook;
+	shmem_request_hook = request_shared_memory;
+	previous_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = startup_shared_memory;
+}
+
+/*
+ * The shared entry of a table, made if there is none and room for one.  The
+ * lock is held on return, whether or not there is an entry.
+ */
+static StatsEntry *
+lock_entry(Oid relid)
+{
+	StatsKey	key = {MyDatabaseId, relid};
+	StatsEntry *entry;
+	bool		found;
+
+	LWLockAcquire(lock, LW_SHARED);
+	entry = hash_search(entries, &key, HASH_FIND, NULL);
+	if (entry)
+		return entry;
+	LWLockRelease(lock);
+
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	entry = hash_search(entries, &key, HASH_ENTER_NULL, &found);
+	if (entry && !found)
+	{
+		pg_atomic_init_u64(&entry->rows, 0);
+		pg_atomic_init_u64(&entry->last, 0);
+	}
+	return entry;
+}
+
+/* Add what the transaction counted to shared memory. */
+static void
+flush_pending(void)
+{
+	for (PendingCount *count = pending; count; count = count->next)
+	{
+		StatsEntry *entry = lock_entry(count->relid);
+
+		if (entry)
+		{
+			pg_atomic_fetch_add_u64(&entry->rows, count->rows);
+			pg_atomic_write_u64(&entry->last,
+								(uint64) GetCurrentTransactionStopTimestamp());
+		}
+		LWLockRelease(lock);
+	}
+}
+
+/* The transaction ends: what it counted holds if its rows do. */
+static void
+end_transaction(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_COMMIT:
+		case XACT_EVENT_PREPARE:
+			flush_pending();
+			pending = NULL;
+			break;
+		case XACT_EVENT_ABORT:
+			pending = NULL;
+			break;
+		default:
+			break;
+	}
+}
+
+/* A subtransaction ends: its counts become its parent's, or nothing. */
+static void
+end_subtransaction(SubXactEvent event, SubTransactionId subid,
+				   SubTransactionId parent, void *arg)
+{
+	int			level = GetCurrentTransactionNestLevel();
+
+	if (event != SUBXACT_EVENT_COMMIT_SUB && event != SUBXACT_EVENT_ABORT_SUB)
+		return;
+	for (PendingCount *count = pending; count; count = count->next)
+	{
+		if (count->level < level)
+			continue;
+		if (event == SUBXACT_EVENT_ABORT_SUB)
+			count->rows = 0;
+		count->level = level - 1;
+	}
+}
+
+/* Count rows written for a table in this transaction. */
+void
+evaudit_audit_stats_count(Oid relid, int rows)
+{
+	static bool registered = false;
+	int			level = GetCurrentTransactionNestLevel();
+	PendingCount *count;
+
+	if (entries == NULL)
+		return;
+	for (count = pending; count; count = count->next)
+	{
+		if (count->relid == relid && count->level == level)
+		{
+			count->rows += rows;
+			return;
+		}
+	}
+
+	if (!registered)
+	{
+		RegisterXactCallback(end_transaction, NULL);
+		RegisterSubXactCallback(end_subtransaction, NULL);
+		registered = true;
+	}
+	count = MemoryContextAlloc(TopTransactionContext, sizeof(PendingCount));
+	count->relid = relid;
+	count->level = level;
+	count->rows = rows;
+	count->next = pending;
+	pending = count;
+}
+
+/*
+ * SQL: evaudit.audit_stats(relation, OUT rows_written, OUT last_written_at)
+ *
+ * Both are NULL where nothing is counted.
+ */
+Datum
+evaudit_audit_stats(PG_FUNCTION_ARGS)
+{
+	StatsKey	key = {MyDatabaseId, PG_GETARG_OID(0)};
+	StatsEntry *entry;
+	TupleDesc	desc;
+	Datum		values[2] = {0};
+	bool		isnull[2] = {true, true};
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	if (entries)
+	{
+		LWLockAcquire(lock, LW_SHARED);
+		entry = hash_search(entries, &key, HASH_FIND, NULL);
+		values[0] = Int64GetDatum(entry ?
+								  (int64) pg_atomic_read_u64(&entry->rows) : 0);
+		isnull[0] = false;
+		if (entry)
+		{
+			values[1] = TimestampTzGetDatum((TimestampTz)
+											pg_atomic_read_u64(&entry->last));
+			isnull[1] = false;
+		}
+		LWLockRelease(lock);
+	}
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc),
+													  values, isnull)));
+}

@@ -1,0 +1,228 @@
+/*-------------------------------------------------------------------------
+ *
+ * capture.c
+ *	  The triggers of tracked tables: a change becomes audit rows.
+ *
+ * evaudit.capture() fires after each row, in the transaction of the change.
+ * An INSERT or DELETE leaves one audit row, with the whole row; an UPDATE one
+ * for each attribute that is not stored as before, and none if there is no
+ * such.  evaudit.capture_truncate() fires before a TRUNCATE and leaves one
+ * for each row that is about to go.
+ *
+ * Memory comes from the caller's context, which lives for one trigger call.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/tableam.h"
+#include "commands/trigger.h"
+#include "executor/tuptable.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "audit/audit_log.h"
+#include "audit/audit_stats.h"
+#include "audit/capture.h"
+#include "audit/item_key.h"
+#include "audit/tracked.h"
+
+bool		evaudit_capture_suspended = false;
+
+PG_FUNCTION_INFO_V1(evaudit_capture);
+PG_FUNCTION_INFO_V1(evaudit_capture_truncate);
+
+/* Refuse a call that no trigger made by track() would make. */
+static TriggerData *
+check_trigger(FunctionCallInfo fcinfo, TriggerEvent timing)
+{
+	TriggerData *data = (TriggerData *) fcinfo->context;
+	TriggerEvent mask = TRIGGER_EVENT_TIMINGMASK | TRIGGER_EVENT_ROW;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) || (data->tg_event & mask) != timing)
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("capture functions must be called by triggers of evaudit.track()")));
+	return data;
+}
+
+/* Convert a slot's value in a column, which may be NULL. */
+static void
+column_to_json(EvauditColumn *column, TupleTableSlot *slot, EvauditPin *pin,
+			   JsonbValue *value)
+{
+	if (slot->tts_isnull[column->index])
+		value->type = jbvNull;
+	else
+		evaudit_value_to_json(&column->type, slot->tts_values[column->index],
+							  pin, value);
+}
+
+/* The whole row in a slot as an object. */
+static Jsonb *
+row_to_jsonb(EvauditTracked *tracked, TupleTableSlot *slot, EvauditPin *pin)
+{
+	JsonbValue *values = palloc(sizeof(JsonbValue) *
+								Max(tracked->ncolumns, 1));
+
+	for (int i = 0; i < tracked->ncolumns; i++)
+		column_to_json(&tracked->columns[i], slot, pin, &values[i]);
+	return evaudit_jsonb_object(tracked->object, values);
+}
+
+/* Leave the audit row of a row that came or went. */
+static void
+capture_row(EvauditTracked *tracked, EvauditOperation operation,
+			TupleTableSlot *slot)
+{
+	EvauditAuditRow row = {.operation = operation};
+	EvauditAuditLog log;
+	EvauditPin	pin = {0};
+	Jsonb	   *whole;
+
+	slot_getallattrs(slot);
+	whole = row_to_jsonb(tracked, slot, &pin);
+	row.item_key = evaudit_item_key(tracked, slot, &pin);
+	evaudit_unpin_settings(&pin);
+
+	row.time = GetCurrentTimestamp();
+	row.relation = tracked->name;
+	if (operation == EVAUDIT_INSERT)
+		row.new_value = whole;
+	else
+		row.old_value = whole;
+	evaudit_audit_open(&log);
+	evaudit_audit_write(&log, &row);
+	evaudit_audit_close(&log);
+	evaudit_audit_stats_count(tracked->root, 1);
+}
+
+/* Is a column stored the same in two slots? */
+static bool
+column_unchanged(EvauditColumn *column, TupleTableSlot *old,
+				 TupleTableSlot *new)
+{
+	int			i = column->index;
+
+	if (old->tts_isnull[i] || new->tts_isnull[i])
+		return old->tts_isnull[i] == new->tts_isnull[i];
+	return evaudit_value_equal(&column->type, old->tts_values[i],
+							   new->tts_values[i]);
+}
+
+/* Leave an audit row for each attribute that an UPDATE changed. */
+static void
+capture_update(EvauditTracked *tracked, TupleTableSlot *old,
+			   TupleTableSlot *new)
+{
+	EvauditAuditRow *rows = palloc(sizeof(EvauditAuditRow) *
+								   Max(tracked->ncolumns, 1));
+	EvauditAuditRow first = {.operation = EVAUDIT_UPDATE};
+	EvauditAuditLog log;
+	EvauditPin	pin = {0};
+	int			nrows = 0;
+
+	slot_getallattrs(old);
+	slot_getallattrs(new);
+	for (int i = 0; i < tracked->ncolumns; i++)
+	{
+		EvauditColumn *column = &tracked->columns[i];
+		JsonbValue	value;
+
+		if (column_unchanged(column, old, new))
+			continue;
+		if (nrows == 0)
+		{
+			first.relation = tracked->name;
+			first.item_key = evaudit_item_key(tracked, old, &pin);
+			first.time = GetCurrentTimestamp();
+		}
+		rows[nrows] = first;
+		rows[nrows].attribute = column->name;
+		column_to_json(column, old, &pin, &value);
+		rows[nrows].old_value = evaudit_jsonb_value(&value);
+		column_to_json(column, new, &pin, &value);
+		rows[nrows++].new_value = evaudit_jsonb_value(&value);
+	}
+	evaudit_unpin_settings(&pin);
+	if (nrows == 0)
+		return;
+
+	evaudit_audit_open(&log);
+	for (int i = 0; i < nrows; i++)
+		evaudit_audit_write(&log, &rows[i]);
+	evaudit_audit_close(&log);
+	evaudit_audit_stats_count(tracked->root, nrows);
+}
+
+/* Row trigger: audit one changed row. */
+Datum
+evaudit_capture(PG_FUNCTION_ARGS)
+{
+	TriggerData *data = check_trigger(fcinfo,
+									  TRIGGER_EVENT_AFTER | TRIGGER_EVENT_ROW);
+	EvauditTracked *tracked;
+
+	if (evaudit_capture_suspended)
+		PG_RETURN_POINTER(NULL);
+
+	tracked = evaudit_tracked_get(data->tg_relation, data->tg_trigger->tgoid);
+	if (TRIGGER_FIRED_BY_INSERT(data->tg_event))
+		capture_row(tracked, EVAUDIT_INSERT, data->tg_trigslot);
+	else if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
+		capture_update(tracked, data->tg_trigslot, data->tg_newslot);
+	else
+		capture_row(tracked, EVAUDIT_DELETE, data->tg_trigslot);
+	PG_RETURN_POINTER(NULL);
+}
+
+/* Audit each row of a table that is about to be truncated. */
+static void
+capture_all(EvauditTracked *tracked, Relation rel)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "evaudit truncated row",
+												  ALLOCSET_DEFAULT_SIZES);
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	Snapshot	snapshot;
+	TableScanDesc scan;
+
+	/*
+	 * TRUNCATE removes also what was committed after our snapshot was taken.
+	 * The table is locked, so that the latest snapshot sees all of it.
+	 */
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	scan = table_beginscan(rel, snapshot, 0, NULL);
+	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		MemoryContext old = MemoryContextSwitchTo(context);
+
+		CHECK_FOR_INTERRUPTS();
+		capture_row(tracked, EVAUDIT_TRUNCATE, slot);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(context);
+	}
+	table_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	ExecDropSingleTupleTableSlot(slot);
+	MemoryContextDelete(context);
+}
+
+/* Statement trigger: audit the rows of a table before they are truncated. */
+Datum
+evaudit_capture_truncate(PG_FUNCTION_ARGS)
+{
+	TriggerData *data = check_trigger(fcinfo, TRIGGER_EVENT_BEFORE);
+	Relation	rel = data->tg_relation;
+	Oid			trigger = evaudit_tracked_trigger(rel, NULL);
+
+	/* a partition that was detached from a tracked table is tracked no more */
+	if (OidIsValid(trigger) && !evaudit_capture_suspended)
+		capture_all(evaudit_tracked_get(rel, trigger), rel);
+	PG_RETURN_POINTER(NULL);
+}

@@ -1,0 +1,18 @@
+/*-------------------------------------------------------------------------
+ *
+ * capture.h
+ *	  What the rest of evaudit may say to capture.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EVAUDIT_CAPTURE_H
+#define EVAUDIT_CAPTURE_H
+
+/*
+ * While set, changes leave no audit row.  Whoever sets it clears it again,
+ * also when an error passes: the capture trigger of a row fires at the end
+ * of the statement that changes it.
+ */
+extern bool evaudit_capture_suspended;
+
+#endif							/* EVAUDIT_CAPTURE_H */

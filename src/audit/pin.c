@@ -1,0 +1,66 @@
+/*-------------------------------------------------------------------------
+ *
+ * pin.c
+ *	  Settings that the text of a value depends on, held still for a while.
+ *
+ * What audit keeps must be the same whoever makes the change, but output
+ * functions follow the session: an interval follows IntervalStyle, a regclass
+ * search_path.  Types that are met often have conversions of their own that
+ * follow nothing (value.c); around all others the settings are set aside on
+ * the server's own stack, so that an error restores them with the
+ * (sub)transaction it aborts.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/guc.h"
+
+#include "audit/pin.h"
+
+static const struct
+{
+	const char *name;
+	const char *value;
+}			pinned[] =
+
+{
+	{"DateStyle", "ISO, MDY"},
+	{"IntervalStyle", "postgres"},
+	{"TimeZone", "UTC"},
+	{"extra_float_digits", "1"},
+	{"bytea_output", "hex"},
+	{"lc_monetary", "C"},
+	{"quote_all_identifiers", "off"},
+	{"search_path", "pg_catalog, pg_temp"},
+};
+
+/*
+ * Pin the settings until evaudit_unpin_settings(), once.  Only those that
+ * the session has changed are set: setting one costs a microsecond.
+ */
+void
+evaudit_pin_settings(EvauditPin *pin)
+{
+	if (pin->level != 0)
+		return;
+	pin->level = NewGUCNestLevel();
+	for (int i = 0; i < lengthof(pinned); i++)
+	{
+		const char *value = GetConfigOption(pinned[i].name, false, false);
+
+		if (strcmp(value, pinned[i].value) != 0)
+			(void) set_config_option(pinned[i].name, pinned[i].value,
+									 PGC_USERSET, PGC_S_SESSION,
+									 GUC_ACTION_SAVE, true, 0, false);
+	}
+}
+
+/* Give the session its settings back. */
+void
+evaudit_unpin_settings(EvauditPin *pin)
+{
+	if (pin->level != 0)
+		AtEOXact_GUC(true, pin->level);
+	pin->level = 0;
+}

@@ -1,0 +1,15 @@
+/*-------------------------------------------------------------------------
+ *
+ * row_seq.h
+ *	  The next number of the audit's sequence.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EVAUDIT_ROW_SEQ_H
+#define EVAUDIT_ROW_SEQ_H
+
+#include "utils/rel.h"
+
+extern int64 evaudit_row_seq(Relation sequence);
+
+#endif							/* EVAUDIT_ROW_SEQ_H */

@@ -1,0 +1,37 @@
+/*-------------------------------------------------------------------------
+ *
+ * evaudit.c
+ *	  Entry point of the extension: what is set up when the library loads.
+ *
+ * The library is loaded in two ways.  From shared_preload_libraries it also
+ * reserves shared memory and registers the launcher, so that sources run;
+ * loaded on the first call of one of its functions it only defines settings.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "miscadmin.h"
+
+#include "audit/audit_stats.h"
+#include "platform/config.h"
+#include "platform/shmem.h"
+#include "workers/workers.h"
+
+PG_MODULE_MAGIC;
+
+PGDLLEXPORT void _PG_init(void);
+
+/* Define the settings, and under preload the shared parts of the server. */
+void
+_PG_init(void)
+{
+	evaudit_config_init();
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+	evaudit_shmem_init();
+	evaudit_audit_stats_init();
+	evaudit_launcher_init();
+	evaudit_database_ddl_init();
+}

@@ -1,0 +1,17 @@
+/*-------------------------------------------------------------------------
+ *
+ * dead_letter.h
+ *	  Events that could not be used: evaudit.dead_letter.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EVAUDIT_DEAD_LETTER_H
+#define EVAUDIT_DEAD_LETTER_H
+
+#include "events/event.h"
+
+extern void evaudit_dead_letters_add(const char *owner, const char *source,
+									 const char *topic,
+									 EvauditEvent *events, int n);
+
+#endif							/* EVAUDIT_DEAD_LETTER_H */

@@ -1,0 +1,67 @@
+/*-------------------------------------------------------------------------
+ *
+ * event.c
+ *	  The names of the reasons, and the making of a rejection.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+
+#include "events/event.h"
+
+/* By EvauditReason; public as the values of dead_letters.reason. */
+static const char *const reason_names[] = {
+	[EVAUDIT_ACCEPTED] = "accepted",
+	[EVAUDIT_EMPTY_PAYLOAD] = "empty_payload",
+	[EVAUDIT_TOO_LARGE] = "too_large",
+	[EVAUDIT_TOO_DEEP] = "too_deep",
+	[EVAUDIT_BAD_ENCODING] = "bad_encoding",
+	[EVAUDIT_MALFORMED_JSON] = "malformed_json",
+	[EVAUDIT_NOT_AN_OBJECT] = "not_an_object",
+	[EVAUDIT_MISSING_FIELD] = "missing_field",
+	[EVAUDIT_WRONG_TYPE] = "wrong_type",
+	[EVAUDIT_EMPTY_FIELD] = "empty_field",
+	[EVAUDIT_TOO_LONG] = "too_long",
+	[EVAUDIT_BAD_TIMESTAMP] = "bad_timestamp",
+	[EVAUDIT_FUTURE_TIMESTAMP] = "future_timestamp",
+	[EVAUDIT_DATABASE_ERROR] = "database_error",
+};
+
+StaticAssertDecl(lengthof(reason_names) == EVAUDIT_DATABASE_ERROR + 1,
+				 "a reason without a name");
+
+/* The public name of a reason. */
+const char *
+evaudit_reason_name(EvauditReason reason)
+{
+	return reason_names[reason];
+}
+
+/*
+ * Reject an event with a text for the operator, allocated in the current
+ * memory context.
+ */
+void
+evaudit_event_reject(EvauditEvent *event, EvauditReason reason,
+					 const char *fmt,...)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	for (;;)
+	{
+		va_list		args;
+		int			needed;
+
+		va_start(args, fmt);
+		needed = appendStringInfoVA(&text, fmt, args);
+		va_end(args);
+		if (needed == 0)
+			break;
+		enlargeStringInfo(&text, needed);
+	}
+	event->reason = reason;
+	event->error = text.data;
+}

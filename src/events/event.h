@@ -1,0 +1,91 @@
+/*-------------------------------------------------------------------------
+ *
+ * event.h
+ *	  One event on its way from a source into the database.
+ *
+ * An event is received once, as bytes with a position, and decoded once.  A
+ * batch owns its events: everything an event points to lives in the memory
+ * context of the batch, or in the source until the batch is released.
+ *
+ * A bad event is not an ERROR: it carries a rejection, that is a reason of
+ * the closed list below with a text for the operator, and ends in
+ * evaudit.dead_letters.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EVAUDIT_EVENT_H
+#define EVAUDIT_EVENT_H
+
+#include "datatype/timestamp.h"
+
+/*
+ * Why an event could not be used: the values of dead_letters.reason.  The
+ * names are public, in evaudit_reason_name().  Keep the two in step.
+ */
+typedef enum EvauditReason
+{
+	EVAUDIT_ACCEPTED = 0,		/* not a reason: the event is good */
+	EVAUDIT_EMPTY_PAYLOAD,		/* no payload, or one of no bytes */
+	EVAUDIT_TOO_LARGE,			/* more bytes than the limit */
+	EVAUDIT_TOO_DEEP,			/* nested deeper than the limit */
+	EVAUDIT_BAD_ENCODING,		/* not UTF-8, or not to be had as text */
+	EVAUDIT_MALFORMED_JSON,		/* not JSON */
+	EVAUDIT_NOT_AN_OBJECT,		/* JSON, but no object */
+	EVAUDIT_MISSING_FIELD,		/* a field that the topic maps is not there */
+	EVAUDIT_WRONG_TYPE,			/* it is there, with another type */
+	EVAUDIT_EMPTY_FIELD,		/* an id of no characters */
+	EVAUDIT_TOO_LONG,			/* an id longer than the limit */
+	EVAUDIT_BAD_TIMESTAMP,		/* not a time of the topic's format */
+	EVAUDIT_FUTURE_TIMESTAMP,	/* further ahead than max_future */
+	EVAUDIT_DATABASE_ERROR		/* a constraint or trigger refused it */
+} EvauditReason;
+
+/* The columns of user_services that come out of an event's payload. */
+typedef enum EvauditField
+{
+	EVAUDIT_FIELD_USER_ID,
+	EVAUDIT_FIELD_SERVICE_ID,
+	EVAUDIT_FIELD_SERVICE_NAME,
+	EVAUDIT_NFIELDS
+} EvauditField;
+
+/* A header of the transport; the value may hold any bytes, or be absent. */
+typedef struct EvauditHeader
+{
+	const char *name;
+	const char *value;			/* NULL: a header without a value */
+	size_t		value_len;
+} EvauditHeader;
+
+typedef struct EvauditEvent
+{
+	/* as received */
+	const char *payload;		/* NULL: none, as in a Kafka tombstone */
+	size_t		payload_len;
+	const char *key;			/* NULL: none */
+	size_t		key_len;
+	EvauditHeader *headers;
+	int			nheaders;
+	TimestampTz record_time;	/* the transport's time; 0 if it has none */
+
+	/* where it came from; stream is NULL for evaudit.publish() */
+	const char *stream;			/* Kafka topic */
+	int32		partition;
+	int64		offset;
+
+	/* as decoded, by evaudit_mapping_decode() */
+	text	   *fields[EVAUDIT_NFIELDS];
+	text	   *event_id;		/* NULL: the payload names none */
+	TimestampTz event_time;
+
+	/* the rejection */
+	EvauditReason reason;
+	const char *error;			/* for the operator; NULL when accepted */
+	int			sqlstate;		/* of EVAUDIT_DATABASE_ERROR, else 0 */
+} EvauditEvent;
+
+extern const char *evaudit_reason_name(EvauditReason reason);
+extern void evaudit_event_reject(EvauditEvent *event, EvauditReason reason,
+								 const char *fmt,...) pg_attribute_printf(3, 4);
+
+#endif							/* EVAUDIT_EVENT_H */

@@ -1,0 +1,71 @@
+/*-------------------------------------------------------------------------
+ *
+ * mapping_compiled.h
+ *	  What is between mapping_options.c, json_walk.c and mapping.c: theirs
+ *	  alone.
+ *
+ * The JSON pointers of a topic form a tree of names.  The parser reports
+ * each name once, with its depth, so a payload is matched by one step down
+ * the tree for each name that can still lead to a value.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EVAUDIT_MAPPING_COMPILED_H
+#define EVAUDIT_MAPPING_COMPILED_H
+
+#include "events/mapping.h"
+#include "events/payload.h"
+#include "platform/compat.h"
+
+/* What is looked for in a payload: the fields, and then these. */
+#define SLOT_EVENT_ID		EVAUDIT_NFIELDS
+#define SLOT_TIMESTAMP		(EVAUDIT_NFIELDS + 1)
+#define NSLOTS				(EVAUDIT_NFIELDS + 2)
+
+/* One name, or array index, of the pointers of a mapping. */
+typedef struct PathNode
+{
+	const char *name;
+	int			name_len;
+	int			index;			/* the name as an array index, or -1 */
+	uint32		slots;			/* bits of the slots that are found here */
+	uint32		slots_below;	/* the same, of all the nodes below */
+	struct PathNode *children;	/* NULL: none */
+	struct PathNode *next;		/* the parent's next child */
+} PathNode;
+
+/* Most bytes of a payload that an error repeats. */
+#define EVAUDIT_EXCERPT_BYTES	60
+
+typedef enum TimeFormat
+{
+	TIME_RFC3339,
+	TIME_EPOCH_S,
+	TIME_EPOCH_MS,
+	TIME_RECORD
+} TimeFormat;
+
+struct EvauditMapping
+{
+	PathNode	root;
+	const char *pointers[NSLOTS];	/* as in the options; NULL: not mapped */
+	TimeFormat	time_format;
+	int64		max_future;		/* microseconds */
+	const char *max_future_text;	/* the same as in the options */
+	int			max_payload_bytes;
+};
+
+/* A value as the parser saw it last; type JSON_TOKEN_INVALID: none. */
+typedef struct FoundValue
+{
+	JsonTokenType type;
+	const char *text;			/* of a string or number, else NULL */
+	int			len;
+} FoundValue;
+
+extern bool evaudit_json_walk(const EvauditMapping *mapping,
+							  const EvauditPayload *payload,
+							  EvauditEvent *event, MemoryContext scratch,
+							  FoundValue *found);
+
+#endif							/* EVAUDIT_MAPPING_COMPILED_H */

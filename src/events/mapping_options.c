@@ -1,0 +1,342 @@
+/*-------------------------------------------------------------------------
+ *
+ * mapping_options.c
+ *	  From the options of a topic to a compiled mapping.
+ *
+ * Options come from a user, so every fault is an ERROR that names the
+ * option.  What a topic does with its events ("project", "keep") is known
+ * here by name only: it is the topic's to read.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/numeric.h"
+#include "utils/timestamp.h"
+
+#include "events/mapping_compiled.h"
+
+#define DEFAULT_MAX_FUTURE			"5min"
+#define DEFAULT_MAX_PAYLOAD_BYTES	(1024 * 1024)
+
+/* No text, and no string in a jsonb, can be longer. */
+#define MAX_MAX_PAYLOAD_BYTES		0x0FFFFFFF
+
+typedef void (*OptionSetter) (EvauditMapping *mapping, const char *option,
+							  const JsonbValue *value);
+
+typedef struct OptionDef
+{
+	const char *name;
+	OptionSetter set;			/* NULL: not the mapping's */
+} OptionDef;
+
+static const char *const field_names[EVAUDIT_NFIELDS] = {
+	[EVAUDIT_FIELD_USER_ID] = "user_id",
+	[EVAUDIT_FIELD_SERVICE_ID] = "service_id",
+	[EVAUDIT_FIELD_SERVICE_NAME] = "service_name",
+};
+
+static const char *const time_formats[] = {
+	[TIME_RFC3339] = "rfc3339",
+	[TIME_EPOCH_S] = "epoch_s",
+	[TIME_EPOCH_MS] = "epoch_ms",
+	[TIME_RECORD] = "record",
+};
+
+/* Complain about an option's value. */
+static void
+bad_option(const char *option, const char *must_be)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("topic option \"%s\" must be %s", option, must_be)));
+}
+
+/* The value of an option that has to be a string. */
+static char *
+string_value(const char *option, const JsonbValue *value)
+{
+	if (value->type != jbvString)
+		bad_option(option, "a string");
+	return pnstrdup(value->val.string.val, value->val.string.len);
+}
+
+/* The child of a node by name, made if it is not there yet. */
+static PathNode *
+child_named(PathNode *node, const char *name)
+{
+	int			name_len = (int) strlen(name);
+	PathNode   *child;
+
+	for (child = node->children; child != NULL; child = child->next)
+		if (strcmp(child->name, name) == 0)
+			return child;
+
+	child = palloc0(sizeof(PathNode));
+	child->name = name;
+	child->name_len = name_len;
+	child->index = -1;
+	/* RFC 6901: an index has no leading zero; nine digits are enough */
+	if (name_len > 0 && name_len <= 9 &&
+		strspn(name, "0123456789") == name_len &&
+		(name[0] != '0' || name_len == 1))
+		child->index = atoi(name);
+	child->next = node->children;
+	node->children = child;
+	return child;
+}
+
+/*
+ * Cut the first name off a JSON pointer that begins with "/" and undo its
+ * escapes in place.  False if there is none, or one that is none of the two.
+ */
+static bool
+next_name(char **pointer, char **name)
+{
+	char	   *from = *pointer;
+	char	   *to;
+
+	if (*from++ != '/')
+		return false;
+	*name = to = from;
+	while (*from != '\0' && *from != '/')
+	{
+		char		c = *from++;
+
+		if (c == '~')
+		{
+			if (*from != '0' && *from != '1')
+				return false;
+			c = *from++ == '0' ? '~' : '/';
+		}
+		*to++ = c;
+	}
+	*pointer = from;
+	/* the "/" that ends this name begins the next: leave it where it is */
+	if (*from == '/')
+		*name = pnstrdup(*name, to - *name);
+	else
+		*to = '\0';
+	return true;
+}
+
+/* Add the JSON pointer of a slot (RFC 6901) to the tree of names. */
+static void
+add_pointer(EvauditMapping *mapping, int slot, const char *option,
+			const JsonbValue *value)
+{
+	PathNode   *node = &mapping->root;
+	char	   *rest = string_value(option, value);
+	char	   *name;
+
+	mapping->pointers[slot] = pstrdup(rest);
+	do
+	{
+		node->slots_below |= 1U << slot;
+		if (!next_name(&rest, &name))
+			bad_option(option, "a JSON pointer to a member, such as \"/id\"");
+		node = child_named(node, name);
+	} while (*rest != '\0');
+	node->slots |= 1U << slot;
+}
+
+/* The option "event_id". */
+static void
+set_event_id(EvauditMapping *mapping, const char *option,
+			 const JsonbValue *value)
+{
+	add_pointer(mapping, SLOT_EVENT_ID, option, value);
+}
+
+/* The option "timestamp". */
+static void
+set_timestamp(EvauditMapping *mapping, const char *option,
+			  const JsonbValue *value)
+{
+	add_pointer(mapping, SLOT_TIMESTAMP, option, value);
+}
+
+/* The option "timestamp_format". */
+static void
+set_timestamp_format(EvauditMapping *mapping, const char *option,
+					 const JsonbValue *value)
+{
+	const char *name = string_value(option, value);
+
+	for (int i = 0; i < lengthof(time_formats); i++)
+	{
+		if (strcmp(name, time_formats[i]) == 0)
+		{
+			mapping->time_format = (TimeFormat) i;
+			return;
+		}
+	}
+	bad_option(option, "rfc3339, epoch_s, epoch_ms or record");
+}
+
+/* The option "fields": an object of pointers, by column. */
+static void
+set_fields(EvauditMapping *mapping, const char *option,
+		   const JsonbValue *value)
+{
+	JsonbIterator *it;
+	JsonbIteratorToken token;
+	JsonbValue	item;
+	int			field = 0;
+
+	if (value->type != jbvBinary || !JsonContainerIsObject(value->val.binary.data))
+		bad_option(option, "an object of JSON pointers");
+	it = JsonbIteratorInit(value->val.binary.data);
+	while ((token = JsonbIteratorNext(&it, &item, true)) != WJB_DONE)
+	{
+		if (token == WJB_KEY)
+		{
+			char	   *name = string_value(option, &item);
+
+			for (field = 0; field < EVAUDIT_NFIELDS; field++)
+				if (strcmp(name, field_names[field]) == 0)
+					break;
+			if (field == EVAUDIT_NFIELDS)
+				ereport(ERROR,
+						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						 errmsg("unknown field \"%s\" in topic option \"%s\"",
+								name, option),
+						 errhint("Fields are user_id, service_id and service_name.")));
+		}
+		else if (token == WJB_VALUE)
+			add_pointer(mapping, field,
+						psprintf("%s.%s", option, field_names[field]), &item);
+	}
+}
+
+/* Read the text of an interval as microseconds; -1 if it is none. */
+static int64
+parse_interval(const char *text)
+{
+	char		buf[256];
+	char	   *fields[MAXDATEFIELDS];
+	int			types[MAXDATEFIELDS];
+	int			nfields;
+	int			error;
+	int			dtype;
+	struct pg_itm_in itm;
+	Interval	interval;
+	int64		days;
+
+	/* as interval_in() does, but without its ERROR */
+	error = ParseDateTime(text, buf, sizeof(buf), fields, types,
+						  MAXDATEFIELDS, &nfields);
+	if (error == 0)
+		error = DecodeInterval(fields, types, nfields, INTERVAL_FULL_RANGE,
+							   &dtype, &itm);
+	if (error == DTERR_BAD_FORMAT)
+		error = DecodeISO8601Interval(unconstify(char *, text), &dtype, &itm);
+	if (error != 0 || dtype != DTK_DELTA ||
+		itmin2interval(&itm, &interval) != 0)
+		return -1;
+	days = (int64) interval.month * DAYS_PER_MONTH + interval.day;
+	/* more is pointless, and less than a time can hold */
+	if (days < 0 || days > 100000 * (int64) DAYS_PER_YEAR ||
+		interval.time < 0 ||
+		interval.time > 100000 * (int64) DAYS_PER_YEAR * USECS_PER_DAY)
+		return -1;
+	return days * USECS_PER_DAY + interval.time;
+}
+
+/* The option "max_future". */
+static void
+set_max_future(EvauditMapping *mapping, const char *option,
+			   const JsonbValue *value)
+{
+	mapping->max_future_text = string_value(option, value);
+	mapping->max_future = parse_interval(mapping->max_future_text);
+	if (mapping->max_future < 0)
+		bad_option(option, "an interval that is not negative, such as \"5min\"");
+}
+
+/* The option "max_payload_bytes". */
+static void
+set_max_payload_bytes(EvauditMapping *mapping, const char *option,
+					  const JsonbValue *value)
+{
+	bool		failed = value->type != jbvNumeric;
+
+	if (!failed)
+		mapping->max_payload_bytes =
+			numeric_int4_opt_error(value->val.numeric, &failed);
+	if (failed || mapping->max_payload_bytes < 1 ||
+		mapping->max_payload_bytes > MAX_MAX_PAYLOAD_BYTES)
+		bad_option(option, psprintf("a number from 1 to %d",
+									MAX_MAX_PAYLOAD_BYTES));
+}
+
+/* The option "key": the topic's, but a pointer all the same. */
+static void
+check_key(EvauditMapping *mapping, const char *option,
+		  const JsonbValue *value)
+{
+	EvauditMapping unused = {0};
+
+	add_pointer(&unused, 0, option, value);
+}
+
+static const OptionDef option_defs[] = {
+	{"key", check_key},
+	{"event_id", set_event_id},
+	{"timestamp", set_timestamp},
+	{"timestamp_format", set_timestamp_format},
+	{"fields", set_fields},
+	{"project", NULL},
+	{"keep", NULL},
+	{"max_future", set_max_future},
+	{"max_payload_bytes", set_max_payload_bytes},
+};
+
+/* Find an option by name. */
+static const OptionDef *
+find_option(const char *name)
+{
+	for (int i = 0; i < lengthof(option_defs); i++)
+		if (strcmp(name, option_defs[i].name) == 0)
+			return &option_defs[i];
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("unknown topic option \"%s\"", name)));
+	return NULL;				/* keep the compiler quiet */
+}
+
+/*
+ * Compile the options of a topic, in the current memory context.  What they
+ * do not name is not looked for, and has the defaults of above.
+ */
+EvauditMapping *
+evaudit_mapping_compile(Jsonb *options)
+{
+	EvauditMapping *mapping = palloc0(sizeof(EvauditMapping));
+	const OptionDef *option = NULL;
+	JsonbIterator *it;
+	JsonbIteratorToken token;
+	JsonbValue	item;
+
+	if (!JB_ROOT_IS_OBJECT(options))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("topic options must be a JSON object")));
+
+	mapping->max_payload_bytes = DEFAULT_MAX_PAYLOAD_BYTES;
+	mapping->max_future_text = DEFAULT_MAX_FUTURE;
+	mapping->max_future = parse_interval(DEFAULT_MAX_FUTURE);
+
+	it = JsonbIteratorInit(&options->root);
+	while ((token = JsonbIteratorNext(&it, &item, true)) != WJB_DONE)
+	{
+		if (token == WJB_KEY)
+			option = find_option(string_value("name", &item));
+		else if (token == WJB_VALUE && option->set != NULL)
+			option->set(mapping, option->name, &item);
+	}
+	return mapping;
+}

@@ -1,0 +1,25 @@
+/*-------------------------------------------------------------------------
+ *
+ * payload.h
+ *	  The bytes of an event, made safe for the JSON parser.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EVAUDIT_PAYLOAD_H
+#define EVAUDIT_PAYLOAD_H
+
+#include "events/event.h"
+
+/* A payload in the server's encoding, not terminated by a zero. */
+typedef struct EvauditPayload
+{
+	const char *json;
+	int			len;
+	bool		has_escapes;	/* a backslash is in it */
+} EvauditPayload;
+
+extern bool evaudit_payload_prepare(EvauditEvent *event, size_t max_bytes,
+									EvauditPayload *payload,
+									MemoryContext scratch);
+
+#endif							/* EVAUDIT_PAYLOAD_H */

@@ -1,0 +1,228 @@
+/*-------------------------------------------------------------------------
+ *
+ * user_services.c
+ *	  The document that services_for_user() answers with.
+ *
+ * The rows come by SPI, so that row security, grants, partitions and any
+ * index stay the executor's business; what makes the inline query slow is
+ * not there but in sorting and building jsonb by SQL functions, which is
+ * done here on the few rows of a user.
+ *
+ * The plan is kept for the backend.  Changes of the table are the plan
+ * cache's to notice; a new plan is made when the extension's schema has
+ * another name.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "platform/extension.h"
+#include "platform/rfc3339.h"
+
+PG_FUNCTION_INFO_V1(evaudit_user_services_document);
+
+/* One service of the user; the texts are detoasted. */
+typedef struct Service
+{
+	text	   *id;
+	text	   *name;
+	TimestampTz last_accessed;
+} Service;
+
+/* The plan, and the quoted schema that its query names. */
+static SPIPlanPtr plan = NULL;
+static char *plan_schema = NULL;
+
+/* Prepare the query, unless the kept plan is for the right schema. */
+static void
+ensure_plan(void)
+{
+	Oid			types[] = {TEXTOID};
+	char	   *schema;
+	char	   *query;
+	SPIPlanPtr	new_plan;
+
+	if (plan != NULL &&
+		strcmp(plan_schema, evaudit_extension_schema_name()) == 0)
+		return;
+
+	schema = pstrdup(evaudit_extension_schema_name());
+	query = psprintf("SELECT service_id::pg_catalog.text,"
+					 " service_name::pg_catalog.text,"
+					 " last_accessed::pg_catalog.timestamptz"
+					 " FROM %s.user_services"
+					 " WHERE user_id OPERATOR(pg_catalog.=) $1", schema);
+	/* planning anew for each user would cost more than the query */
+	new_plan = SPI_prepare_cursor(query, 1, types, CURSOR_OPT_GENERIC_PLAN);
+	if (new_plan == NULL)
+		elog(ERROR, "could not prepare \"%s\": %s", query,
+			 SPI_result_code_string(SPI_result));
+	schema = MemoryContextStrdup(TopMemoryContext, schema);
+	if (SPI_keepplan(new_plan) != 0)
+		elog(ERROR, "could not keep a plan");
+
+	if (plan != NULL)
+	{
+		SPI_freeplan(plan);
+		pfree(plan_schema);
+	}
+	plan = new_plan;
+	plan_schema = schema;
+}
+
+/* Order: newest first, then by the bytes of the id. */
+static int
+compare_services(const void *left, const void *right)
+{
+	const Service *a = left;
+	const Service *b = right;
+	int			len_a;
+	int			len_b;
+	int			cmp;
+
+	if (a->last_accessed != b->last_accessed)
+		return a->last_accessed > b->last_accessed ? -1 : 1;
+	len_a = VARSIZE_ANY_EXHDR(a->id);
+	len_b = VARSIZE_ANY_EXHDR(b->id);
+	cmp = memcmp(VARDATA_ANY(a->id), VARDATA_ANY(b->id), Min(len_a, len_b));
+	return cmp != 0 ? cmp : len_a - len_b;
+}
+
+/* The rows of the last query, sorted, in the current memory context. */
+static Service *
+read_services(int *count)
+{
+	SPITupleTable *rows = SPI_tuptable;
+	int			n = (int) SPI_processed;
+	Service    *services = palloc_extended(sizeof(Service) * (Size) n,
+										   MCXT_ALLOC_HUGE);
+
+	for (int i = 0; i < n; i++)
+	{
+		Datum		values[3];
+		bool		nulls[3];
+
+		heap_deform_tuple(rows->vals[i], rows->tupdesc, values, nulls);
+		if (nulls[0] || nulls[1] || nulls[2])
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("null value in table \"user_services\"")));
+		services[i].id = DatumGetTextPP(values[0]);
+		services[i].name = DatumGetTextPP(values[1]);
+		services[i].last_accessed = DatumGetTimestampTz(values[2]);
+	}
+	qsort(services, n, sizeof(Service), compare_services);
+	*count = n;
+	return services;
+}
+
+/* A jsonb string, not copied. */
+static void
+set_string(JsonbValue *value, const char *string, int len)
+{
+	value->type = jbvString;
+	value->val.string.val = unconstify(char *, string);
+	value->val.string.len = len;
+}
+
+/* A member of an object whose value is a string; order is its place. */
+static void
+set_member(JsonbPair *pair, const char *key, const char *string, int len)
+{
+	set_string(&pair->key, key, (int) strlen(key));
+	set_string(&pair->value, string, len);
+}
+
+/* One element of "services"; the keys stand in jsonb's order of keys. */
+static void
+set_service(JsonbValue *value, JsonbPair *pairs, char *time,
+			const Service *service)
+{
+	int			time_len = evaudit_rfc3339_format(service->last_accessed,
+												  time);
+
+	set_member(&pairs[0], "service_id", VARDATA_ANY(service->id),
+			   VARSIZE_ANY_EXHDR(service->id));
+	set_member(&pairs[1], "service_name", VARDATA_ANY(service->name),
+			   VARSIZE_ANY_EXHDR(service->name));
+	set_member(&pairs[2], "last_accessed", time, time_len);
+	value->type = jbvObject;
+	value->val.object.nPairs = 3;
+	value->val.object.pairs = pairs;
+}
+
+/* The document, in the context "result"; its parts in the current one. */
+static Jsonb *
+build_document(text *user_id, const Service *services, int count,
+			   MemoryContext result)
+{
+	JsonbValue	document;
+	JsonbPair	members[2];
+	JsonbValue *elements;
+	JsonbPair  *pairs;
+	char	   *times;
+	MemoryContext old;
+	Jsonb	   *jsonb;
+
+	elements = palloc_extended(sizeof(JsonbValue) * (Size) count,
+							   MCXT_ALLOC_HUGE);
+	pairs = palloc_extended(sizeof(JsonbPair) * (Size) count * 3,
+							MCXT_ALLOC_HUGE);
+	times = palloc_extended(EVAUDIT_RFC3339_LEN * (Size) count,
+							MCXT_ALLOC_HUGE);
+	for (int i = 0; i < count; i++)
+		set_service(&elements[i], &pairs[i * 3],
+					&times[i * EVAUDIT_RFC3339_LEN], &services[i]);
+
+	set_member(&members[0], "user_id", VARDATA_ANY(user_id),
+			   VARSIZE_ANY_EXHDR(user_id));
+	set_string(&members[1].key, "services", strlen("services"));
+	members[1].value.type = jbvArray;
+	members[1].value.val.array.nElems = count;
+	members[1].value.val.array.rawScalar = false;
+	members[1].value.val.array.elems = elements;
+	document.type = jbvObject;
+	document.val.object.nPairs = 2;
+	document.val.object.pairs = members;
+
+	old = MemoryContextSwitchTo(result);
+	jsonb = JsonbValueToJsonb(&document);
+	MemoryContextSwitchTo(old);
+	return jsonb;
+}
+
+/*
+ * The services of a user, newest first, as jsonb: the body of the SQL
+ * function services_for_user().
+ */
+Datum
+evaudit_user_services_document(PG_FUNCTION_ARGS)
+{
+	text	   *user_id = PG_GETARG_TEXT_PP(0);
+	Datum		args[] = {PointerGetDatum(user_id)};
+	MemoryContext caller = CurrentMemoryContext;
+	Service    *services;
+	int			count;
+	int			status;
+	Jsonb	   *document;
+
+	SPI_connect();
+	ensure_plan();
+	/* read only: the snapshot of the calling query is the one that counts */
+	status = SPI_execute_plan(plan, args, NULL, true, 0);
+	if (status != SPI_OK_SELECT)
+		elog(ERROR, "could not read user_services: %s",
+			 SPI_result_code_string(status));
+	services = read_services(&count);
+	document = build_document(user_id, services, count, caller);
+	SPI_finish();
+	PG_RETURN_JSONB_P(document);
+}

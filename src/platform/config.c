@@ -1,0 +1,61 @@
+/*-------------------------------------------------------------------------
+ *
+ * config.c
+ *	  The settings evaudit.*.
+ *
+ * No setting ever holds a secret: anybody may SHOW it.  Secrets belong into
+ * user mappings.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "miscadmin.h"
+#include "utils/guc.h"
+
+#include "platform/config.h"
+
+char	   *evaudit_actor = NULL;
+char	   *evaudit_request_id = NULL;
+int			evaudit_max_sources = 64;
+int			evaudit_max_partitions = 4096;
+int			evaudit_max_backoff = 60000;
+
+/* Define every setting; those of shared memory only under preload. */
+void
+evaudit_config_init(void)
+{
+	DefineCustomStringVariable("evaudit.actor",
+							   "Who acts: the value of audit.actor.",
+							   "Meant for SET LOCAL by the application.",
+							   &evaudit_actor, "",
+							   PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("evaudit.request_id",
+							   "The request acted in: the value of audit.request_id.",
+							   "Meant for SET LOCAL by the application.",
+							   &evaudit_request_id, "",
+							   PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("evaudit.max_backoff",
+							"Longest pause between two attempts of a failing source.",
+							NULL,
+							&evaudit_max_backoff, 60000, 100, 3600000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+
+	if (process_shared_preload_libraries_in_progress)
+	{
+		DefineCustomIntVariable("evaudit.max_sources",
+								"Sources that can run at a time, over all databases.",
+								NULL,
+								&evaudit_max_sources, 64, 1, 4096,
+								PGC_POSTMASTER, 0, NULL, NULL, NULL);
+		DefineCustomIntVariable("evaudit.max_partitions",
+								"Partitions whose progress can be shown, over all sources.",
+								NULL,
+								&evaudit_max_partitions, 4096, 16, 1048576,
+								PGC_POSTMASTER, 0, NULL, NULL, NULL);
+	}
+
+	MarkGUCPrefixReserved("evaudit");
+}

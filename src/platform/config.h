@@ -1,0 +1,24 @@
+/*-------------------------------------------------------------------------
+ *
+ * config.h
+ *	  The settings evaudit.*, each defined once, in config.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EVAUDIT_CONFIG_H
+#define EVAUDIT_CONFIG_H
+
+/* Who acts, and in which request: kept with each audit row. */
+extern char *evaudit_actor;
+extern char *evaudit_request_id;
+
+/* Sources and partitions that shared memory has room for. */
+extern int	evaudit_max_sources;
+extern int	evaudit_max_partitions;
+
+/* Longest pause between two attempts of a failing source, milliseconds. */
+extern int	evaudit_max_backoff;
+
+extern void evaudit_config_init(void);
+
+#endif							/* EVAUDIT_CONFIG_H */

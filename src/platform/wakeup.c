@@ -1,0 +1,96 @@
+/*-------------------------------------------------------------------------
+ *
+ * wakeup.c
+ *	  Telling the launcher and the schedulers that something changed.
+ *
+ * A backend that changes evaudit.sources wakes the scheduler of its database
+ * when, and only when, the change commits: before, the scheduler could not
+ * see it.  Where there is no scheduler yet the launcher is asked for one.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "storage/latch.h"
+#include "storage/proc.h"
+#include "storage/procarray.h"
+
+#include "platform/shmem.h"
+#include "platform/wakeup.h"
+
+static bool wake_at_commit = false;
+
+/* Set the latch of a process, if it is one of the server and alive. */
+void
+evaudit_wake_process(pid_t pid)
+{
+	PGPROC	   *proc = pid != 0 ? BackendPidGetProc(pid) : NULL;
+
+	if (proc != NULL)
+		SetLatch(&proc->procLatch);
+}
+
+/* Wake the scheduler of this database, or have the launcher start one. */
+static void
+wake_scheduler(void)
+{
+	EvauditDatabase *slot;
+	pid_t		pid;
+
+	LWLockAcquire(evaudit_shared->lock, LW_EXCLUSIVE);
+	slot = evaudit_find_database(MyDatabaseId);
+	if (slot == NULL && (slot = evaudit_find_database(InvalidOid)) != NULL)
+		slot->database = MyDatabaseId;
+	if (slot != NULL)
+		slot->changed = true;
+	else
+		evaudit_shared->rescan = true;
+	pid = slot != NULL && slot->scheduler != 0 ?
+		slot->scheduler : evaudit_shared->launcher;
+	LWLockRelease(evaudit_shared->lock);
+
+	evaudit_wake_process(pid);
+}
+
+/* At the end of the transaction that asked for it. */
+static void
+at_transaction_end(XactEvent event, void *arg)
+{
+	if (!wake_at_commit)
+		return;
+	switch (event)
+	{
+		case XACT_EVENT_COMMIT:
+			wake_at_commit = false;
+			wake_scheduler();
+			break;
+		case XACT_EVENT_ABORT:
+			wake_at_commit = false;
+			break;
+		case XACT_EVENT_PRE_PREPARE:
+			/* nobody here would know when it is committed */
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("cannot PREPARE a transaction that has changed sources of events")));
+		default:
+			break;
+	}
+}
+
+/* Ask that the scheduler of this database looks at its sources anew. */
+void
+evaudit_wake_scheduler_at_commit(void)
+{
+	static bool registered = false;
+
+	if (evaudit_shared == NULL)
+		return;
+	if (!registered)
+	{
+		RegisterXactCallback(at_transaction_end, NULL);
+		registered = true;
+	}
+	wake_at_commit = true;
+}

@@ -1,0 +1,14 @@
+/*-------------------------------------------------------------------------
+ *
+ * wakeup.h
+ *	  Telling the launcher and the schedulers that something changed.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EVAUDIT_WAKEUP_H
+#define EVAUDIT_WAKEUP_H
+
+extern void evaudit_wake_process(pid_t pid);
+extern void evaudit_wake_scheduler_at_commit(void);
+
+#endif							/* EVAUDIT_WAKEUP_H */

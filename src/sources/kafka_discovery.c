@@ -1,0 +1,324 @@
+/*-------------------------------------------------------------------------
+ *
+ * kafka_discovery.c
+ *	  Which partitions a Kafka source reads, and from where.
+ *
+ * The first worker of a source looks the partitions up, at its start and
+ * every few seconds after, and writes down new ones with an absolute offset
+ * before anybody reads them.  A partition can so never be started twice in
+ * different places, and what was produced while nobody read is not missed.
+ * Partitions that appear once the source has begun are read from their
+ * beginning, whatever the option "start" says: all in them is new.
+ *
+ * The broker is asked outside of transactions.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/wait_event.h"
+
+#include "platform/wakeup.h"
+#include "sources/kafka_source.h"
+
+/* How often a worker looks whether the first one is ready, milliseconds. */
+#define FIRST_WORKER_POLL	2000
+
+/* Load all partitions of the source, in a transaction of its own. */
+static EvauditOffset *
+load_offsets(KafkaSource *state, MemoryContext context, int *n)
+{
+	EvauditOffset *offsets;
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	MemoryContextSwitchTo(context);
+	offsets = evaudit_offsets_load(state->source->id, n);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
+	return offsets;
+}
+
+/* Whether a partition is among those known. */
+static bool
+is_known(const EvauditOffset *known, int n, const char *topic, int partition)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (known[i].partition == partition &&
+			strcmp(known[i].topic, topic) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The partitions of wanted topics that are not known yet. */
+static EvauditOffset *
+new_partitions(KafkaSource *state, List *topics,
+			   const EvauditOffset *known, int nknown, int *n)
+{
+	EvauditOffset *found = NULL;
+	int			room = 0;
+	ListCell   *lc;
+
+	*n = 0;
+	foreach(lc, topics)
+	{
+		EvauditKafkaTopic *topic = lfirst(lc);
+
+		if (!evaudit_kafka_topic_wanted(state->source->options, topic->name))
+			continue;
+		for (int p = 0; p < topic->npartitions; p++)
+		{
+			if (is_known(known, nknown, topic->name, p))
+				continue;
+			if (*n == room)
+			{
+				room = Max(16, room * 2);
+				found = found == NULL ?
+					palloc(room * sizeof(EvauditOffset)) :
+					repalloc(found, room * sizeof(EvauditOffset));
+			}
+			found[*n] = (EvauditOffset)
+			{
+				.topic = pstrdup(topic->name),
+					.partition = p,
+			};
+			(*n)++;
+		}
+	}
+	return found;
+}
+
+/* Say which topics were asked for by name and are not there. */
+static void
+complain_of_missing(KafkaSource *state, List *topics)
+{
+	ListCell   *lc;
+	ListCell   *found;
+
+	foreach(lc, evaudit_kafka_topics_named(state->source->options))
+	{
+		bool		there = false;
+
+		foreach(found, topics)
+		{
+			EvauditKafkaTopic *topic = lfirst(found);
+
+			there |= strcmp(topic->name, lfirst(lc)) == 0;
+		}
+		if (!there)
+			evaudit_source_complain(state->source,
+									"Kafka topic \"%s\" does not exist",
+									(char *) lfirst(lc));
+	}
+}
+
+/* Let all workers of the source load their partitions anew. */
+static void
+announce_assignment(KafkaSource *state)
+{
+	EvauditSourceSlot *slot = state->source->slot;
+	pid_t		pids[EVAUDIT_MAX_WORKERS];
+
+	LWLockAcquire(evaudit_shared->lock, LW_EXCLUSIVE);
+	slot->assignment++;
+	memcpy(pids, slot->pids, sizeof(pids));
+	LWLockRelease(evaudit_shared->lock);
+
+	for (int i = 0; i < EVAUDIT_MAX_WORKERS; i++)
+		evaudit_wake_process(pids[i]);
+}
+
+/* Write down new partitions, in a transaction of its own. */
+static void
+save_new(KafkaSource *state, EvauditOffset *offsets, int n)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	evaudit_offsets_add(state->source->id, offsets, n);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
+	state->source->started = true;
+}
+
+/* First worker: look for partitions that are not known, write them down. */
+static void
+find_new(KafkaSource *state, List *topics)
+{
+	EvauditOffset *known;
+	EvauditOffset *found;
+	int			nknown;
+	int			n;
+
+	known = load_offsets(state, CurrentMemoryContext, &nknown);
+	found = new_partitions(state, topics, known, nknown, &n);
+	if (n > 0 || !state->source->started)
+	{
+		(void) evaudit_kafka_look_up(state->kafka, "earliest", found, n);
+		if (!state->source->started)
+			(void) evaudit_kafka_look_up(state->kafka,
+										 evaudit_kafka_start(state->source->options),
+										 found, n);
+		save_new(state, found, n);
+		announce_assignment(state);
+		ereport(LOG,
+				(errmsg("source \"%s\" found %d new partitions",
+						state->source->name, n)));
+	}
+	complain_of_missing(state, topics);
+}
+
+/* Whether the cluster has a partition. */
+static bool
+is_there(List *topics, const EvauditOffset *partition)
+{
+	ListCell   *lc;
+
+	foreach(lc, topics)
+	{
+		EvauditKafkaTopic *topic = lfirst(lc);
+
+		if (partition->partition < topic->npartitions &&
+			strcmp(partition->topic, topic->name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Compare the partitions that the cluster has with those that are known, at
+ * the start of the first worker and between two batches of any.
+ */
+void
+evaudit_kafka_discover(KafkaSource *state)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "evaudit discovery",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext previous = MemoryContextSwitchTo(context);
+	List	   *topics = evaudit_kafka_topics(state->kafka);
+
+	if (state->source->worker == 0)
+		find_new(state, topics);
+	for (int i = 0; i < state->npartitions; i++)
+		evaudit_kafka_set_missing(state, &state->partitions[i],
+								  !is_there(topics, &state->partitions[i].now));
+
+	MemoryContextSwitchTo(previous);
+	MemoryContextDelete(context);
+}
+
+/* Do what seek_source() asked for, before anybody reads. */
+void
+evaudit_kafka_seek(KafkaSource *state)
+{
+	EvauditSource *source = state->source;
+	MemoryContext context = CurrentMemoryContext;
+	EvauditOffset *offsets;
+	int			n;
+
+	offsets = load_offsets(state, context, &n);
+	n = evaudit_kafka_look_up(state->kafka, source->seek, offsets, n);
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	evaudit_offsets_move(source->id, source->seek_number, offsets, n);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
+
+	ereport(LOG,
+			(errmsg("source \"%s\" moved %d partitions to \"%s\"",
+					source->name, n, source->seek)));
+	source->seek = NULL;
+	announce_assignment(state);
+}
+
+/* Whether the partitions are known and no seek is pending. */
+static bool
+first_worker_is_ready(KafkaSource *state)
+{
+	MemoryContext context = CurrentMemoryContext;
+	const EvauditSourceKind *kind;
+	EvauditSource *now;
+	bool		ready;
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	now = evaudit_load_source(state->source->id, &kind);
+	ready = now != NULL && now->started && now->seek == NULL;
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
+	return ready;
+}
+
+/* Wait until the first worker has found the partitions and moved them. */
+void
+evaudit_kafka_await_first(KafkaSource *state)
+{
+	while (!first_worker_is_ready(state))
+	{
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 FIRST_WORKER_POLL, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+/* Whether a partition falls to this worker. */
+static bool
+is_ours(const EvauditSource *source, const EvauditOffset *offset)
+{
+	uint32		place = hash_bytes((const unsigned char *) offset->topic,
+								   (int) strlen(offset->topic)) +
+		(uint32) offset->partition;
+
+	return place % (uint32) source->nworkers == (uint32) source->worker;
+}
+
+/*
+ * Load this worker's partitions as the table has them, between two batches;
+ * what was read before goes on where it was.
+ */
+void
+evaudit_kafka_load(KafkaSource *state)
+{
+	EvauditOffset *all;
+	int			n;
+
+	LWLockAcquire(evaudit_shared->lock, LW_SHARED);
+	state->assignment = state->source->slot->assignment;
+	LWLockRelease(evaudit_shared->lock);
+
+	MemoryContextReset(state->context);
+	all = load_offsets(state, state->context, &n);
+	state->partitions = palloc0(Max(n, 1) * sizeof(KafkaPartition));
+	state->npartitions = 0;
+	state->latest = 0;
+	for (int i = 0; i < n; i++)
+	{
+		KafkaPartition *partition = &state->partitions[state->npartitions];
+
+		if (!is_ours(state->source, &all[i]))
+			continue;
+		partition->now = all[i];
+		partition->committed = all[i].next_offset;
+		partition->verifying = all[i].seen;
+		partition->last_event = -1;
+		state->npartitions++;
+	}
+	state->reassign = true;
+	MemoryContextSwitchTo(TopMemoryContext);
+}

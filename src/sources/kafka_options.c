@@ -1,0 +1,332 @@
+/*-------------------------------------------------------------------------
+ *
+ * kafka_options.c
+ *	  Options of a Kafka source: which topics, from where, how many workers.
+ *
+ *	  topics	a name, "^regex", or an array of these
+ *	  start		earliest (the default), latest, an RFC 3339 time, or offsets
+ *	  workers	processes that the partitions are spread over
+ *
+ * A place to start or seek to is called a target.  Offsets are a JSON object
+ * from partition numbers to offsets, for every topic, or from topics to such
+ * objects; partitions that it does not name start at their beginning, or
+ * stay where they are.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_collation.h"
+#include "regex/regex.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/numeric.h"
+#include "utils/timestamp.h"
+
+#include "platform/options.h"
+#include "platform/rfc3339.h"
+#include "sources/kafka_source.h"
+
+static const char *const own_options[] = {
+	"topics", "start", "workers", NULL
+};
+
+/* The values of "topics", as C strings. */
+static List *
+topic_patterns(Jsonb *options)
+{
+	JsonbValue *v = evaudit_option_value(options, "topics");
+	List	   *patterns = NIL;
+	JsonbIterator *it;
+	JsonbIteratorToken token;
+	JsonbValue	element;
+
+	if (v == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("option \"%s\" is required", "topics")));
+	if (v->type == jbvString)
+		return list_make1(pnstrdup(v->val.string.val, v->val.string.len));
+
+	if (v->type == jbvBinary && JsonContainerIsArray(v->val.binary.data))
+	{
+		it = JsonbIteratorInit(v->val.binary.data);
+		while ((token = JsonbIteratorNext(&it, &element, true)) != WJB_DONE)
+		{
+			if (token != WJB_ELEM)
+				continue;
+			if (element.type != jbvString)
+				break;
+			patterns = lappend(patterns, pnstrdup(element.val.string.val,
+												  element.val.string.len));
+		}
+		if (token == WJB_DONE && patterns != NIL)
+			return patterns;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("option \"%s\" must be a string or an array of strings",
+					"topics")));
+}
+
+/* Whether a topic's name matches a "^regex"; an ERROR if that is none. */
+static bool
+regex_matches(const char *pattern, const char *topic)
+{
+	return RE_compile_and_execute(cstring_to_text(pattern),
+								  (char *) topic, strlen(topic),
+								  REG_ADVANCED, C_COLLATION_OID, 0, NULL);
+}
+
+/* Refuse topics that cannot be. */
+static void
+check_topics(Jsonb *options)
+{
+	ListCell   *lc;
+
+	foreach(lc, topic_patterns(options))
+	{
+		const char *pattern = lfirst(lc);
+
+		if (pattern[0] == '^')
+			(void) regex_matches(pattern, "");
+		else if (pattern[0] == '\0' ||
+				 strlen(pattern) >= EVAUDIT_STREAM_BYTES)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("invalid name of a Kafka topic: \"%s\"",
+							pattern)));
+	}
+}
+
+/* Whether the source reads a topic of this name. */
+bool
+evaudit_kafka_topic_wanted(Jsonb *options, const char *topic)
+{
+	ListCell   *lc;
+
+	if (strlen(topic) >= EVAUDIT_STREAM_BYTES)
+		return false;
+	foreach(lc, topic_patterns(options))
+	{
+		const char *pattern = lfirst(lc);
+
+		if (pattern[0] != '^')
+		{
+			if (strcmp(pattern, topic) == 0)
+				return true;
+		}
+		/* a pattern does not mean Kafka's own topics, unless it says so */
+		else if ((strncmp(topic, "__", 2) != 0 ||
+				  strncmp(pattern, "^__", 3) == 0) &&
+				 regex_matches(pattern, topic))
+			return true;
+	}
+	return false;
+}
+
+/* The topics that are asked for by name. */
+List *
+evaudit_kafka_topics_named(Jsonb *options)
+{
+	List	   *named = NIL;
+	ListCell   *lc;
+
+	foreach(lc, topic_patterns(options))
+	{
+		char	   *pattern = lfirst(lc);
+
+		if (pattern[0] != '^')
+			named = lappend(named, pattern);
+	}
+	return named;
+}
+
+/* Parse a target that is a word or a time: what librdkafka takes. */
+static bool
+parse_time_target(const char *target, int64 *time)
+{
+	TimestampTz t;
+
+	if (strcmp(target, "earliest") == 0)
+		*time = EVAUDIT_KAFKA_EARLIEST;
+	else if (strcmp(target, "latest") == 0)
+		*time = EVAUDIT_KAFKA_LATEST;
+	else if (evaudit_rfc3339_parse(target, strlen(target), &t))
+		*time = Max(t / 1000 + KAFKA_EPOCH_MILLIS, 0);
+	else
+		return false;
+	return true;
+}
+
+/* The member of an object that is named so, or NULL. */
+static JsonbValue *
+member(JsonbContainer *object, const char *name)
+{
+	return getKeyJsonValueFromContainer(object, name, strlen(name), NULL);
+}
+
+/* Refuse a target's object that has anything but offsets in it. */
+static void
+check_offsets(JsonbContainer *object, bool topics)
+{
+	JsonbIterator *it = JsonbIteratorInit(object);
+	JsonbIteratorToken token;
+	JsonbValue	v;
+
+	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
+	{
+		if (token != WJB_VALUE)
+			continue;
+		if (v.type == jbvNumeric &&
+			DatumGetBool(DirectFunctionCall2(numeric_ge,
+											 NumericGetDatum(v.val.numeric),
+											 NumericGetDatum(int64_to_numeric(0)))))
+			(void) DirectFunctionCall1(numeric_int8,
+									   NumericGetDatum(v.val.numeric));
+		else if (topics && v.type == jbvBinary &&
+				 JsonContainerIsObject(v.val.binary.data))
+			check_offsets(v.val.binary.data, false);
+		else
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("offsets must be numbers that are not negative")));
+	}
+}
+
+/* A target as jsonb if it is an object; an ERROR if it is no target. */
+static Jsonb *
+parse_offsets_target(const char *target)
+{
+	Jsonb	   *offsets;
+
+	if (target[0] != '{')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid place to read from: \"%s\"", target),
+				 errhint("Valid are earliest, latest, a time such as 2026-01-01T00:00:00Z, and offsets such as {\"0\": 17}.")));
+	offsets = DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
+												 CStringGetDatum(target)));
+	check_offsets(&offsets->root, true);
+	return offsets;
+}
+
+/* The offset that a target names for a partition; false if it names none. */
+static bool
+named_offset(Jsonb *target, const EvauditOffset *partition, int64 *offset)
+{
+	JsonbContainer *object = &target->root;
+	JsonbValue *v = member(object, partition->topic);
+
+	if (v != NULL && v->type == jbvBinary)
+		object = v->val.binary.data;
+	v = member(object, psprintf("%d", partition->partition));
+	if (v == NULL || v->type != jbvNumeric)
+		return false;
+	*offset = DatumGetInt64(DirectFunctionCall1(numeric_int8,
+												NumericGetDatum(v->val.numeric)));
+	return true;
+}
+
+/* Ask the broker for the offsets of a time. */
+static void
+look_up_time(EvauditKafka *kafka, int64 time, EvauditOffset *offsets, int n)
+{
+	EvauditKafkaOffset *found = palloc(n * sizeof(EvauditKafkaOffset));
+	bool		none = false;
+
+	for (int i = 0; i < n; i++)
+	{
+		found[i].topic = offsets[i].topic;
+		found[i].partition = offsets[i].partition;
+	}
+	evaudit_kafka_offsets_at(kafka, time, found, n);
+	for (int i = 0; i < n; i++)
+	{
+		offsets[i].next_offset = found[i].offset;
+		none |= found[i].offset < 0;
+	}
+	if (!none)
+		return;
+
+	/* nothing as late as that: go on with what comes next */
+	evaudit_kafka_offsets_at(kafka, EVAUDIT_KAFKA_LATEST, found, n);
+	for (int i = 0; i < n; i++)
+	{
+		if (offsets[i].next_offset < 0)
+			offsets[i].next_offset = found[i].offset;
+	}
+}
+
+/*
+ * Set next_offset of each partition that a target names, and bring these to
+ * the front.  Returns how many they are.  Asks the broker; call it outside a
+ * transaction.
+ */
+int
+evaudit_kafka_look_up(EvauditKafka *kafka, const char *target,
+					  EvauditOffset *offsets, int n)
+{
+	int64		time;
+	Jsonb	   *named;
+	int			found = 0;
+
+	if (n == 0)
+		return 0;
+	if (parse_time_target(target, &time))
+	{
+		look_up_time(kafka, time, offsets, n);
+		return n;
+	}
+	named = parse_offsets_target(target);
+	for (int i = 0; i < n; i++)
+	{
+		EvauditOffset offset = offsets[i];
+
+		if (!named_offset(named, &offset, &offset.next_offset))
+			continue;
+		offsets[i] = offsets[found];
+		offsets[found++] = offset;
+	}
+	return found;
+}
+
+/* Refuse a target that is none; in the backend of create or seek. */
+void
+evaudit_kafka_check_target(const char *target)
+{
+	int64		time;
+
+	if (!parse_time_target(target, &time))
+		(void) parse_offsets_target(target);
+}
+
+/* How many processes the source is spread over. */
+int
+evaudit_kafka_workers(Jsonb *options)
+{
+	return evaudit_option_int(options, "workers", 1, 1, EVAUDIT_MAX_WORKERS);
+}
+
+/* The place to start from, as text. */
+char *
+evaudit_kafka_start(Jsonb *options)
+{
+	JsonbValue *v = evaudit_option_value(options, "start");
+
+	if (v == NULL)
+		return "earliest";
+	if (v->type == jbvBinary)
+		return JsonbToCString(NULL, v->val.binary.data, v->val.binary.len);
+	return evaudit_option_text(options, "start");
+}
+
+/* Refuse options that a Kafka source cannot have. */
+void
+evaudit_kafka_check_options(Jsonb *options)
+{
+	evaudit_check_option_names(options, own_options);
+	check_topics(options);
+	evaudit_kafka_check_target(evaudit_kafka_start(options));
+	(void) evaudit_kafka_workers(options);
+}

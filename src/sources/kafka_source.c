@@ -1,0 +1,367 @@
+/*-------------------------------------------------------------------------
+ *
+ * kafka_source.c
+ *	  Kafka as a source of events.
+ *
+ * Partitions are assigned, not subscribed to, and their offsets live in
+ * evaudit.offsets: rows, dead letters and offsets of a batch commit in one
+ * transaction, so that each record has its effect exactly once.  librdkafka
+ * keeps the bytes of a batch until the next fetch.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "foreign/foreign.h"
+#include "miscadmin.h"
+#include "storage/latch.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+#include "sources/kafka_source.h"
+
+/* How often partitions that came or went are looked for, milliseconds. */
+#define DISCOVERY_INTERVAL	10000
+
+/* How often partitions are swept while nothing arrives, milliseconds. */
+#define SWEEP_INTERVAL		5000
+
+/* Records taken from the client at a time. */
+#define DRAIN_MAX			1024
+
+/* The options of the server, and of its owner's user mapping if any. */
+static List *
+connection_options(const EvauditSource *source)
+{
+	ForeignServer *server = GetForeignServerByName(source->server, false);
+	List	   *options = server->options;
+	Oid			user = GetUserId();
+
+	if (SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(user),
+							  ObjectIdGetDatum(server->serverid)) ||
+		SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid),
+							  ObjectIdGetDatum(server->serverid)))
+		options = list_concat(options,
+							  GetUserMapping(user, server->serverid)->options);
+	return options;
+}
+
+/* Start the client; the transaction is for the catalogs alone. */
+static void
+open_client(KafkaSource *state)
+{
+	MemoryContext context = CurrentMemoryContext;
+	List	   *options;
+
+	StartTransactionCommand();
+	options = connection_options(state->source);
+	state->kafka = evaudit_kafka_open(options,
+									  psprintf("evaudit-%s",
+											   state->source->name));
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
+}
+
+/* Get ready to read. */
+static void *
+open_source(EvauditSource *source)
+{
+	KafkaSource *state = palloc0(sizeof(KafkaSource));
+
+	state->source = source;
+	state->context = AllocSetContextCreate(CurrentMemoryContext,
+										   "evaudit partitions",
+										   ALLOCSET_DEFAULT_SIZES);
+	state->messages = MemoryContextAllocHuge(CurrentMemoryContext,
+											 source->max_events *
+											 sizeof(EvauditKafkaMessage));
+	open_client(state);
+
+	if (source->worker > 0)
+		evaudit_kafka_await_first(state);
+	else
+	{
+		evaudit_kafka_discover(state);
+		if (source->seek != NULL)
+			evaudit_kafka_seek(state);
+	}
+	evaudit_kafka_load(state);
+	state->next_discovery =
+		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), DISCOVERY_INTERVAL);
+	return state;
+}
+
+/* Copy the headers of a record, if it has any. */
+static void
+add_headers(EvauditEvent *event, EvauditBatch *batch,
+			const EvauditKafkaMessage *message)
+{
+	EvauditHeader header;
+
+	while (evaudit_kafka_header(message, event->nheaders, &header.name,
+								&header.value, &header.value_len))
+	{
+		int			n = event->nheaders;
+
+		/* room for a power of two */
+		if (n == 0)
+			event->headers = MemoryContextAlloc(batch->context,
+												sizeof(EvauditHeader));
+		else if ((n & (n - 1)) == 0)
+			event->headers = repalloc(event->headers,
+									  2 * n * sizeof(EvauditHeader));
+		event->headers[event->nheaders++] = header;
+	}
+}
+
+/* Make an event of a record. */
+static void
+add_event(KafkaSource *state, EvauditBatch *batch,
+		  KafkaPartition *partition, const EvauditKafkaMessage *message)
+{
+	EvauditEvent *event;
+
+	partition->last_event = batch->nevents;
+	event = evaudit_batch_add(state->source, batch,
+							  message->payload, message->payload_len);
+	event->key = message->key;
+	event->key_len = message->key_len;
+	if (message->time >= 0)
+		event->record_time = (message->time - KAFKA_EPOCH_MILLIS) * 1000;
+	event->stream = partition->now.topic;
+	event->partition = message->partition;
+	event->offset = message->offset;
+	add_headers(event, batch, message);
+}
+
+/* Take what the client has; returns how many messages that was. */
+static int
+take_messages(KafkaSource *state, EvauditBatch *batch)
+{
+	EvauditKafkaMessage *messages = &state->messages[state->nmessages];
+	int			want = Min(DRAIN_MAX,
+						   state->source->max_events - batch->nevents);
+	int			n = evaudit_kafka_drain(state->kafka, messages, want);
+
+	state->drain++;
+	if (n > 0)
+		state->drained_at = GetCurrentTimestamp();
+	for (int i = 0; i < n; i++)
+	{
+		EvauditKafkaMessage message = messages[i];
+		KafkaPartition *partition = message.topic == NULL ? NULL :
+			evaudit_kafka_partition(state, message.topic, message.partition);
+		bool		taken = false;
+
+		if (partition == NULL)
+			 /* of an assignment before */ ;
+		else if (message.kind != EVAUDIT_KAFKA_RECORD)
+			evaudit_kafka_news(state, partition, &message);
+		else if (evaudit_kafka_take(state, partition, &message))
+		{
+			add_event(state, batch, partition, &message);
+			taken = true;
+		}
+
+		if (taken)
+			state->messages[state->nmessages++] = message;
+		else
+			evaudit_kafka_release(&message, 1);
+	}
+	return n;
+}
+
+/* Whether there is anything to commit but events. */
+static bool
+has_changes(const KafkaSource *state)
+{
+	for (int i = 0; i < state->npartitions; i++)
+	{
+		if (state->partitions[i].changed)
+			return true;
+	}
+	return false;
+}
+
+/* What is to be done from time to time, between two batches. */
+static void
+keep_house(KafkaSource *state)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	uint32		assignment;
+
+	if (now >= state->next_discovery)
+	{
+		evaudit_kafka_discover(state);
+		state->next_discovery = TimestampTzPlusMilliseconds(now,
+															DISCOVERY_INTERVAL);
+	}
+
+	LWLockAcquire(evaudit_shared->lock, LW_SHARED);
+	assignment = state->source->slot->assignment;
+	LWLockRelease(evaudit_shared->lock);
+	if (assignment != state->assignment)
+		evaudit_kafka_load(state);
+
+	if (now >= state->next_sweep)
+	{
+		evaudit_kafka_sweep(state);
+		state->next_sweep = TimestampTzPlusMilliseconds(now, SWEEP_INTERVAL);
+	}
+	if (state->reassign)
+		evaudit_kafka_assign_all(state);
+}
+
+/* Wait for records, at most some milliseconds. */
+static void
+wait_for_records(KafkaSource *state, long timeout)
+{
+	int			events = WaitLatchOrSocket(MyLatch,
+										   WL_LATCH_SET | WL_SOCKET_READABLE |
+										   WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+										   evaudit_kafka_fd(state->kafka),
+										   timeout, PG_WAIT_EXTENSION);
+
+	if (events & WL_LATCH_SET)
+		ResetLatch(MyLatch);
+}
+
+/* Forget the batch before; its transaction is over. */
+static void
+begin_batch(KafkaSource *state)
+{
+	int64		busy = state->nmessages == 0 ? 0 :
+		GetCurrentTimestamp() - state->drained_at;
+
+	evaudit_kafka_release(state->messages, state->nmessages);
+	state->nmessages = 0;
+	for (int i = 0; i < state->npartitions; i++)
+	{
+		state->partitions[i].last_event = -1;
+		/* while we did not listen, nobody was silent */
+		state->partitions[i].verified += busy;
+	}
+}
+
+/*
+ * Fill a batch.  It is done when it is full; or holds batch_size events and
+ * no more wait; or batch_interval has passed since its first.
+ */
+static bool
+fetch_batch(void *arg, EvauditBatch *batch)
+{
+	KafkaSource *state = arg;
+	EvauditSource *source = state->source;
+	TimestampTz deadline = 0;
+
+	begin_batch(state);
+	for (;;)
+	{
+		int			taken;
+		long		timeout = SWEEP_INTERVAL;
+
+		CHECK_FOR_INTERRUPTS();
+		evaudit_kafka_check(state->kafka);
+		if (batch->nevents == 0)
+			keep_house(state);
+		else if (state->reassign)
+			evaudit_kafka_assign_all(state);
+
+		taken = take_messages(state, batch);
+		if (evaudit_batch_full(source, batch))
+			return true;
+		if (taken == DRAIN_MAX)
+			continue;
+
+		if (batch->nevents >= source->batch_size)
+			return true;
+		if (batch->nevents == 0 && has_changes(state))
+			return true;
+		if (batch->nevents > 0)
+		{
+			TimestampTz now = GetCurrentTimestamp();
+
+			if (deadline == 0)
+				deadline = TimestampTzPlusMilliseconds(now,
+													   source->batch_interval);
+			timeout = TimestampDifferenceMilliseconds(now, deadline);
+			if (timeout <= 0)
+				return true;
+		}
+		wait_for_records(state, timeout);
+	}
+}
+
+/* Remember the last record of a partition in this batch. */
+static void
+remember_last(KafkaPartition *partition, const EvauditKafkaMessage *last)
+{
+	partition->now.seen = true;
+	partition->now.seen_offset = last->offset;
+	partition->now.seen_time = last->time;
+	partition->now.seen_checksum =
+		evaudit_kafka_checksum(last->key, last->key_len,
+							   last->payload, last->payload_len);
+}
+
+/* Keep the place after this batch, in the batch's transaction. */
+static void
+commit_batch(void *arg, EvauditBatch *batch)
+{
+	KafkaSource *state = arg;
+	EvauditOffsetChange *changes = palloc(Max(state->npartitions, 1) *
+										  sizeof(EvauditOffsetChange));
+	int			n = 0;
+
+	for (int i = 0; i < state->npartitions; i++)
+	{
+		KafkaPartition *partition = &state->partitions[i];
+
+		if (!partition->changed)
+			continue;
+		if (partition->last_event >= 0)
+			remember_last(partition, &state->messages[partition->last_event]);
+		changes[n].now = &partition->now;
+		changes[n].expected = partition->committed;
+		n++;
+	}
+	if (n > 0 && !evaudit_offsets_save(state->source->id, changes, n))
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("partitions of source \"%s\" were moved while they were read",
+						state->source->name)));
+	pfree(changes);
+}
+
+/* The batch is committed: so are the offsets. */
+static void
+acknowledge_batch(void *arg, EvauditBatch *batch)
+{
+	KafkaSource *state = arg;
+
+	for (int i = 0; i < state->npartitions; i++)
+	{
+		KafkaPartition *partition = &state->partitions[i];
+
+		if (!partition->changed)
+			continue;
+		partition->changed = false;
+		partition->committed = partition->now.next_offset;
+		evaudit_kafka_show_end(state, partition);
+	}
+}
+
+const EvauditSourceKind evaudit_kafka_source = {
+	.name = "kafka",
+	.wrapper = "evaudit_kafka",
+	.check = evaudit_kafka_check_options,
+	.check_target = evaudit_kafka_check_target,
+	.workers = evaudit_kafka_workers,
+	.open = open_source,
+	.fetch = fetch_batch,
+	.commit = commit_batch,
+	.ack = acknowledge_batch,
+};

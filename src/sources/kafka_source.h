@@ -1,0 +1,89 @@
+/*-------------------------------------------------------------------------
+ *
+ * kafka_source.h
+ *	  What the files of the Kafka source share; nobody else includes it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EVAUDIT_KAFKA_SOURCE_H
+#define EVAUDIT_KAFKA_SOURCE_H
+
+#include "platform/kafka.h"
+#include "sources/offsets.h"
+#include "sources/source.h"
+#include "storage/latch.h"
+
+/* Milliseconds from Kafka's epoch, 1970, to that of Postgres. */
+#define KAFKA_EPOCH_MILLIS \
+	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * 1000)
+
+/* A partition that this worker reads. */
+typedef struct KafkaPartition
+{
+	EvauditOffset now;			/* as it is after the events taken so far */
+	int64		committed;		/* next_offset in the table */
+	bool		changed;		/* "now" is to be saved */
+	bool		verifying;		/* the next record must be the one seen */
+	TimestampTz verified;		/* when the log was last known to be the same */
+	uint64		rewound;		/* the drain whose further records are stale */
+	bool		unavailable;	/* tried again from time to time */
+	bool		missing;		/* not before the cluster has it again */
+	int64		position;		/* librdkafka's, at the sweep before */
+	int			last_event;		/* of the batch's events, or -1 */
+} KafkaPartition;
+
+typedef struct KafkaSource
+{
+	EvauditSource *source;
+	EvauditKafka *kafka;
+
+	MemoryContext context;		/* of the partitions; reset at each reload */
+	KafkaPartition *partitions; /* by topic and number */
+	int			npartitions;
+	int			latest;			/* index of the partition looked up last */
+	uint32		assignment;		/* slot->assignment when they were loaded */
+	bool		reassign;		/* librdkafka must be told anew */
+
+	uint64		drain;			/* number of the last call to the client, */
+	TimestampTz drained_at;		/* and its time */
+	EvauditKafkaMessage *messages;	/* of the batch's events, one each */
+	int			nmessages;
+
+	TimestampTz next_discovery; /* see discover() */
+	TimestampTz next_sweep;		/* see sweep() */
+} KafkaSource;
+
+/* kafka_options.c */
+extern void evaudit_kafka_check_options(Jsonb *options);
+extern void evaudit_kafka_check_target(const char *target);
+extern int	evaudit_kafka_workers(Jsonb *options);
+extern bool evaudit_kafka_topic_wanted(Jsonb *options, const char *topic);
+extern List *evaudit_kafka_topics_named(Jsonb *options);
+extern char *evaudit_kafka_start(Jsonb *options);
+extern int	evaudit_kafka_look_up(EvauditKafka *kafka, const char *target,
+								  EvauditOffset *offsets, int n);
+
+/* kafka_discovery.c */
+extern void evaudit_kafka_discover(KafkaSource *state);
+extern void evaudit_kafka_seek(KafkaSource *state);
+extern void evaudit_kafka_await_first(KafkaSource *state);
+extern void evaudit_kafka_load(KafkaSource *state);
+
+/* kafka_partition.c */
+extern KafkaPartition *evaudit_kafka_partition(KafkaSource *state,
+											   const char *topic,
+											   int32 number);
+extern bool evaudit_kafka_take(KafkaSource *state, KafkaPartition *partition,
+							   const EvauditKafkaMessage *message);
+extern void evaudit_kafka_news(KafkaSource *state, KafkaPartition *partition,
+							   const EvauditKafkaMessage *message);
+extern void evaudit_kafka_set_missing(KafkaSource *state,
+									  KafkaPartition *partition, bool missing);
+extern void evaudit_kafka_assign_all(KafkaSource *state);
+extern void evaudit_kafka_sweep(KafkaSource *state);
+extern void evaudit_kafka_show_end(KafkaSource *state,
+								   const KafkaPartition *partition);
+extern uint32 evaudit_kafka_checksum(const char *key, size_t key_len,
+									 const char *payload, size_t payload_len);
+
+#endif							/* EVAUDIT_KAFKA_SOURCE_H */

@@ -1,0 +1,277 @@
+/*-------------------------------------------------------------------------
+ *
+ * offsets.c
+ *	  How far each partition of a source has been read: evaudit.offsets.
+ *
+ * A batch saves its offsets in its own transaction, each fenced by the
+ * offset it started from: of two processes that read the same records only
+ * one can commit.  Rows are written in the order of their key, so that no
+ * two transactions wait for each other in a circle.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+#include "platform/spi.h"
+#include "sources/offsets.h"
+
+/* Take one row of the result; palloc'd in the current context. */
+static void
+read_offset(int row, EvauditOffset *offset)
+{
+	bool		isnull;
+	Datum		seen;
+
+	offset->topic = evaudit_spi_text(row, 0);
+	offset->partition = DatumGetInt32(evaudit_spi_datum(row, 1, &isnull));
+	offset->next_offset = DatumGetInt64(evaudit_spi_datum(row, 2, &isnull));
+	seen = evaudit_spi_datum(row, 3, &isnull);
+	offset->seen = !isnull;
+	if (offset->seen)
+	{
+		offset->seen_offset = DatumGetInt64(seen);
+		offset->seen_time = DatumGetInt64(evaudit_spi_datum(row, 4, &isnull));
+		offset->seen_checksum = (uint32)
+			DatumGetInt64(evaudit_spi_datum(row, 5, &isnull));
+	}
+	offset->stopped = DatumGetBool(evaudit_spi_datum(row, 6, &isnull));
+	offset->error = evaudit_spi_text(row, 7);
+}
+
+/* All partitions of a source, by topic and number, within a transaction. */
+EvauditOffset *
+evaudit_offsets_load(int64 source_id, int *n)
+{
+	static EvauditStatement load = {
+		"SELECT topic, partition, next_offset, seen_offset, seen_time,"
+		" seen_checksum, stopped, error"
+		" FROM evaudit.offsets WHERE source_id = $1"
+		" ORDER BY topic COLLATE \"C\", partition",
+		1, {INT8OID}
+	};
+	MemoryContext context = CurrentMemoryContext;
+	Datum		value = Int64GetDatum(source_id);
+	EvauditOffset *offsets;
+	EvauditSpi	spi;
+
+	evaudit_spi_begin(&spi);
+	*n = (int) evaudit_spi_execute(&load, &value, NULL);
+	MemoryContextSwitchTo(context);
+	offsets = palloc0(Max(*n, 1) * sizeof(EvauditOffset));
+	for (int i = 0; i < *n; i++)
+		read_offset(i, &offsets[i]);
+	evaudit_spi_end(&spi);
+	return offsets;
+}
+
+/*
+ * Columns of several partitions, each column an array: what the statements
+ * below unnest.
+ */
+typedef struct OffsetColumns
+{
+	Datum	   *topic;
+	Datum	   *partition;
+	Datum	   *expected;
+	Datum	   *next_offset;
+	Datum	   *seen_offset;
+	Datum	   *seen_time;
+	Datum	   *seen_checksum;
+	bool	   *unseen;
+	Datum	   *stopped;
+	Datum	   *error;
+	bool	   *no_error;
+} OffsetColumns;
+
+/* Room for n partitions. */
+static OffsetColumns
+make_columns(int n)
+{
+	OffsetColumns columns;
+
+	columns.topic = palloc(n * sizeof(Datum));
+	columns.partition = palloc(n * sizeof(Datum));
+	columns.expected = palloc(n * sizeof(Datum));
+	columns.next_offset = palloc(n * sizeof(Datum));
+	columns.seen_offset = palloc(n * sizeof(Datum));
+	columns.seen_time = palloc(n * sizeof(Datum));
+	columns.seen_checksum = palloc(n * sizeof(Datum));
+	columns.unseen = palloc(n * sizeof(bool));
+	columns.stopped = palloc(n * sizeof(Datum));
+	columns.error = palloc(n * sizeof(Datum));
+	columns.no_error = palloc(n * sizeof(bool));
+	return columns;
+}
+
+/* Put a partition into the columns. */
+static void
+set_columns(OffsetColumns *columns, int i, const EvauditOffset *offset,
+			int64 expected)
+{
+	columns->topic[i] = CStringGetTextDatum(offset->topic);
+	columns->partition[i] = Int32GetDatum(offset->partition);
+	columns->expected[i] = Int64GetDatum(expected);
+	columns->next_offset[i] = Int64GetDatum(offset->next_offset);
+	columns->seen_offset[i] = Int64GetDatum(offset->seen_offset);
+	columns->seen_time[i] = Int64GetDatum(offset->seen_time);
+	columns->seen_checksum[i] = Int64GetDatum((int64) offset->seen_checksum);
+	columns->unseen[i] = !offset->seen;
+	columns->stopped[i] = BoolGetDatum(offset->stopped);
+	columns->no_error[i] = offset->error == NULL;
+	columns->error[i] = offset->error == NULL ? (Datum) 0 :
+		CStringGetTextDatum(offset->error);
+}
+
+/* An array of one column. */
+static Datum
+column_array(Datum *values, bool *nulls, int n, Oid type)
+{
+	int			dims[1] = {n};
+	int			lbs[1] = {1};
+	int16		len;
+	bool		byval;
+	char		align;
+
+	get_typlenbyvalalign(type, &len, &byval, &align);
+	return PointerGetDatum(construct_md_array(values, nulls, 1, dims, lbs,
+											  type, len, byval, align));
+}
+
+/* The parameters $2 ... of the statements below. */
+static void
+bind_columns(Datum *values, OffsetColumns *columns, int n)
+{
+	values[1] = column_array(columns->topic, NULL, n, TEXTOID);
+	values[2] = column_array(columns->partition, NULL, n, INT4OID);
+	values[3] = column_array(columns->expected, NULL, n, INT8OID);
+	values[4] = column_array(columns->next_offset, NULL, n, INT8OID);
+	values[5] = column_array(columns->seen_offset, columns->unseen, n, INT8OID);
+	values[6] = column_array(columns->seen_time, columns->unseen, n, INT8OID);
+	values[7] = column_array(columns->seen_checksum, columns->unseen, n,
+							 INT8OID);
+	values[8] = column_array(columns->stopped, NULL, n, BOOLOID);
+	values[9] = column_array(columns->error, columns->no_error, n, TEXTOID);
+}
+
+#define COLUMN_TYPES \
+	INT8OID, TEXTARRAYOID, INT4ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, \
+	INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, BOOLARRAYOID, TEXTARRAYOID
+
+#define COLUMN_ROWS \
+	" unnest($2, $3, $4, $5, $6, $7, $8, $9, $10) AS n (topic, partition," \
+	" expected, next_offset, seen_offset, seen_time, seen_checksum," \
+	" stopped, error)"
+
+/* Run one of the statements below for n partitions. */
+static uint64
+execute_for(EvauditStatement *statement, int64 source_id,
+			OffsetColumns *columns, int n)
+{
+	Datum		values[10];
+
+	values[0] = Int64GetDatum(source_id);
+	bind_columns(values, columns, n);
+	return evaudit_spi_execute(statement, values, NULL);
+}
+
+/*
+ * Save what a batch changed, in its transaction; the changes come ordered by
+ * topic and partition.  False if one of the partitions was not where the
+ * batch began: somebody else read or moved it, and nothing may be committed.
+ */
+bool
+evaudit_offsets_save(int64 source_id, const EvauditOffsetChange *changes,
+					 int n)
+{
+	static EvauditStatement save = {
+		"UPDATE evaudit.offsets o SET next_offset = n.next_offset,"
+		" seen_offset = n.seen_offset, seen_time = n.seen_time,"
+		" seen_checksum = n.seen_checksum, stopped = n.stopped,"
+		" error = n.error FROM" COLUMN_ROWS
+		" WHERE o.source_id = $1 AND o.topic = n.topic"
+		" AND o.partition = n.partition AND o.next_offset = n.expected",
+		10, {COLUMN_TYPES}
+	};
+	OffsetColumns columns = make_columns(n);
+	uint64		saved;
+	EvauditSpi	spi;
+
+	for (int i = 0; i < n; i++)
+		set_columns(&columns, i, changes[i].now, changes[i].expected);
+	evaudit_spi_begin(&spi);
+	saved = execute_for(&save, source_id, &columns, n);
+	evaudit_spi_end(&spi);
+	return saved == n;
+}
+
+/*
+ * Add partitions that are not known yet, and note that the source has begun;
+ * within a transaction.  Those that another worker added first stay.
+ */
+void
+evaudit_offsets_add(int64 source_id, const EvauditOffset *offsets, int n)
+{
+	static EvauditStatement begin = {
+		"UPDATE evaudit.sources SET started_at = now()"
+		" WHERE id = $1 AND started_at IS NULL",
+		1, {INT8OID}
+	};
+	static EvauditStatement add = {
+		"INSERT INTO evaudit.offsets (source_id, topic, partition,"
+		" next_offset) SELECT $1, n.topic, n.partition, n.next_offset"
+		" FROM (SELECT FROM evaudit.sources WHERE id = $1 FOR KEY SHARE) s,"
+		COLUMN_ROWS " ON CONFLICT DO NOTHING",
+		10, {COLUMN_TYPES}
+	};
+	OffsetColumns columns = make_columns(n);
+	Datum		id = Int64GetDatum(source_id);
+	EvauditSpi	spi;
+
+	for (int i = 0; i < n; i++)
+		set_columns(&columns, i, &offsets[i], 0);
+	evaudit_spi_begin(&spi);
+	evaudit_spi_execute(&begin, &id, NULL);
+	if (n > 0)
+		execute_for(&add, source_id, &columns, n);
+	evaudit_spi_end(&spi);
+}
+
+/*
+ * Put partitions to where seek_source() wanted them, and forget the request
+ * unless a later one came; within a transaction.
+ */
+void
+evaudit_offsets_move(int64 source_id, int seek_number,
+					 const EvauditOffset *offsets, int n)
+{
+	static EvauditStatement move = {
+		"UPDATE evaudit.offsets o SET next_offset = n.next_offset,"
+		" seen_offset = NULL, seen_time = NULL, seen_checksum = NULL,"
+		" stopped = false, error = NULL FROM" COLUMN_ROWS
+		" WHERE o.source_id = $1 AND o.topic = n.topic"
+		" AND o.partition = n.partition",
+		10, {COLUMN_TYPES}
+	};
+	static EvauditStatement forget = {
+		"UPDATE evaudit.sources SET seek = NULL"
+		" WHERE id = $1 AND seek_number = $2",
+		2, {INT8OID, INT4OID}
+	};
+	OffsetColumns columns = make_columns(n);
+	Datum		values[2] = {Int64GetDatum(source_id),
+	Int32GetDatum(seek_number)};
+	EvauditSpi	spi;
+
+	for (int i = 0; i < n; i++)
+		set_columns(&columns, i, &offsets[i], 0);
+	evaudit_spi_begin(&spi);
+	evaudit_spi_execute(&forget, values, NULL);
+	if (n > 0)
+		execute_for(&move, source_id, &columns, n);
+	evaudit_spi_end(&spi);
+}

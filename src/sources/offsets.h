@@ -1,0 +1,45 @@
+/*-------------------------------------------------------------------------
+ *
+ * offsets.h
+ *	  How far each partition of a source has been read: evaudit.offsets.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EVAUDIT_OFFSETS_H
+#define EVAUDIT_OFFSETS_H
+
+#include "nodes/pg_list.h"
+
+/* A partition and how far it has been read. */
+typedef struct EvauditOffset
+{
+	char	   *topic;
+	int32		partition;
+	int64		next_offset;	/* the first record not read yet */
+
+	/* the last record read: another one there means another log */
+	bool		seen;
+	int64		seen_offset;
+	int64		seen_time;		/* milliseconds since 1970, or -1 */
+	uint32		seen_checksum;	/* CRC-32C of key and payload */
+
+	bool		stopped;		/* waits for seek_source() */
+	char	   *error;			/* why, or what else is wrong; or NULL */
+} EvauditOffset;
+
+/* What a batch changes of a partition. */
+typedef struct EvauditOffsetChange
+{
+	const EvauditOffset *now;
+	int64		expected;		/* next_offset as it must be before */
+} EvauditOffsetChange;
+
+extern EvauditOffset *evaudit_offsets_load(int64 source_id, int *n);
+extern bool evaudit_offsets_save(int64 source_id,
+								 const EvauditOffsetChange *changes, int n);
+extern void evaudit_offsets_add(int64 source_id,
+								const EvauditOffset *offsets, int n);
+extern void evaudit_offsets_move(int64 source_id, int seek_number,
+								 const EvauditOffset *offsets, int n);
+
+#endif							/* EVAUDIT_OFFSETS_H */

@@ -1,0 +1,104 @@
+/*-------------------------------------------------------------------------
+ *
+ * source.h
+ *	  What every kind of source is to the worker that runs it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EVAUDIT_SOURCE_H
+#define EVAUDIT_SOURCE_H
+
+#include "events/event.h"
+#include "platform/shmem.h"
+#include "utils/jsonb.h"
+
+/* A source as its definition stands, and the worker's part in it. */
+typedef struct EvauditSource
+{
+	int64		id;
+	char	   *name;
+	char	   *owner;
+	char	   *server;
+	char	   *topic;
+	Jsonb	   *options;
+	char	   *seek;			/* pending seek_source(), or NULL */
+	int			seek_number;
+	bool		started;		/* its partitions were looked up before */
+
+	int			batch_size;		/* events */
+	int			max_events;		/* in a batch while there is a backlog */
+	int			batch_interval; /* milliseconds */
+	int			max_event_bytes;
+
+	int			worker;			/* this one, from 0 */
+	int			nworkers;
+	EvauditSourceSlot *slot;
+} EvauditSource;
+
+/*
+ * Events on their way into one transaction.  What they point to lives in
+ * context, or in the source until the next fetch.
+ */
+typedef struct EvauditBatch
+{
+	MemoryContext context;
+	EvauditEvent *events;
+	int			nevents;
+	size_t		bytes;			/* of all payloads */
+} EvauditBatch;
+
+/* A kind of source.  Each function may raise an ERROR: the worker ends then. */
+typedef struct EvauditSourceKind
+{
+	const char *name;			/* stat_sources.kind */
+	const char *wrapper;		/* foreign data wrapper of its servers */
+
+	/* Refuse options that cannot be; in the backend of create_source(). */
+	void		(*check) (Jsonb *options);
+
+	/* Refuse a place to seek to that is none; likewise. */
+	void		(*check_target) (const char *target);
+
+	/* How many workers these options ask for. */
+	int			(*workers) (Jsonb *options);
+
+	/* Get ready to read; outside a transaction. */
+	void	   *(*open) (EvauditSource *source);
+
+	/*
+	 * Fill the batch, waiting for its first event until there is one or
+	 * something else to commit; outside a transaction.  Releases what the
+	 * batch before held.  False if there is nothing to commit.
+	 */
+	bool		(*fetch) (void *state, EvauditBatch *batch);
+
+	/* Keep the place after this batch, in the batch's own transaction. */
+	void		(*commit) (void *state, EvauditBatch *batch);
+
+	/* Tell the other side, once the transaction is committed; or NULL. */
+	void		(*ack) (void *state, EvauditBatch *batch);
+} EvauditSourceKind;
+
+extern const EvauditSourceKind evaudit_kafka_source;
+
+extern const EvauditSourceKind *evaudit_source_kind(const char *name);
+extern const EvauditSourceKind *evaudit_server_kind(const char *server);
+extern void evaudit_check_source_options(const EvauditSourceKind *kind,
+										 Jsonb *options);
+extern void evaudit_check_option_names(Jsonb *options,
+									   const char *const *own);
+extern EvauditSource *evaudit_load_source(int64 id,
+										  const EvauditSourceKind **kind);
+extern void evaudit_source_complain(EvauditSource *source, const char *fmt,...)
+			pg_attribute_printf(2, 3);
+
+extern EvauditBatch *evaudit_batch_create(const EvauditSource *source);
+extern void evaudit_batch_reset(EvauditBatch *batch);
+extern bool evaudit_batch_full(const EvauditSource *source,
+							   const EvauditBatch *batch);
+extern EvauditEvent *evaudit_batch_add(const EvauditSource *source,
+									   EvauditBatch *batch,
+									   const char *payload,
+									   size_t payload_len);
+
+#endif							/* EVAUDIT_SOURCE_H */

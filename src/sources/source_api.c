@@ -1,0 +1,313 @@
+/*-------------------------------------------------------------------------
+ *
+ * source_api.c
+ *	  create_source() and its kin: sources as users handle them.
+ *
+ * These functions only change evaudit.sources.  The scheduler is woken when
+ * the change commits, and starts, ends or restarts workers accordingly.  A
+ * source belongs to the role that made it: others need its rights.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_authid.h"
+#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "foreign/foreign.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/rel.h"
+
+#include "events/topic.h"
+#include "platform/compat.h"
+#include "platform/options.h"
+#include "platform/spi.h"
+#include "platform/trigger.h"
+#include "platform/wakeup.h"
+#include "sources/source.h"
+
+PG_FUNCTION_INFO_V1(evaudit_create_source);
+PG_FUNCTION_INFO_V1(evaudit_alter_source);
+PG_FUNCTION_INFO_V1(evaudit_drop_source);
+PG_FUNCTION_INFO_V1(evaudit_pause_source);
+PG_FUNCTION_INFO_V1(evaudit_resume_source);
+PG_FUNCTION_INFO_V1(evaudit_seek_source);
+PG_FUNCTION_INFO_V1(evaudit_forget_database);
+
+/* What a function needs to know of the source it was given. */
+typedef struct Handle
+{
+	int64		id;
+	const EvauditSourceKind *kind;
+} Handle;
+
+/* Refuse a server that the current user may not use. */
+static void
+check_server_usage(const char *name)
+{
+	ForeignServer *server = GetForeignServerByName(name, false);
+	AclResult	result = evaudit_compat_server_aclcheck(server->serverid,
+														GetUserId(), ACL_USAGE);
+
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, OBJECT_FOREIGN_SERVER, name);
+}
+
+/* Refuse names that could not be shown or used. */
+static void
+check_source_name(const char *name)
+{
+	if (name[0] == '\0' || strlen(name) >= NAMEDATALEN)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("name of a source must have 1 to %d bytes",
+						NAMEDATALEN - 1)));
+}
+
+/* create_source(name text, server name, topic text, options jsonb) */
+Datum
+evaudit_create_source(PG_FUNCTION_ARGS)
+{
+	static EvauditStatement create = {
+		"INSERT INTO evaudit.sources"
+		" (name, kind, owner, server, topic, options)"
+		" VALUES ($1, $2, $3::name, $4::name, $5, $6)"
+		" ON CONFLICT (name) DO NOTHING",
+		6, {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID}
+	};
+	static EvauditStatement place = {
+		"UPDATE evaudit.sources SET database = $2 WHERE name = $1",
+		2, {TEXTOID, OIDOID}
+	};
+	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char	   *server = NameStr(*PG_GETARG_NAME(1));
+	const EvauditSourceKind *kind;
+	Datum		values[6];
+	uint64		created;
+	EvauditSpi	spi;
+
+	evaudit_require_preload();
+	check_source_name(name);
+	check_server_usage(server);
+	kind = evaudit_server_kind(server);
+	evaudit_check_source_options(kind, PG_GETARG_JSONB_P(3));
+	(void) evaudit_topic_load(text_to_cstring(PG_GETARG_TEXT_PP(2)), false);
+
+	values[0] = PG_GETARG_DATUM(0);
+	values[1] = CStringGetTextDatum(kind->name);
+	values[2] = CStringGetTextDatum(GetUserNameFromId(GetUserId(), false));
+	values[3] = CStringGetTextDatum(server);
+	values[4] = PG_GETARG_DATUM(2);
+	values[5] = PG_GETARG_DATUM(3);
+	evaudit_spi_begin(&spi);
+	created = evaudit_spi_execute(&create, values, NULL);
+	if (created > 0)
+	{
+		values[1] = ObjectIdGetDatum(MyDatabaseId);
+		(void) evaudit_spi_execute(&place, values, NULL);
+	}
+	evaudit_spi_end(&spi);
+	if (created == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("source \"%s\" already exists", name)));
+
+	evaudit_wake_scheduler_at_commit();
+	PG_RETURN_VOID();
+}
+
+/*
+ * Find a source that the current user owns and lock its row; an ERROR if
+ * there is none, or if it is not the user's.
+ */
+static Handle
+find_source(const char *name)
+{
+	static EvauditStatement find = {
+		"SELECT id, kind, owner FROM evaudit.sources WHERE name = $1"
+		" FOR UPDATE",
+		1, {TEXTOID}
+	};
+	Datum		value = CStringGetTextDatum(name);
+	Handle		handle = {0};
+	Oid			user = GetUserId();
+	EvauditSpi	spi;
+
+	evaudit_spi_begin(&spi);
+	if (evaudit_spi_execute(&find, &value, NULL) > 0)
+	{
+		Oid			owner = get_role_oid(evaudit_spi_text(0, 2), true);
+		bool		isnull;
+
+		/* as evaudit.owns() has it */
+		if (!OidIsValid(owner))
+			owner = ROLE_PG_DATABASE_OWNER;
+		if (!has_privs_of_role(user, owner))
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("must be owner of source \"%s\"", name)));
+		handle.id = DatumGetInt64(evaudit_spi_datum(0, 0, &isnull));
+		handle.kind = evaudit_source_kind(evaudit_spi_text(0, 1));
+	}
+	evaudit_spi_end(&spi);
+
+	if (handle.kind == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("source \"%s\" does not exist", name)));
+	return handle;
+}
+
+/* Run a statement on a source: $1 is its id. */
+static void
+change_source(EvauditStatement *statement, Datum *values)
+{
+	EvauditSpi	spi;
+
+	evaudit_spi_begin(&spi);
+	(void) evaudit_spi_execute(statement, values, NULL);
+	evaudit_spi_end(&spi);
+	evaudit_wake_scheduler_at_commit();
+}
+
+/* The body of a function of a source's name that takes nothing else. */
+static Datum
+change_named_source(FunctionCallInfo fcinfo, EvauditStatement *statement)
+{
+	Handle		source = find_source(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	Datum		id = Int64GetDatum(source.id);
+
+	change_source(statement, &id);
+	PG_RETURN_VOID();
+}
+
+/* The options of a source after a change. */
+static Jsonb *
+merged_options(int64 id, Datum changes)
+{
+	static EvauditStatement merge = {
+		"SELECT jsonb_strip_nulls(options || $2) FROM evaudit.sources"
+		" WHERE id = $1",
+		2, {INT8OID, JSONBOID}
+	};
+	MemoryContext context = CurrentMemoryContext;
+	Datum		values[2] = {Int64GetDatum(id), changes};
+	Jsonb	   *options;
+	bool		isnull;
+	EvauditSpi	spi;
+
+	evaudit_spi_begin(&spi);
+	(void) evaudit_spi_execute(&merge, values, NULL);
+	MemoryContextSwitchTo(context);
+	options = DatumGetJsonbPCopy(evaudit_spi_datum(0, 0, &isnull));
+	evaudit_spi_end(&spi);
+	return options;
+}
+
+/* alter_source(name text, options jsonb) */
+Datum
+evaudit_alter_source(PG_FUNCTION_ARGS)
+{
+	static EvauditStatement alter = {
+		"UPDATE evaudit.sources SET options = $2 WHERE id = $1",
+		2, {INT8OID, JSONBOID}
+	};
+	Handle		source = find_source(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	Jsonb	   *options;
+	Datum		values[2];
+
+	evaudit_options_check_object(PG_GETARG_JSONB_P(1));
+	options = merged_options(source.id, PG_GETARG_DATUM(1));
+	evaudit_check_source_options(source.kind, options);
+	values[0] = Int64GetDatum(source.id);
+	values[1] = JsonbPGetDatum(options);
+	change_source(&alter, values);
+	PG_RETURN_VOID();
+}
+
+/* drop_source(name text) */
+Datum
+evaudit_drop_source(PG_FUNCTION_ARGS)
+{
+	static EvauditStatement drop = {
+		"WITH offsets AS"
+		" (DELETE FROM evaudit.offsets WHERE source_id = $1)"
+		" DELETE FROM evaudit.sources WHERE id = $1", 1, {INT8OID}
+	};
+
+	return change_named_source(fcinfo, &drop);
+}
+
+/* pause_source(name text) */
+Datum
+evaudit_pause_source(PG_FUNCTION_ARGS)
+{
+	static EvauditStatement pause = {
+		"UPDATE evaudit.sources SET paused = true WHERE id = $1",
+		1, {INT8OID}
+	};
+
+	return change_named_source(fcinfo, &pause);
+}
+
+/* resume_source(name text) */
+Datum
+evaudit_resume_source(PG_FUNCTION_ARGS)
+{
+	static EvauditStatement resume = {
+		"UPDATE evaudit.sources SET paused = false, database = $2"
+		" WHERE id = $1",
+		2, {INT8OID, OIDOID}
+	};
+	Handle		source = find_source(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	Datum		values[2];
+
+	evaudit_require_preload();
+	values[0] = Int64GetDatum(source.id);
+	values[1] = ObjectIdGetDatum(MyDatabaseId);
+	change_source(&resume, values);
+	PG_RETURN_VOID();
+}
+
+/* seek_source(name text, target text) */
+Datum
+evaudit_seek_source(PG_FUNCTION_ARGS)
+{
+	static EvauditStatement seek = {
+		"UPDATE evaudit.sources"
+		" SET seek = $2, seek_number = seek_number + 1 WHERE id = $1",
+		2, {INT8OID, TEXTOID}
+	};
+	Handle		source = find_source(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	Datum		values[2];
+
+	source.kind->check_target(text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	values[0] = Int64GetDatum(source.id);
+	values[1] = PG_GETARG_DATUM(1);
+	change_source(&seek, values);
+	PG_RETURN_VOID();
+}
+
+/*
+ * Trigger before INSERT on evaudit.sources: a row that comes from a dump
+ * belongs to no database until resume_source() says so.
+ */
+Datum
+evaudit_forget_database(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = evaudit_before_insert(fcinfo);
+	TupleDesc	desc = RelationGetDescr(trigger->tg_relation);
+	int			column;
+	Datum		value = (Datum) 0;
+	bool		isnull = true;
+
+	column = SPI_fnumber(desc, "database");
+	if (column <= 0)
+		elog(ERROR, "table has no column \"database\"");
+	return PointerGetDatum(heap_modify_tuple_by_cols(trigger->tg_trigtuple,
+													 desc, 1, &column,
+													 &value, &isnull));
+}

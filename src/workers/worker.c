@@ -1,0 +1,275 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker.c
+ *	  A worker: reads one source, or its share of it, until the source
+ *	  changes or something fails.
+ *
+ *		fetch		outside a transaction, as long as it takes
+ *		ingest		 \
+ *		dead letters  > one transaction
+ *		commit		 /
+ *		ack			after it
+ *
+ * The worker runs as the owner of the source, as a subscription's does: the
+ * owner's grants decide what its events may write.  A failure is an ERROR,
+ * noted in the source's slot, that ends the process; the scheduler starts it
+ * again after a pause.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/ipc.h"
+#include "storage/pmsignal.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "events/dead_letter.h"
+#include "events/ingest.h"
+#include "sources/source.h"
+#include "workers/workers.h"
+
+/* What a worker works on, for its whole life. */
+typedef struct Work
+{
+	EvauditWorkerOrder order;
+	EvauditSource *source;
+	const EvauditSourceKind *kind;
+	EvauditTopic *topic;
+	EvauditBatch *batch;
+	void	   *state;			/* the kind's own */
+} Work;
+
+static Work work;
+
+/*
+ * Settings of the session.  Losing the last commits in a crash is harmless,
+ * since rows and offsets are lost together and read again: no commit waits
+ * for the disk.  Timeouts that are meant for users must not end the worker.
+ */
+static void
+set_up_session(void)
+{
+	static const char *const settings[][2] = {
+		{"synchronous_commit", "off"},
+		{"search_path", ""},
+		{"statement_timeout", "0"},
+		{"idle_in_transaction_session_timeout", "0"},
+		{"idle_session_timeout", "0"},
+		{"default_transaction_isolation", "read committed"},
+		{"default_transaction_read_only", "off"},
+		{"default_transaction_deferrable", "off"},
+		{"session_replication_role", "origin"},
+	};
+
+	for (int i = 0; i < lengthof(settings); i++)
+		SetConfigOption(settings[i][0], settings[i][1],
+						PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+/* At exit: this worker reads no more. */
+static void
+leave_slot(int code, Datum arg)
+{
+	EvauditSourceSlot *slot;
+
+	LWLockAcquire(evaudit_shared->lock, LW_EXCLUSIVE);
+	slot = evaudit_find_source(work.order.database, work.order.source_id);
+	if (slot != NULL && slot->pids[work.order.worker] == MyProcPid)
+		slot->pids[work.order.worker] = 0;
+	LWLockRelease(evaudit_shared->lock);
+}
+
+/*
+ * Enter the slot that the scheduler took for the source; end the process if
+ * the source was dropped meanwhile, or the database is to be left.
+ */
+static EvauditSourceSlot *
+enter_slot(void)
+{
+	EvauditSourceSlot *slot;
+	EvauditDatabase *database;
+
+	LWLockAcquire(evaudit_shared->lock, LW_EXCLUSIVE);
+	slot = evaudit_find_source(work.order.database, work.order.source_id);
+	database = evaudit_find_database(work.order.database);
+	if (database == NULL || database->held_by != 0)
+		slot = NULL;
+	if (slot != NULL)
+		slot->pids[work.order.worker] = MyProcPid;
+	LWLockRelease(evaudit_shared->lock);
+	if (slot == NULL)
+		proc_exit(0);
+	before_shmem_exit(leave_slot, (Datum) 0);
+	return slot;
+}
+
+/* Load the source and its topic. */
+static void
+load_definition(EvauditSourceSlot *slot)
+{
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	MemoryContextSwitchTo(TopMemoryContext);
+	work.source = evaudit_load_source(work.order.source_id, &work.kind);
+	if (work.source == NULL)
+		proc_exit(0);			/* dropped meanwhile */
+	work.topic = evaudit_topic_load(work.source->topic, false);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(TopMemoryContext);
+
+	work.source->slot = slot;
+	work.source->worker = work.order.worker;
+	work.source->nworkers = work.order.nworkers;
+}
+
+/* Say in pg_stat_activity what the worker does. */
+static void
+report(BackendState state, const char *what, int nevents)
+{
+	char		text[128];
+
+	if (nevents > 0)
+		snprintf(text, sizeof(text), "source \"%s\": %s %d events",
+				 work.source->name, what, nevents);
+	else
+		snprintf(text, sizeof(text), "source \"%s\": %s",
+				 work.source->name, what);
+	pgstat_report_activity(state, text);
+}
+
+/* Count a batch that was committed. */
+static void
+count_batch(const EvauditIngested *result, TimestampTz received)
+{
+	EvauditSourceSlot *slot = work.source->slot;
+
+	LWLockAcquire(evaudit_shared->lock, LW_EXCLUSIVE);
+	slot->received += work.batch->nevents;
+	slot->merged += result->merged;
+	slot->dead_lettered += result->rejected;
+	slot->batches++;
+	slot->last_received_at = received;
+	slot->last_committed_at = GetCurrentTimestamp();
+	slot->progressed[work.order.worker] = true;
+	LWLockRelease(evaudit_shared->lock);
+}
+
+/* Give the batch its effect, in one transaction. */
+static void
+commit_batch(void)
+{
+	EvauditBatch *batch = work.batch;
+	EvauditIngested result = {0};
+	TimestampTz received = GetCurrentTimestamp();
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	MemoryContextSwitchTo(batch->context);
+	if (batch->nevents > 0)
+	{
+		evaudit_constraints_immediate();
+		evaudit_ingest(work.topic, batch->events, batch->nevents, &result);
+	}
+	if (result.rejected > 0)
+		evaudit_dead_letters_add(work.source->owner, work.source->name,
+								 work.source->topic,
+								 batch->events, batch->nevents);
+	work.kind->commit(work.state, batch);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+
+	MemoryContextSwitchTo(TopMemoryContext);
+	if (work.kind->ack != NULL)
+		work.kind->ack(work.state, batch);
+	if (batch->nevents > 0)
+		count_batch(&result, received);
+	pgstat_report_stat(false);
+}
+
+/* Note that the worker reads. */
+static void
+show_running(void)
+{
+	LWLockAcquire(evaudit_shared->lock, LW_EXCLUSIVE);
+	work.source->slot->state = EVAUDIT_SOURCE_RUNNING;
+	LWLockRelease(evaudit_shared->lock);
+}
+
+/* Read the source for ever. */
+static void
+run(void)
+{
+	load_definition(enter_slot());
+	report(STATE_RUNNING, "connecting", 0);
+	work.batch = evaudit_batch_create(work.source);
+	work.state = work.kind->open(work.source);
+	show_running();
+	ereport(LOG,
+			(errmsg("source \"%s\" is read, by worker %d of %d",
+					work.source->name, work.order.worker + 1,
+					work.order.nworkers)));
+
+	for (;;)
+	{
+		/* with a backlog there is no wait that would notice */
+		if (!PostmasterIsAlive())
+			proc_exit(1);
+		report(STATE_IDLE, "waiting for events", 0);
+		evaudit_batch_reset(work.batch);
+		if (!work.kind->fetch(work.state, work.batch))
+			continue;
+		report(STATE_RUNNING, "merging", work.batch->nevents);
+		commit_batch();
+	}
+}
+
+/* Note the error that ends this worker where stat_sources shows it. */
+static void
+show_failure(void)
+{
+	EvauditSourceSlot *slot;
+	ErrorData  *error;
+
+	LWLockReleaseAll();
+	MemoryContextSwitchTo(TopMemoryContext);
+	error = CopyErrorData();
+	LWLockAcquire(evaudit_shared->lock, LW_EXCLUSIVE);
+	slot = evaudit_find_source(work.order.database, work.order.source_id);
+	if (slot != NULL)
+	{
+		slot->failed[work.order.worker] = true;
+		evaudit_copy_error(slot->last_error, error->message);
+		slot->last_error_at = GetCurrentTimestamp();
+	}
+	LWLockRelease(evaudit_shared->lock);
+}
+
+/* A worker's main function. */
+void
+evaudit_worker_main(Datum arg)
+{
+	memcpy(&work.order, MyBgworkerEntry->bgw_extra, sizeof(work.order));
+	evaudit_begin_process();
+	BackgroundWorkerInitializeConnectionByOid(work.order.database,
+											  work.order.owner, 0);
+	MemoryContextSwitchTo(TopMemoryContext);
+
+	PG_TRY();
+	{
+		set_up_session();
+		run();
+	}
+	PG_CATCH();
+	{
+		show_failure();
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+}

@@ -1,0 +1,48 @@
+/*-------------------------------------------------------------------------
+ *
+ * workers.h
+ *	  The processes of evaudit: one launcher for the server, one scheduler
+ *	  for each database with active sources, workers for each source.
+ *
+ * Each process is crash-only.  It keeps no state that another could not find
+ * in the tables; what it cannot handle is an ERROR that ends it, and the one
+ * above starts it again after a pause.
+ *
+ *		launcher	  knows databases		ended by it: no process
+ *		  scheduler	  knows sources			comes and goes with them
+ *			worker	  reads one source		ends when its source changes
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EVAUDIT_WORKERS_H
+#define EVAUDIT_WORKERS_H
+
+#include "platform/shmem.h"
+#include "postmaster/bgworker.h"
+
+/* What a worker is told in bgw_extra. */
+typedef struct EvauditWorkerOrder
+{
+	Oid			database;
+	Oid			owner;			/* the role to run as */
+	int64		source_id;
+	int32		worker;			/* from 0 */
+	int32		nworkers;
+} EvauditWorkerOrder;
+
+StaticAssertDecl(sizeof(EvauditWorkerOrder) <= BGW_EXTRALEN,
+				 "a worker's order must fit into bgw_extra");
+
+extern void evaudit_launcher_init(void);
+extern void evaudit_database_ddl_init(void);
+
+extern void evaudit_prepare_worker(BackgroundWorker *worker,
+								   const char *type, const char *function);
+extern void evaudit_begin_process(void);
+extern bool evaudit_wait(long timeout);
+
+PGDLLEXPORT extern void evaudit_launcher_main(Datum arg);
+PGDLLEXPORT extern void evaudit_scheduler_main(Datum arg);
+PGDLLEXPORT extern void evaudit_worker_main(Datum arg);
+
+#endif							/* EVAUDIT_WORKERS_H */
