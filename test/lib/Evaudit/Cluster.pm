@@ -1,0 +1,114 @@
+
+=pod
+
+=head1 NAME
+
+Evaudit::Cluster - a server with evaudit for a test
+
+=head1 SYNOPSIS
+
+  my $node = Evaudit::Cluster->new('main');
+  my $node = Evaudit::Cluster->new('main', preload => 0, conf => "...\n");
+  $node->wait_for(q(SELECT count(*) FROM user_services), '1000');
+  $node->crash;           # kill -9 of the postmaster, and start again
+
+A PostgreSQL::Test::Cluster, started, with shared_preload_libraries =
+'evaudit' unless told otherwise and the extension created in C<postgres>
+unless C<extension> is 0.  C<install_path> names another server, which has the
+extension among its own files.  EVAUDIT_CONF names a file with the settings by
+which the server finds the extension; without it, it is an installed one.
+
+=cut
+
+package Evaudit::Cluster;
+
+use strict;
+use warnings;
+
+use parent -norequire, 'PostgreSQL::Test::Cluster';
+
+use Carp;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Time::HiRes qw(time usleep);
+
+# Seconds after which a condition is taken never to come.
+my $DEADLINE = $PostgreSQL::Test::Utils::timeout_default || 180;
+
+# The settings that every server of a test has.
+sub base_conf
+{
+	my (%args) = @_;
+	my $conf = "wal_level = logical\n";
+	$conf .= slurp_file($ENV{EVAUDIT_CONF})
+	  if $ENV{EVAUDIT_CONF} && !$args{install_path};
+	return $conf;
+}
+
+sub new
+{
+	my ($class, $name, %args) = @_;
+	my $preload = $args{preload} // 1;
+	my $node = PostgreSQL::Test::Cluster->new($name,
+		$args{install_path} ? (install_path => $args{install_path}) : ());
+
+	bless $node, $class;
+	$node->init(%{ $args{init} || {} });
+	$node->append_conf('postgresql.conf', base_conf(%args));
+	$node->append_conf('postgresql.conf',
+		"shared_preload_libraries = 'evaudit'\n")
+	  if $preload;
+	$node->append_conf('postgresql.conf', $args{conf}) if $args{conf};
+	$node->start;
+	$node->safe_psql('postgres', 'CREATE EXTENSION evaudit')
+	  if $args{extension} // 1;
+	return $node;
+}
+
+# Wait until a query gives what is expected ('t' unless told otherwise); dies
+# with the last result when the time is over.  Errors of the query count as
+# another result, for the server may be down meanwhile.
+sub wait_for
+{
+	my ($self, $sql, $expected, %args) = @_;
+	my $deadline = time() + ($args{deadline} || $DEADLINE);
+	my $database = $args{database} || 'postgres';
+	my ($out, $err);
+
+	$expected //= 't';
+	for (;;)
+	{
+		# psql that cannot connect may end before it was told the query
+		eval {
+			$self->psql(
+				$database, $sql,
+				stdout => \$out,
+				stderr => \$err,
+				on_error_die => 0);
+			1;
+		} or ($out, $err) = ('', $@);
+		return 1 if defined $out && $out eq $expected && $err eq '';
+		croak "waited in vain for \"$expected\" from: $sql\nlast: $out$err\n"
+		  if time() > $deadline;
+		usleep(50_000);
+	}
+}
+
+# Kill the postmaster and start again, as soon as its children are gone.
+sub crash
+{
+	my ($self) = @_;
+	my $deadline = time() + $DEADLINE;
+
+	my $pid = $self->{_pid};
+
+	$self->kill9;
+	while (kill(0, $pid) || !$self->start(fail_ok => 1))
+	{
+		croak 'the server did not come back' if time() > $deadline;
+		usleep(100_000);
+	}
+	return;
+}
+
+1;

@@ -1,0 +1,146 @@
+
+=pod
+
+=head1 NAME
+
+Evaudit::Pipeline - what tests of a server that reads from a broker share
+
+=head1 SYNOPSIS
+
+  read_topic($node, $kafka, 'logins', topics => 'logins', workers => 2);
+  await_end($node, $kafka, 'logins', 'logins');    # source, topic
+  wait_until(sub { ... }, 'what is waited for');
+  my $pid = worker_pids($node, 'logins')->[0];
+  my $ms = cpu_ms($pid);                           # used since its start
+  load_oracle($node, $kafka, 'events', [ '-m', 20 ], 1000, 50, 7);
+
+=cut
+
+package Evaudit::Pipeline;
+
+use strict;
+use warnings;
+
+use Carp;
+use Exporter 'import';
+use PostgreSQL::Test::Utils;
+use Time::HiRes qw(time usleep);
+
+our @EXPORT = qw(add_server read_topic await_end wait_until worker_pids
+  cpu_ms load_oracle winners);
+
+my $DEADLINE = $PostgreSQL::Test::Utils::timeout_default || 180;
+
+# Make the server "kafka" for a broker, with further properties.
+sub add_server
+{
+	my ($node, $servers, %properties) = @_;
+	my $options = join('',
+		map { qq{, "$_" '$properties{$_}'} } sort keys %properties);
+
+	$node->safe_psql('postgres', qq{
+		CREATE SERVER kafka FOREIGN DATA WRAPPER evaudit_kafka
+			OPTIONS ("bootstrap.servers" '$servers'$options)});
+	return;
+}
+
+# Create a source of the server "kafka", made if it is not there.
+sub read_topic
+{
+	my ($node, $kafka, $source, %options) = @_;
+	my $json = join(', ',
+		map { qq{"$_": } . ($options{$_} =~ /^([0-9]+|[\[{].*)$/s
+				? $options{$_} : qq{"$options{$_}"}) } sort keys %options);
+
+	add_server($node, $kafka->servers)
+	  unless $node->safe_psql('postgres',
+		"SELECT count(*) FROM pg_foreign_server WHERE srvname = 'kafka'");
+	$node->safe_psql('postgres',
+		"SELECT evaudit.create_source('$source', 'kafka', options => '{$json}')");
+	return;
+}
+
+# Wait until a source has read all that is in a topic.
+sub await_end
+{
+	my ($node, $kafka, $source, $topic) = @_;
+	my $offsets = $kafka->offsets($topic);
+
+	$node->wait_for(
+		"SELECT string_agg(format('%s:%s', partition, next_offset), ' '"
+		  . " ORDER BY partition) FROM evaudit.stat_partitions"
+		  . " WHERE source = '$source' AND topic = '$topic'",
+		join(' ', map { "$_:$offsets->[$_][1]" } 0 .. $#$offsets));
+	return;
+}
+
+# Wait until a condition holds; dies when the time is over.
+sub wait_until
+{
+	my ($condition, $what, $deadline) = @_;
+	my $end = time() + ($deadline || $DEADLINE);
+
+	until ($condition->())
+	{
+		croak "waited in vain for $what" if time() > $end;
+		usleep(20_000);
+	}
+	return 1;
+}
+
+# The processes that read a source, by its worker's number.
+sub worker_pids
+{
+	my ($node, $source) = @_;
+	my $pids = $node->safe_psql('postgres',
+		"SELECT array_to_string(pids, ' ') FROM evaudit.stat_sources"
+		  . " WHERE name = '$source'");
+	return [ split / /, $pids ];
+}
+
+# Milliseconds of CPU that processes used since their start: of all their
+# threads, which schedstat counts in nanoseconds.
+sub cpu_ms
+{
+	my (@pids) = @_;
+	my $ns = 0;
+
+	foreach my $pid (@pids)
+	{
+		$ns += (split / /, slurp_file($_))[0]
+		  foreach glob "/proc/$pid/task/*/schedstat";
+	}
+	return $ns / 1e6;
+}
+
+# Add the events of a stream to a table (n, reason, user_id, service_id,
+# service_name, last_accessed, payload), made if it is not there.
+sub load_oracle
+{
+	my ($node, $kafka, $table, $options, @stream) = @_;
+	my $file = PostgreSQL::Test::Utils::tempdir() . '/stream';
+	my $exists = $node->safe_psql('postgres', "SELECT to_regclass('$table')");
+
+	append_to_file($file, $kafka->tool(@$options, 'dump', @stream));
+	$node->safe_psql('postgres', qq{
+		CREATE TABLE $table (n bigint, reason text,
+			user_id text COLLATE "C", service_id text COLLATE "C",
+			service_name text COLLATE "C", last_accessed timestamptz,
+			payload text)}) unless $exists;
+	$node->safe_psql('postgres', "COPY $table FROM '$file'");
+	return;
+}
+
+# The query of what user_services must hold after the events of an oracle's
+# table: for each key the greatest (last_accessed, service_name).
+sub winners
+{
+	my ($table) = @_;
+	return qq{(
+		SELECT DISTINCT ON (user_id, service_id)
+			user_id, service_id, service_name, last_accessed
+		FROM $table WHERE reason = 'ok'
+		ORDER BY user_id, service_id, last_accessed DESC, service_name DESC)};
+}
+
+1;

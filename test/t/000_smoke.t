@@ -1,0 +1,30 @@
+# The extension can be created, with and without preload, and the harness
+# notices what is not so.
+
+use strict;
+use warnings;
+
+use Evaudit::Cluster;
+use Test::More;
+
+foreach my $preload (0, 1)
+{
+	my $node = Evaudit::Cluster->new("preload_$preload", preload => $preload);
+	my $what = $preload ? 'with preload' : 'without preload';
+
+	is( $node->safe_psql(
+			'postgres',
+			q(SELECT extname FROM pg_extension WHERE extname = 'evaudit')),
+		'evaudit',
+		"CREATE EXTENSION $what");
+	is($node->safe_psql('postgres', 'SHOW shared_preload_libraries'),
+		$preload ? 'evaudit' : '', "server $what");
+	$node->safe_psql('postgres',
+		'DROP EXTENSION evaudit; CREATE EXTENSION evaudit');
+	$node->wait_for('SELECT true');
+	ok(!eval { $node->wait_for('SELECT 1', '2', deadline => 0.1); 1 },
+		"a condition that never comes, $what");
+	$node->stop;
+}
+
+done_testing();
