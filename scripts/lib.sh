@@ -79,9 +79,11 @@ install_packages() {
 
 # Whether a pg_config comes with a server and what extensions need.
 complete_server() {
-	local bindir pgxs
+	local bindir pgxs headers
 	bindir=$("$1" --bindir 2>/dev/null) && pgxs=$("$1" --pgxs 2>/dev/null) &&
-		[ -x "$bindir/postgres" ] && [ -f "$pgxs" ]
+		headers=$("$1" --includedir-server 2>/dev/null) &&
+		[ -x "$bindir/postgres" ] && [ -f "$pgxs" ] &&
+		[ -f "$headers/postgres.h" ]
 }
 
 # Find the newest installed server, as PG_CONFIG.
