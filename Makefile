@@ -22,11 +22,12 @@ DATA_built = sql/$(EXTENSION)--$(EXTVERSION).sql
 DATA = $(wildcard sql/$(EXTENSION)--*--*.sql)
 
 PKG_CONFIG ?= pkg-config
-PG_CPPFLAGS = -I$(CURDIR)/src $(shell $(PKG_CONFIG) --cflags rdkafka)
+LIBRARIES = rdkafka libcurl libcjson libcrypto libpcre2-8
+PG_CPPFLAGS = -I$(CURDIR)/src $(shell $(PKG_CONFIG) --cflags $(LIBRARIES))
 PG_CFLAGS = -std=gnu11 -Wextra -Wno-unused-parameter \
 	-Wno-missing-field-initializers -Wno-sign-compare \
 	$(if $(WERROR),-Werror)
-SHLIB_LINK = $(shell $(PKG_CONFIG) --libs rdkafka)
+SHLIB_LINK = $(shell $(PKG_CONFIG) --libs $(LIBRARIES))
 
 # Expected output is looked for in the folder of output first: ./expected.
 REGRESS = $(sort $(patsubst test/sql/%.sql,%,$(wildcard test/sql/*.sql)))

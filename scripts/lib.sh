@@ -17,7 +17,8 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 # pkg-config modules that the extension links to, and their packages.
-libraries=(rdkafka:librdkafka-dev)
+libraries=(rdkafka:librdkafka-dev libcurl:libcurl4-openssl-dev
+	libcjson:libcjson-dev libcrypto:libssl-dev libpcre2-8:libpcre2-dev)
 
 # The versions of PostgreSQL that the extension supports.
 oldest_server=15

@@ -26,6 +26,10 @@ static const char *const reason_names[] = {
 	[EVAUDIT_TOO_LONG] = "too_long",
 	[EVAUDIT_BAD_TIMESTAMP] = "bad_timestamp",
 	[EVAUDIT_FUTURE_TIMESTAMP] = "future_timestamp",
+	[EVAUDIT_SCHEMA_VIOLATION] = "schema_violation",
+	[EVAUDIT_CONFLICT] = "conflict",
+	[EVAUDIT_BAD_ENVELOPE] = "bad_envelope",
+	[EVAUDIT_BAD_SIGNATURE] = "bad_signature",
 	[EVAUDIT_DATABASE_ERROR] = "database_error",
 };
 

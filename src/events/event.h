@@ -37,6 +37,10 @@ typedef enum EvauditReason
 	EVAUDIT_TOO_LONG,			/* an id longer than the limit */
 	EVAUDIT_BAD_TIMESTAMP,		/* not a time of the topic's format */
 	EVAUDIT_FUTURE_TIMESTAMP,	/* further ahead than max_future */
+	EVAUDIT_SCHEMA_VIOLATION,	/* not what the topic's schema asks for */
+	EVAUDIT_CONFLICT,			/* its id was kept with another payload */
+	EVAUDIT_BAD_ENVELOPE,		/* not the envelope that its source expects */
+	EVAUDIT_BAD_SIGNATURE,		/* the envelope's signature is not good */
 	EVAUDIT_DATABASE_ERROR		/* a constraint or trigger refused it */
 } EvauditReason;
 
@@ -69,9 +73,11 @@ typedef struct EvauditEvent
 	TimestampTz record_time;	/* the transport's time; 0 if it has none */
 
 	/* where it came from; stream is NULL for evaudit.publish() */
-	const char *stream;			/* Kafka topic */
-	int32		partition;
+	const char *stream;			/* Kafka topic, or queue */
+	int32		partition;		/* of a Kafka topic */
 	int64		offset;
+	const char *message_id;		/* of a queue; NULL: from a Kafka topic */
+	int			receive_count;	/* of a queue's message */
 
 	/* as decoded, by evaudit_mapping_decode() */
 	text	   *fields[EVAUDIT_NFIELDS];
