@@ -149,6 +149,7 @@ need() {
 			have prove || missing+=(perl)
 			perl -MIPC::Run -e 1 2>/dev/null || missing+=(libipc-run-perl)
 			have openssl || missing+=(openssl)
+			have python3 || missing+=(python3-minimal)
 			;;
 		broker)
 			need_jars kafka

@@ -38,6 +38,7 @@ use warnings;
 use parent 'Evaudit::Process';
 
 use Carp;
+use Evaudit::Keys;
 use Evaudit::Proxy;
 use IO::Socket::INET;
 use IPC::Run;
@@ -206,33 +207,13 @@ sub _java
 		'-cp', "$ENV{EVAUDIT_KAFKA_JARS}/*", $class, @args);
 }
 
-# Make an authority and the broker's key with a certificate for loopback.
+# Make the broker's key and put it into the form that it wants.
 sub _make_keys
 {
 	my ($self) = @_;
 	my $dir = $self->{dir};
-	my @key = ('-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes');
-	my $log = "$dir/openssl.log";
 
-	append_to_file("$dir/san.cnf", "subjectAltName=DNS:localhost,IP:127.0.0.1\n");
-	foreach my $command (
-		[
-			'req', '-x509', @key, '-days', 2, '-subj', '/CN=evaudit test',
-			'-keyout', "$dir/ca.key", '-out', "$dir/ca.pem"
-		],
-		[
-			'req', @key, '-subj', '/CN=localhost',
-			'-keyout', "$dir/server.key", '-out', "$dir/server.csr"
-		],
-		[
-			'x509', '-req', '-in', "$dir/server.csr", '-days', 2,
-			'-CA', "$dir/ca.pem", '-CAkey', "$dir/ca.key", '-CAcreateserial',
-			'-extfile', "$dir/san.cnf", '-out', "$dir/server.pem"
-		])
-	{
-		IPC::Run::run([ 'openssl', @$command ], '>', $log, '2>&1')
-		  or croak "openssl @$command: " . slurp_file($log);
-	}
+	Evaudit::Keys::make($dir);
 	append_to_file("$dir/keystore.pem",
 		slurp_file("$dir/server.key") . slurp_file("$dir/server.pem"));
 	return;
