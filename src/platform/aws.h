@@ -119,6 +119,9 @@ extern const char *evaudit_aws_credentials_source(const EvauditAws *aws);
 extern const char *evaudit_aws_region(const EvauditAws *aws);
 extern const char *evaudit_aws_endpoint(const EvauditAws *aws);
 
+/* The authorities that the server option ca_file names, or NULL. */
+extern const char *evaudit_aws_ca_file(const EvauditAws *aws);
+
 /* aws_conf.c: what may be said in servers and user mappings. */
 extern void evaudit_aws_check_option(const char *name, const char *value,
 									 bool user_mapping);
