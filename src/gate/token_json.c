@@ -101,7 +101,7 @@ is_json(const EvauditPayload *payload)
 Jsonb *
 evaudit_token_json(const char *json, size_t len, const char **why)
 {
-	EvauditEvent event = {.payload = json, .payload_len = len};
+	EvauditEvent event = {.payload = json,.payload_len = len};
 	EvauditPayload payload;
 	Jsonb	   *jsonb;
 
