@@ -63,7 +63,7 @@ Datum
 evaudit_publish(PG_FUNCTION_ARGS)
 {
 	EvauditEvent event = {0};
-	EvauditTopic *topic;
+	const EvauditTopic *topic;
 
 	require_argument(fcinfo, 0, "topic");
 	require_argument(fcinfo, 1, "payload");

@@ -20,7 +20,7 @@ PG_FUNCTION_INFO_V1(evaudit_restore_topic);
  * Load a topic into the current memory context, within a transaction.  If
  * there is none: NULL, or an ERROR.
  */
-EvauditTopic *
+const EvauditTopic *
 evaudit_topic_load(const char *name, bool missing_ok)
 {
 	static EvauditStatement load = {

@@ -40,7 +40,6 @@ typedef struct Work
 	EvauditWorkerOrder order;
 	EvauditSource *source;
 	const EvauditSourceKind *kind;
-	EvauditTopic *topic;
 	EvauditBatch *batch;
 	void	   *state;			/* the kind's own */
 } Work;
@@ -109,7 +108,7 @@ enter_slot(void)
 	return slot;
 }
 
-/* Load the source and its topic. */
+/* Load the source. */
 static void
 load_definition(EvauditSourceSlot *slot)
 {
@@ -119,7 +118,8 @@ load_definition(EvauditSourceSlot *slot)
 	work.source = evaudit_load_source(work.order.source_id, &work.kind);
 	if (work.source == NULL)
 		proc_exit(0);			/* dropped meanwhile */
-	work.topic = evaudit_topic_load(work.source->topic, false);
+	/* each batch loads it anew: now only to fail early */
+	(void) evaudit_topic_load(work.source->topic, false);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(TopMemoryContext);
@@ -175,7 +175,8 @@ commit_batch(void)
 	if (batch->nevents > 0)
 	{
 		evaudit_constraints_immediate();
-		evaudit_ingest(work.topic, batch->events, batch->nevents, &result);
+		evaudit_ingest(evaudit_topic_load(work.source->topic, false),
+					   batch->events, batch->nevents, &result);
 	}
 	if (result.rejected > 0)
 		evaudit_dead_letters_add(work.source->owner, work.source->name,
