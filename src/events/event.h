@@ -91,6 +91,7 @@ typedef struct EvauditEvent
 	Jsonb	   *document;
 	text	   *fields[EVAUDIT_NFIELDS];
 	text	   *event_id;		/* NULL: none, where nobody asks for it */
+	text	   *payload_key;	/* what the topic's option "key" names */
 	TimestampTz event_time;
 	bool		repeated;		/* was kept before, with the same payload */
 

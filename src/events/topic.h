@@ -35,11 +35,14 @@ typedef struct EvauditTopic
 	int			version;		/* of the schema, from 1; 0: there is none */
 	bool		assert_format;	/* "format" of the schema is checked */
 	bool		keep;			/* into evaudit.events */
+	bool		documents;		/* its events are needed as documents */
 	EvauditProjection projection;
-	const char *function;		/* of EVAUDIT_PROJECT_FUNCTION: its name */
+	const char *function;		/* of EVAUDIT_PROJECT_FUNCTION, by name */
 } EvauditTopic;
 
 extern const EvauditTopic *evaudit_topic_load(const char *name,
 											  bool missing_ok);
+
+extern void evaudit_topic_lock(const char *name);
 
 #endif							/* EVAUDIT_TOPIC_H */
