@@ -79,8 +79,10 @@ give_id(EvauditEvent *event)
 		event->event_id = cstring_to_text(event->given_id);
 	else if (event->event_id != NULL)
 		return;
-	else if (event->message_id != NULL)
-		event->event_id = cstring_to_text(event->message_id);
+	else if (event->transport_id != NULL || event->message_id != NULL)
+		event->event_id = cstring_to_text(event->transport_id != NULL ?
+										  event->transport_id :
+										  event->message_id);
 	else if (event->stream != NULL)
 		event->event_id = cstring_to_text(psprintf("%s-%d-" INT64_FORMAT,
 												   event->stream,
@@ -128,6 +130,7 @@ decode_events(const EvauditTopic *topic, EvauditEvent *events, int n,
 	{
 		EvauditEvent *event = &events[i];
 
+		event->repeated = false;
 		if (event->reason == EVAUDIT_ACCEPTED && check_given_id(event))
 			evaudit_mapping_decode(topic->mapping, event, now, scratch,
 								   inspect, topic);
