@@ -27,6 +27,14 @@ GRANT EXECUTE ON FUNCTION
 	evaudit.partition_stats()
 TO PUBLIC;
 
+-- What becomes of events is the database owner's to say, or whoever's EXECUTE
+-- is granted to: a function that a topic names runs as those who publish.
+GRANT EXECUTE ON FUNCTION
+	evaudit.create_topic(text, jsonb, jsonb),
+	evaudit.alter_topic(text, jsonb, jsonb),
+	evaudit.drop_topic(text)
+TO pg_database_owner;
+
 -- The caller's own rights on user_services decide.
 GRANT EXECUTE ON FUNCTION
 	evaudit.user_services_document(text),
