@@ -24,6 +24,7 @@ use strict;
 use warnings;
 
 use Carp;
+use Evaudit::Cluster;
 use Exporter 'import';
 use IPC::Run;
 use PostgreSQL::Test::Utils;
@@ -94,7 +95,7 @@ sub read_queue
 	return create_source($node, 'aws', $source, %options);
 }
 
-# Wait until a source has read all that is in a topic.
+# Wait until a source has read, and counted, all that is in a topic.
 sub await_end
 {
 	my ($node, $kafka, $source, $topic) = @_;
@@ -103,7 +104,8 @@ sub await_end
 	$node->wait_for(
 		"SELECT string_agg(format('%s:%s', partition, next_offset), ' '"
 		  . " ORDER BY partition) FROM evaudit.stat_partitions"
-		  . " WHERE source = '$source' AND topic = '$topic'",
+		  . " WHERE source = '$source' AND topic = '$topic' AND "
+		  . Evaudit::Cluster::counted($source),
 		join(' ', map { "$_:$offsets->[$_][1]" } 0 .. $#$offsets));
 	return;
 }
@@ -141,8 +143,12 @@ sub cpu_ms
 
 	foreach my $pid (@pids)
 	{
-		$ns += (split / /, slurp_file($_))[0]
-		  foreach glob "/proc/$pid/task/*/schedstat";
+		foreach my $file (glob "/proc/$pid/task/*/schedstat")
+		{
+			# a thread may end at any moment
+			open(my $thread, '<', $file) or next;
+			$ns += (split / /, readline($thread) // '0')[0];
+		}
 	}
 	return $ns / 1e6;
 }
