@@ -94,7 +94,7 @@ evaudit_create_source(PG_FUNCTION_ARGS)
 	check_server_usage(server);
 	kind = evaudit_server_kind(server);
 	evaudit_check_source_options(kind, PG_GETARG_JSONB_P(3));
-	(void) evaudit_topic_load(text_to_cstring(PG_GETARG_TEXT_PP(2)), false);
+	evaudit_topic_lock(text_to_cstring(PG_GETARG_TEXT_PP(2)));
 
 	values[0] = PG_GETARG_DATUM(0);
 	values[1] = CStringGetTextDatum(kind->name);
