@@ -24,9 +24,10 @@ sub passes
 	$node->wait_for(
 		"SELECT count(*) FROM user_services WHERE service_id = 's$n'", '1');
 	await_queue($sqs, 'logins');
-	is( $node->safe_psql('postgres',
-			'SELECT state, next_retry_at IS NULL FROM evaudit.stat_sources'),
-		'running|t', $what);
+	$node->wait_for(
+		'SELECT state, next_retry_at IS NULL FROM evaudit.stat_sources',
+		'running|t');
+	pass($what);
 	return;
 }
 
@@ -41,8 +42,7 @@ sub await_trouble
 }
 
 # a queue that is not there yet
-add_aws($node, $aws->endpoint);
-read_queue($node, 'logins', 'logins');
+read_queue($node, $aws->endpoint, 'logins', queue => 'logins');
 await_trouble('QueueDoesNotExist|does not exist');
 my $pid = worker_pids($node, 'logins')->[0];
 $sqs->create_queue('logins', VisibilityTimeout => 2);
