@@ -87,7 +87,7 @@ is(worker_pids($node, 'logins')->[0], $pid, 'all that is one worker');
 
 # messages of a batch that waits stay ours
 $node->safe_psql('postgres', q{
-	SELECT evaudit.alter_source('logins', '{"batch_interval": "5s"}')});
+	SELECT evaudit.alter_source('logins', '{"batch_interval": "3s"}')});
 $node->wait_for(qq{SELECT pids <> '{}' AND pids <> '{$pid}'
 	FROM evaudit.stat_sources});
 $sqs->send('logins', login('first', 's', 1));     # a batch of its own

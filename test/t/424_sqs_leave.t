@@ -62,10 +62,10 @@ is($sqs->counts('logins')->{all}, 0, 'a shutdown deletes what is committed');
 
 # a service that hangs holds nothing up for long
 $aws->rules;
+$aws->forget;
 $node->start;
 $node->wait_for(q{SELECT pids <> '{}' FROM evaudit.stat_sources});
-$sqs->send('logins', login('last', 's', 1));
-await_queue($sqs, 'logins');
+wait_until(sub { $aws->count('ReceiveMessage') > 0 }, 'a receive');
 $aws->freeze;
 $start = time();
 $node->stop('fast');
