@@ -67,6 +67,14 @@ typedef struct EvauditAwsAnswer
 extern EvauditAws *evaudit_aws_open(EvauditHttp *http, const char *server,
 									Oid user, EvauditAwsService service);
 
+/* The same by options alone; ambient: may use the server's credentials. */
+extern EvauditAws *evaudit_aws_open_options(EvauditHttp *http, List *options,
+											bool ambient,
+											EvauditAwsService service);
+
+/* Whether a user may use the server's own credentials. */
+extern bool evaudit_aws_may_use_ambient(Oid user);
+
 /*
  * Make a call: operation is "ReceiveMessage", body its JSON, which need not
  * outlive the call.  hold is how many milliseconds the service may let us
@@ -102,7 +110,10 @@ extern int	evaudit_aws_backoff(EvauditAwsFault fault, int failures);
 /* When the credentials in use expire; 0: never, or there are none. */
 extern TimestampTz evaudit_aws_credentials_expire_at(const EvauditAws *aws);
 
-/* Where they are from, for people: "user mapping", "environment", ... */
+/*
+ * Where they are from, for people: "user mapping", "environment", ...; NULL
+ * if there are none.
+ */
 extern const char *evaudit_aws_credentials_source(const EvauditAws *aws);
 
 extern const char *evaudit_aws_region(const EvauditAws *aws);
@@ -114,5 +125,6 @@ extern const char *evaudit_aws_ca_file(const EvauditAws *aws);
 /* aws_conf.c: what may be said in servers and user mappings. */
 extern void evaudit_aws_check_option(const char *name, const char *value,
 									 bool user_mapping);
+extern void evaudit_aws_check_options(List *options, bool user_mapping);
 
 #endif							/* EVAUDIT_AWS_H */

@@ -338,6 +338,20 @@ evaudit_http_start(EvauditHttp *http, const EvauditHttpRequest *request)
 	return &call->answer;
 }
 
+/* Answer a request that is not even sent, for the owner to take. */
+EvauditHttpAnswer *
+evaudit_http_fail(EvauditHttp *http, void *owner, void *tag)
+{
+	HttpCall   *call = get_call(http);
+
+	call->answer.owner = owner;
+	call->answer.tag = tag;
+	evaudit_http_call_finish(call, CURLE_OK);
+	call->answer.fault = EVAUDIT_HTTP_UNSENT;
+	dlist_push_tail(&http->done, &call->node);
+	return &call->answer;
+}
+
 /* Forget a request, whether it was answered or not. */
 void
 evaudit_http_cancel(EvauditHttp *http, EvauditHttpAnswer *answer)
@@ -447,13 +461,13 @@ evaudit_http_release(EvauditHttp *http, EvauditHttpAnswer *answer)
 	HttpCall   *call = (HttpCall *) answer;
 
 	dlist_delete(&call->node);
+	evaudit_http_call_clear(call);
 	if (http->nidle >= MAX_IDLE_CALLS)
 	{
 		evaudit_http_call_free(call);
 		pfree(call);
 		return;
 	}
-	evaudit_http_call_clear(call);
 	dlist_push_head(&http->idle, &call->node);
 	http->nidle++;
 }

@@ -30,7 +30,8 @@ typedef enum EvauditHttpFault
 	EVAUDIT_HTTP_CUT,			/* the connection broke, or is not HTTP */
 	EVAUDIT_HTTP_UNTRUSTED,		/* TLS: certificate, name, ca_file */
 	EVAUDIT_HTTP_TOO_LARGE,		/* more than max_bytes */
-	EVAUDIT_HTTP_IMPOSSIBLE		/* the request itself: a bad URL */
+	EVAUDIT_HTTP_IMPOSSIBLE,	/* the request itself: a bad URL */
+	EVAUDIT_HTTP_UNSENT			/* evaudit_http_fail() */
 } EvauditHttpFault;
 
 /* A request.  Nothing in it needs to outlive evaudit_http_start(). */
@@ -52,6 +53,7 @@ typedef struct EvauditHttpRequest
 
 	const char *ca_file;		/* NULL: the system's authorities */
 	bool		direct;			/* never by way of a proxy */
+	bool		sensitive;		/* wipe body and answer in the end */
 
 	/* 0 stands for a default */
 	int			connect_timeout;	/* milliseconds; 5 s */
@@ -84,6 +86,10 @@ extern int	evaudit_http_fd(EvauditHttp *http);
  */
 extern EvauditHttpAnswer *evaudit_http_start(EvauditHttp *http,
 											 const EvauditHttpRequest *request);
+
+/* Answer a request that is not even sent, for the owner to take. */
+extern EvauditHttpAnswer *evaudit_http_fail(EvauditHttp *http, void *owner,
+											void *tag);
 
 /* Forget a request: it is not answered any more. */
 extern void evaudit_http_cancel(EvauditHttp *http, EvauditHttpAnswer *answer);

@@ -213,6 +213,7 @@ evaudit_http_call_prepare(HttpCall *call, const EvauditHttpRequest *request)
 
 	call->answer.owner = request->owner;
 	call->answer.tag = request->tag;
+	call->sensitive = request->sensitive;
 	code = set_common(call);
 	if (code == CURLE_OK)
 		code = set_bounds(call, request);
@@ -287,6 +288,11 @@ evaudit_http_call_clear(HttpCall *call)
 {
 	char	   *body = call->answer.body;
 
+	if (call->sensitive && body != NULL)
+		explicit_bzero(body, call->room);
+	if (call->sensitive && call->sent != NULL)
+		explicit_bzero(call->sent, call->sent_room);
+	call->sensitive = false;
 	curl_easy_reset(call->easy);
 	curl_slist_free_all(call->headers);
 	call->headers = NULL;

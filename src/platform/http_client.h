@@ -30,6 +30,7 @@ typedef struct HttpCall
 	size_t		room;			/* of answer.body */
 	size_t		max_bytes;
 	bool		too_large;
+	bool		sensitive;		/* wipe sent and answer.body */
 	char		error[CURL_ERROR_SIZE];
 } HttpCall;
 

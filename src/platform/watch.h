@@ -8,6 +8,8 @@
 #ifndef EVAUDIT_WATCH_H
 #define EVAUDIT_WATCH_H
 
+#include "fmgr.h"
+
 /*
  * A table in the schema evaudit that something is derived from.  Declare it
  * static, with the name filled in.  The table needs the trigger
@@ -23,5 +25,8 @@ typedef struct EvauditWatch
 } EvauditWatch;
 
 extern bool evaudit_watch_changed(EvauditWatch *watch);
+
+/* The trigger's function, for triggers that do more. */
+extern Datum evaudit_announce_change(PG_FUNCTION_ARGS);
 
 #endif							/* EVAUDIT_WATCH_H */
