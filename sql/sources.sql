@@ -11,6 +11,17 @@ CREATE FOREIGN DATA WRAPPER evaudit_kafka
 COMMENT ON FOREIGN DATA WRAPPER evaudit_kafka IS
 	'Kafka clusters: options are librdkafka''s property names';
 
+CREATE FUNCTION evaudit.aws_validator(options text[], catalog oid)
+RETURNS void
+LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'evaudit_aws_validator';
+COMMENT ON FUNCTION evaudit.aws_validator(text[], oid) IS
+	'checks the options of a server or user mapping of evaudit_aws';
+
+CREATE FOREIGN DATA WRAPPER evaudit_aws
+	NO HANDLER VALIDATOR evaudit.aws_validator;
+COMMENT ON FOREIGN DATA WRAPPER evaudit_aws IS
+	'AWS, or whatever speaks as it does: region, endpoint_url, ...';
+
 CREATE TABLE evaudit.sources (
 	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	name text NOT NULL UNIQUE,

@@ -65,6 +65,10 @@ CREATE TABLE evaudit.dead_letter (
 );
 CREATE INDEX dead_letter_source_idx ON evaudit.dead_letter (source, id)
 	WHERE redriven_at IS NULL;
+-- A message that its queue delivers again has one dead letter all the same.
+CREATE UNIQUE INDEX dead_letter_message_idx ON evaudit.dead_letter
+	(source, (source_position OPERATOR(pg_catalog.->>) 'message_id'))
+	WHERE source_position OPERATOR(pg_catalog.?) 'message_id';
 COMMENT ON TABLE evaudit.dead_letter IS
 	'what is behind the view evaudit.dead_letters';
 
@@ -76,7 +80,7 @@ CREATE VIEW evaudit.dead_letters WITH (security_barrier) AS
 COMMENT ON VIEW evaudit.dead_letters IS
 	'events that could not be used, of the sources whose owner one is or is a member of';
 COMMENT ON COLUMN evaudit.dead_letters.source_position IS
-	'where the event came from, such as {"topic": "logins", "partition": 0, "offset": 17}';
+	'where the event came from, such as {"topic": "logins", "partition": 0, "offset": 17} or {"queue": "logins", "message_id": "...", "receive_count": 1}';
 COMMENT ON COLUMN evaudit.dead_letters.payload IS
 	'the bytes as received; NULL where there were none';
 COMMENT ON COLUMN evaudit.dead_letters.reason IS

@@ -6,6 +6,9 @@
  * A dead letter has all that was received, byte for byte, and is written in
  * the transaction of the batch that the event was in.
  *
+ * A queue may deliver a message again whose dead letter is there: the first
+ * one stays, by a unique index over source and message.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -98,25 +101,42 @@ headers_datum(const EvauditEvent *event, char *isnull)
 														   NULL)));
 }
 
+/* Add a member that is a string. */
+static void
+push_string(JsonbParseState **state, const char *name, const char *string)
+{
+	JsonbValue	v;
+
+	set_string(&v, string, strlen(string));
+	push_member(state, name, &v);
+}
+
 /* Where the event came from. */
 static Datum
 position_datum(const EvauditEvent *event)
 {
 	JsonbParseState *state = NULL;
-	JsonbValue	stream;
 
 	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	set_string(&stream, event->stream, strlen(event->stream));
-	push_member(&state, "topic", &stream);
-	push_number(&state, "partition", event->partition);
-	push_number(&state, "offset", event->offset);
+	if (event->message_id != NULL)
+	{
+		push_string(&state, "queue", event->stream);
+		push_string(&state, "message_id", event->message_id);
+		push_number(&state, "receive_count", event->receive_count);
+	}
+	else
+	{
+		push_string(&state, "topic", event->stream);
+		push_number(&state, "partition", event->partition);
+		push_number(&state, "offset", event->offset);
+	}
 	return JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state,
 														   WJB_END_OBJECT,
 														   NULL)));
 }
 
-/* Write one dead letter. */
-static void
+/* Write one dead letter; returns how many that was: 0 for a repeat. */
+static uint64
 add_dead_letter(const char *owner, const char *source, const char *topic,
 				const EvauditEvent *event)
 {
@@ -124,7 +144,8 @@ add_dead_letter(const char *owner, const char *source, const char *topic,
 		"INSERT INTO evaudit.dead_letter (owner, source, topic,"
 		" source_position, key, headers, payload, record_time, reason,"
 		" error, sqlstate)"
-		" VALUES ($1::name, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+		" VALUES ($1::name, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+		" ON CONFLICT DO NOTHING",
 		11, {TEXTOID, TEXTOID, TEXTOID, JSONBOID, BYTEAOID, JSONBOID, BYTEAOID,
 		TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID}
 	};
@@ -146,24 +167,26 @@ add_dead_letter(const char *owner, const char *source, const char *topic,
 	values[10] = event->sqlstate == 0 ? (Datum) 0 :
 		CStringGetTextDatum(unpack_sql_state(event->sqlstate));
 	nulls[10] = event->sqlstate == 0 ? 'n' : ' ';
-	(void) evaudit_spi_execute(&add, values, nulls);
+	return evaudit_spi_execute(&add, values, nulls);
 }
 
 /*
- * Write a dead letter for each event that carries a rejection, within the
- * transaction of its batch.
+ * Write a dead letter for each event that carries a rejection and is not
+ * left, within the transaction of its batch; returns how many are new.
  */
-void
+uint64
 evaudit_dead_letters_add(const char *owner, const char *source,
-						 const char *topic, EvauditEvent *events, int n)
+						 const char *topic, const EvauditEvent *events, int n)
 {
+	uint64		added = 0;
 	EvauditSpi	spi;
 
 	evaudit_spi_begin(&spi);
 	for (int i = 0; i < n; i++)
 	{
-		if (events[i].reason != EVAUDIT_ACCEPTED)
-			add_dead_letter(owner, source, topic, &events[i]);
+		if (events[i].reason != EVAUDIT_ACCEPTED && !events[i].left)
+			added += add_dead_letter(owner, source, topic, &events[i]);
 	}
 	evaudit_spi_end(&spi);
+	return added;
 }

@@ -78,6 +78,8 @@ typedef struct EvauditEvent
 	int64		offset;
 	const char *message_id;		/* of a queue; NULL: from a Kafka topic */
 	int			receive_count;	/* of a queue's message */
+	const char *transport_id;	/* the event's id where its payload names
+								 * none; NULL: the transport has none */
 
 	/* as decoded, by evaudit_mapping_decode() */
 	text	   *fields[EVAUDIT_NFIELDS];
@@ -88,6 +90,8 @@ typedef struct EvauditEvent
 	EvauditReason reason;
 	const char *error;			/* for the operator; NULL when accepted */
 	int			sqlstate;		/* of EVAUDIT_DATABASE_ERROR, else 0 */
+	bool		left;			/* rejected for now: it stays where it came
+								 * from and is no dead letter */
 } EvauditEvent;
 
 extern const char *evaudit_reason_name(EvauditReason reason);

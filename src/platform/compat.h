@@ -21,13 +21,32 @@
 #include "commands/dbcommands.h"
 #include "common/jsonapi.h"
 #include "miscadmin.h"
+#include "storage/latch.h"
+#if PG_VERSION_NUM >= 180000
+#include "storage/waiteventset.h"
+#endif
 #include "utils/acl.h"
+#include "utils/memutils.h"
 #include "utils/syscache.h"
 
 /* 18 marks functions that do not return at the front, as C11 does. */
 #ifndef pg_noreturn
 #define pg_noreturn		pg_attribute_noreturn()
 #endif
+
+/*
+ * A set of things to wait for, freed by its user alone.  17 moved its memory,
+ * 18 the declarations.
+ */
+static inline WaitEventSet *
+evaudit_compat_create_waits(int nevents)
+{
+#if PG_VERSION_NUM >= 170000
+	return CreateWaitEventSet(NULL, nevents);
+#else
+	return CreateWaitEventSet(TopMemoryContext, nevents);
+#endif
+}
 
 /* What a role may do with a foreign server. */
 static inline AclResult
