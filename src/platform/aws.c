@@ -310,3 +310,9 @@ evaudit_aws_endpoint(const EvauditAws *aws)
 {
 	return aws->endpoint;
 }
+
+const char *
+evaudit_aws_ca_file(const EvauditAws *aws)
+{
+	return aws->conf->ca_file;
+}
