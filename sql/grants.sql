@@ -23,6 +23,7 @@ GRANT EXECUTE ON FUNCTION
 	evaudit.pause_source(text),
 	evaudit.resume_source(text),
 	evaudit.seek_source(text, text),
+	evaudit.check_server(name),
 	evaudit.json_schema_is_valid(jsonb, jsonb, boolean),
 	evaudit.owns(name),
 	evaudit.source_stats(),

@@ -53,8 +53,7 @@ void
 evaudit_sqs_call(SqsSource *state, SqsCall *call, const char *body, size_t len)
 {
 	evaudit_aws_call(state->aws, operation_name(call->operation), body, len,
-					 call, call->operation == SQS_RECEIVE ?
-					 SQS_WAIT_SECONDS * 1000 : 0);
+					 call, call->wait * 1000);
 }
 
 /*
@@ -185,8 +184,8 @@ evaudit_sqs_take(SqsSource *state, EvauditBatch *batch)
 }
 
 /* The pause until a time, if that is shorter than the one given. */
-static long
-sooner(long pause, TimestampTz now, TimestampTz until)
+long
+evaudit_sqs_sooner(long pause, TimestampTz now, TimestampTz until)
 {
 	long		millis;
 
@@ -204,12 +203,12 @@ evaudit_sqs_pause(const SqsSource *state, TimestampTz now)
 
 	if (state->queue_state != SQS_QUEUE_READY)
 		return state->looking ? -1 :
-			sooner(-1, now, state->pace.not_before);
+			evaudit_sqs_sooner(-1, now, state->pace.not_before);
 	if (state->receives == 0)
-		pause = sooner(pause, now, state->pace.not_before);
+		pause = evaudit_sqs_sooner(pause, now, state->pace.not_before);
 	if (state->deletes.nwaiting > 0 && state->deletes.ncalls == 0)
-		pause = sooner(pause, now, state->deletes.pace.not_before);
+		pause = evaudit_sqs_sooner(pause, now, state->deletes.pace.not_before);
 	if (state->changes.nwaiting > 0 && state->changes.ncalls == 0)
-		pause = sooner(pause, now, state->changes.pace.not_before);
+		pause = evaudit_sqs_sooner(pause, now, state->changes.pace.not_before);
 	return pause;
 }
