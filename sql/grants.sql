@@ -22,10 +22,20 @@ GRANT EXECUTE ON FUNCTION
 	evaudit.pause_source(text),
 	evaudit.resume_source(text),
 	evaudit.seek_source(text, text),
+	evaudit.check_server(name),
+	evaudit.json_schema_is_valid(jsonb, jsonb, boolean),
 	evaudit.owns(name),
 	evaudit.source_stats(),
 	evaudit.partition_stats()
 TO PUBLIC;
+
+-- What becomes of events is the database owner's to say, or whoever's EXECUTE
+-- is granted to: a function that a topic names runs as those who publish.
+GRANT EXECUTE ON FUNCTION
+	evaudit.create_topic(text, jsonb, jsonb),
+	evaudit.alter_topic(text, jsonb, jsonb),
+	evaudit.drop_topic(text)
+TO pg_database_owner;
 
 -- The caller's own rights on user_services decide.
 GRANT EXECUTE ON FUNCTION
@@ -35,6 +45,6 @@ TO PUBLIC;
 
 -- Each shows what belongs to the one who asks; stat_* all to pg_monitor.
 GRANT EXECUTE ON FUNCTION evaudit.audit_stats(regclass) TO pg_monitor;
-GRANT SELECT ON evaudit.stat_audit TO pg_monitor;
+GRANT SELECT ON evaudit.stat_audit, evaudit.stat_issuers TO pg_monitor;
 GRANT SELECT, DELETE ON evaudit.dead_letters TO PUBLIC;
 GRANT SELECT ON evaudit.stat_sources, evaudit.stat_partitions TO PUBLIC;

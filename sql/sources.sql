@@ -11,6 +11,17 @@ CREATE FOREIGN DATA WRAPPER evaudit_kafka
 COMMENT ON FOREIGN DATA WRAPPER evaudit_kafka IS
 	'Kafka clusters: options are librdkafka''s property names';
 
+CREATE FUNCTION evaudit.aws_validator(options text[], catalog oid)
+RETURNS void
+LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'evaudit_aws_validator';
+COMMENT ON FUNCTION evaudit.aws_validator(text[], oid) IS
+	'checks the options of a server or user mapping of evaudit_aws';
+
+CREATE FOREIGN DATA WRAPPER evaudit_aws
+	NO HANDLER VALIDATOR evaudit.aws_validator;
+COMMENT ON FOREIGN DATA WRAPPER evaudit_aws IS
+	'AWS, or whatever speaks as it does: region, endpoint_url, ...';
+
 CREATE TABLE evaudit.sources (
 	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	name text NOT NULL UNIQUE,
@@ -90,3 +101,9 @@ RETURNS void
 LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_seek_source';
 COMMENT ON FUNCTION evaudit.seek_source(text, text) IS
 	'go on from earliest, latest, an RFC 3339 time, or offsets such as {"0": 17, "1": 4}; stopped partitions run again';
+
+CREATE FUNCTION evaudit.check_server(server name)
+RETURNS TABLE(check_name text, ok boolean, detail text)
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_check_server';
+COMMENT ON FUNCTION evaudit.check_server(name) IS
+	'look whether a server can be reached with the current user''s credentials, and whether what its sources read is fit for it';

@@ -6,18 +6,19 @@
  * A dead letter has all that was received, byte for byte, and is written in
  * the transaction of the batch that the event was in.
  *
+ * A queue may deliver a message again whose dead letter is there: the first
+ * one stays, by a unique index over source and message.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
-#include "utils/jsonb.h"
-#include "utils/numeric.h"
 #include "utils/timestamp.h"
 
 #include "events/dead_letter.h"
+#include "events/event_json.h"
 #include "platform/spi.h"
 
 /* Bytes as a bytea, or as NULL. */
@@ -35,88 +36,16 @@ bytes_datum(const char *bytes, size_t len, char *isnull)
 	return PointerGetDatum(result);
 }
 
-/* Bytes as a JSON string; those that are no text in hexadecimal. */
-static void
-set_string(JsonbValue *v, const char *bytes, size_t len)
-{
-	if (!pg_verifymbstr(bytes, (int) len, true))
-	{
-		char	   *hex = palloc(2 + 2 * len);
-
-		memcpy(hex, "\\x", 2);
-		(void) hex_encode(bytes, len, hex + 2);
-		bytes = hex;
-		len = 2 + 2 * len;
-	}
-	v->type = jbvString;
-	v->val.string.val = (char *) bytes;
-	v->val.string.len = (int) len;
-}
-
-/* Add a member to an object under construction. */
-static void
-push_member(JsonbParseState **state, const char *name, JsonbValue *v)
-{
-	JsonbValue	key;
-
-	set_string(&key, name, strlen(name));
-	(void) pushJsonbValue(state, WJB_KEY, &key);
-	(void) pushJsonbValue(state, WJB_VALUE, v);
-}
-
-/* Add a member that is a number. */
-static void
-push_number(JsonbParseState **state, const char *name, int64 number)
-{
-	JsonbValue	v = {.type = jbvNumeric};
-
-	v.val.numeric = int64_to_numeric(number);
-	push_member(state, name, &v);
-}
-
-/* Headers as an object; of those with one name the last stays. */
+/* A document, or NULL. */
 static Datum
-headers_datum(const EvauditEvent *event, char *isnull)
+jsonb_datum(Jsonb *document, char *isnull)
 {
-	JsonbParseState *state = NULL;
-
-	*isnull = event->nheaders == 0 ? 'n' : ' ';
-	if (event->nheaders == 0)
-		return (Datum) 0;
-	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	for (int i = 0; i < event->nheaders; i++)
-	{
-		const EvauditHeader *header = &event->headers[i];
-		JsonbValue	v = {.type = jbvNull};
-
-		if (header->value != NULL)
-			set_string(&v, header->value, header->value_len);
-		push_member(&state, header->name, &v);
-	}
-	return JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state,
-														   WJB_END_OBJECT,
-														   NULL)));
+	*isnull = document == NULL ? 'n' : ' ';
+	return PointerGetDatum(document);
 }
 
-/* Where the event came from. */
-static Datum
-position_datum(const EvauditEvent *event)
-{
-	JsonbParseState *state = NULL;
-	JsonbValue	stream;
-
-	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	set_string(&stream, event->stream, strlen(event->stream));
-	push_member(&state, "topic", &stream);
-	push_number(&state, "partition", event->partition);
-	push_number(&state, "offset", event->offset);
-	return JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state,
-														   WJB_END_OBJECT,
-														   NULL)));
-}
-
-/* Write one dead letter. */
-static void
+/* Write one dead letter; returns how many that was: 0 for a repeat. */
+static uint64
 add_dead_letter(const char *owner, const char *source, const char *topic,
 				const EvauditEvent *event)
 {
@@ -124,7 +53,8 @@ add_dead_letter(const char *owner, const char *source, const char *topic,
 		"INSERT INTO evaudit.dead_letter (owner, source, topic,"
 		" source_position, key, headers, payload, record_time, reason,"
 		" error, sqlstate)"
-		" VALUES ($1::name, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+		" VALUES ($1::name, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+		" ON CONFLICT DO NOTHING",
 		11, {TEXTOID, TEXTOID, TEXTOID, JSONBOID, BYTEAOID, JSONBOID, BYTEAOID,
 		TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID}
 	};
@@ -135,9 +65,9 @@ add_dead_letter(const char *owner, const char *source, const char *topic,
 	values[0] = CStringGetTextDatum(owner);
 	values[1] = CStringGetTextDatum(source);
 	values[2] = CStringGetTextDatum(topic);
-	values[3] = position_datum(event);
+	values[3] = jsonb_datum(evaudit_event_position(event), &nulls[3]);
 	values[4] = bytes_datum(event->key, event->key_len, &nulls[4]);
-	values[5] = headers_datum(event, &nulls[5]);
+	values[5] = jsonb_datum(evaudit_event_headers(event), &nulls[5]);
 	values[6] = bytes_datum(event->payload, event->payload_len, &nulls[6]);
 	values[7] = TimestampTzGetDatum(event->record_time);
 	nulls[7] = event->record_time == 0 ? 'n' : ' ';
@@ -146,24 +76,26 @@ add_dead_letter(const char *owner, const char *source, const char *topic,
 	values[10] = event->sqlstate == 0 ? (Datum) 0 :
 		CStringGetTextDatum(unpack_sql_state(event->sqlstate));
 	nulls[10] = event->sqlstate == 0 ? 'n' : ' ';
-	(void) evaudit_spi_execute(&add, values, nulls);
+	return evaudit_spi_execute(&add, values, nulls);
 }
 
 /*
- * Write a dead letter for each event that carries a rejection, within the
- * transaction of its batch.
+ * Write a dead letter for each event that carries a rejection and is not
+ * left, within the transaction of its batch; returns how many are new.
  */
-void
+uint64
 evaudit_dead_letters_add(const char *owner, const char *source,
-						 const char *topic, EvauditEvent *events, int n)
+						 const char *topic, const EvauditEvent *events, int n)
 {
+	uint64		added = 0;
 	EvauditSpi	spi;
 
 	evaudit_spi_begin(&spi);
 	for (int i = 0; i < n; i++)
 	{
-		if (events[i].reason != EVAUDIT_ACCEPTED)
-			add_dead_letter(owner, source, topic, &events[i]);
+		if (events[i].reason != EVAUDIT_ACCEPTED && !events[i].left)
+			added += add_dead_letter(owner, source, topic, &events[i]);
 	}
 	evaudit_spi_end(&spi);
+	return added;
 }

@@ -18,16 +18,36 @@
 #include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_foreign_server.h"
+#include "catalog/pg_proc.h"
 #include "commands/dbcommands.h"
 #include "common/jsonapi.h"
 #include "miscadmin.h"
+#include "storage/latch.h"
+#if PG_VERSION_NUM >= 180000
+#include "storage/waiteventset.h"
+#endif
 #include "utils/acl.h"
+#include "utils/memutils.h"
 #include "utils/syscache.h"
 
 /* 18 marks functions that do not return at the front, as C11 does. */
 #ifndef pg_noreturn
 #define pg_noreturn		pg_attribute_noreturn()
 #endif
+
+/*
+ * A set of things to wait for, freed by its user alone.  17 moved its memory,
+ * 18 the declarations.
+ */
+static inline WaitEventSet *
+evaudit_compat_create_waits(int nevents)
+{
+#if PG_VERSION_NUM >= 170000
+	return CreateWaitEventSet(NULL, nevents);
+#else
+	return CreateWaitEventSet(TopMemoryContext, nevents);
+#endif
+}
 
 /* What a role may do with a foreign server. */
 static inline AclResult
@@ -39,6 +59,25 @@ evaudit_compat_server_aclcheck(Oid server, Oid role, AclMode mode)
 	return pg_foreign_server_aclcheck(server, role, mode);
 #endif
 }
+
+/* What a role may do with a function. */
+static inline AclResult
+evaudit_compat_function_aclcheck(Oid function, Oid role, AclMode mode)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(ProcedureRelationId, function, role, mode);
+#else
+	return pg_proc_aclcheck(function, role, mode);
+#endif
+}
+
+/* The parts of a qualified name; 16 can report errors without raising them. */
+#if PG_VERSION_NUM >= 160000
+#define evaudit_compat_qualified_name(name) \
+	stringToQualifiedNameList(name, NULL)
+#else
+#define evaudit_compat_qualified_name(name)	stringToQualifiedNameList(name)
+#endif
 
 /* Whether a role owns a database. */
 static inline bool

@@ -7,10 +7,7 @@
  * rebalance and Postgres alone says where reading goes on.  The client lives
  * in a background worker, from after its fork to its end, and is never torn
  * down: without a group there is nothing to tell the broker, and waiting for
- * the library's threads could hold up a shutdown for as long as a name
- * server is slow.  For the same reason the process leaves by _exit() once
- * Postgres has cleaned up after itself: exit handlers of libraries must not
- * run beside those threads.
+ * the library's threads could hold up a shutdown (see threads.c).
  *
  * The library's threads never touch Postgres.  All callbacks come from
  * evaudit_kafka_serve(), in the worker's own thread, and only write into
@@ -21,15 +18,14 @@
 #include "postgres.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include "commands/defrem.h"
 #include "nodes/parsenodes.h"
-#include "storage/ipc.h"
 #include "utils/memutils.h"
 
 #include "platform/kafka_client.h"
+#include "platform/threads.h"
 
 /*
  * How much may wait in memory.  The counts are of the queue that all of the
@@ -71,37 +67,6 @@ optional_property(const char *name)
 {
 	return strcmp(name, "fetch.queue.backoff.ms") == 0 ||
 		strcmp(name, "sasl.kerberos.min.time.before.relogin") == 0;
-}
-
-/* Keep signals of Postgres away from threads that a call may start. */
-void
-evaudit_kafka_block_signals(sigset_t *saved)
-{
-	sigset_t	all;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, saved);
-}
-
-/* Undo evaudit_kafka_block_signals(). */
-void
-evaudit_kafka_unblock_signals(const sigset_t *saved)
-{
-	pthread_sigmask(SIG_SETMASK, saved, NULL);
-}
-
-#ifdef EVAUDIT_COVERAGE
-extern void __gcov_dump(void);	/* what exit() would call */
-#endif
-
-/* The last to run at the end of the process: see the top of this file. */
-static void
-leave_at_once(int code, Datum arg)
-{
-#ifdef EVAUDIT_COVERAGE
-	__gcov_dump();
-#endif
-	_exit(code);
 }
 
 /* librdkafka complains: remember what, and whether all brokers are gone. */
@@ -193,12 +158,12 @@ evaudit_kafka_open(List *options, const char *group)
 	char		error[512];
 	sigset_t	signals;
 
-	on_proc_exit(leave_at_once, (Datum) 0);
+	evaudit_leave_at_once();
 
-	evaudit_kafka_block_signals(&signals);
+	evaudit_block_signals(&signals);
 	kafka->client = rd_kafka_new(RD_KAFKA_CONSUMER, conf,
 								 error, sizeof(error));
-	evaudit_kafka_unblock_signals(&signals);
+	evaudit_unblock_signals(&signals);
 	if (kafka->client == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION),

@@ -22,8 +22,6 @@ struct EvauditKafka
 	char		error[512];		/* the latest complaint of the client */
 };
 
-extern void evaudit_kafka_block_signals(sigset_t *saved);
-extern void evaudit_kafka_unblock_signals(const sigset_t *saved);
 extern void evaudit_kafka_serve(EvauditKafka *kafka);
 pg_noreturn extern void evaudit_kafka_fail(EvauditKafka *kafka,
 										   const char *what,

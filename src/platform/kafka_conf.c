@@ -14,11 +14,8 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_authid.h"
-#include "miscadmin.h"
-#include "utils/acl.h"
-
 #include "platform/kafka_client.h"
+#include "platform/server_options.h"
 
 typedef enum OptionClass
 {
@@ -127,18 +124,6 @@ check_with_library(const char *name, const char *value, bool secret)
 				 secret ? 0 : errdetail("%s", error)));
 }
 
-/* Refuse what reads files of the server to those who may not. */
-static void
-check_file_option(const char *name)
-{
-	if (!has_privs_of_role(GetUserId(), ROLE_PG_READ_SERVER_FILES))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied to set option \"%s\"", name),
-				 errdetail("Only roles with privileges of the \"%s\" role may set options that name files of the server.",
-						   "pg_read_server_files")));
-}
-
 /*
  * Check one option of a server or of a user mapping; raises an ERROR of
  * class HV or 42 for what may not be set.
@@ -163,11 +148,8 @@ evaudit_kafka_check_option(const char *name, const char *value,
 				 errmsg("option \"%s\" cannot be set", name),
 				 errdetail("It would load code into the server or run a command there.")));
 	if (class == OPTION_SECRET && !user_mapping)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
-				 errmsg("option \"%s\" is a secret and cannot be set for a server", name),
-				 errhint("Use CREATE USER MAPPING.")));
+		evaudit_refuse_secret(name);
 	if (class == OPTION_FILE)
-		check_file_option(name);
+		evaudit_check_file_option(name);
 	check_with_library(name, value, class == OPTION_SECRET);
 }

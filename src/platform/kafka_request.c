@@ -14,7 +14,6 @@
 
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include "miscadmin.h"
@@ -22,6 +21,7 @@
 #include "utils/wait_event.h"
 
 #include "platform/kafka_client.h"
+#include "platform/threads.h"
 
 /* How long a broker may take to answer, in milliseconds. */
 #define REQUEST_TIMEOUT		15000
@@ -103,9 +103,9 @@ run_request(EvauditKafka *kafka, KafkaRequest *request)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not create a pipe: %m")));
-	evaudit_kafka_block_signals(&signals);
+	evaudit_block_signals(&signals);
 	failed = pthread_create(&thread, NULL, answer, request);
-	evaudit_kafka_unblock_signals(&signals);
+	evaudit_unblock_signals(&signals);
 	if (failed)
 	{
 		close(request->done[0]);

@@ -110,19 +110,15 @@ evaudit_option_int(Jsonb *options, const char *name,
 }
 
 /*
- * An option that is an interval such as '200ms', in milliseconds between min
- * and max, or initial if it is not given.
+ * The value of an option that is an interval such as '200ms', in
+ * milliseconds; an ERROR if it is not between min and max.
  */
 int
-evaudit_option_millis(Jsonb *options, const char *name,
-					  int initial, int min, int max)
+evaudit_millis(const char *name, const char *text, int min, int max)
 {
-	char	   *text = evaudit_option_text(options, name);
 	Interval   *interval;
 	int64		millis;
 
-	if (text == NULL)
-		return initial;
 	interval = DatumGetIntervalP(DirectFunctionCall3(interval_in,
 													 CStringGetDatum(text),
 													 ObjectIdGetDatum(InvalidOid),
@@ -135,4 +131,17 @@ evaudit_option_millis(Jsonb *options, const char *name,
 				 errmsg("option \"%s\" must be a time from %d ms to %d ms",
 						name, min, max)));
 	return (int) millis;
+}
+
+/*
+ * An option that is an interval, in milliseconds between min and max, or
+ * initial if it is not given.
+ */
+int
+evaudit_option_millis(Jsonb *options, const char *name,
+					  int initial, int min, int max)
+{
+	char	   *text = evaudit_option_text(options, name);
+
+	return text == NULL ? initial : evaudit_millis(name, text, min, max);
 }

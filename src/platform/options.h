@@ -17,6 +17,8 @@ extern JsonbValue *evaudit_option_value(Jsonb *options, const char *name);
 extern char *evaudit_option_text(Jsonb *options, const char *name);
 extern int	evaudit_option_int(Jsonb *options, const char *name,
 							   int initial, int min, int max);
+extern int	evaudit_millis(const char *name, const char *text,
+						   int min, int max);
 extern int	evaudit_option_millis(Jsonb *options, const char *name,
 								  int initial, int min, int max);
 

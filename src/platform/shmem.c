@@ -175,6 +175,27 @@ evaudit_free_source(EvauditSourceSlot *slot)
 	memset(slot, 0, sizeof(EvauditSourceSlot));
 }
 
+/*
+ * Show when something is tried again next: a worker that ended is started,
+ * at the time given if that is not 0, or one that runs goes on.  If nothing
+ * waits, show the other state.  The caller holds the lock.
+ */
+void
+evaudit_show_retry(EvauditSourceSlot *slot, TimestampTz restart,
+				   EvauditSourceState otherwise)
+{
+	TimestampTz retry = restart;
+
+	for (int i = 0; i < EVAUDIT_MAX_WORKERS; i++)
+	{
+		if (slot->retry_at[i] != 0 &&
+			(retry == 0 || slot->retry_at[i] < retry))
+			retry = slot->retry_at[i];
+	}
+	slot->next_retry_at = retry;
+	slot->state = retry != 0 ? EVAUDIT_SOURCE_BACKOFF : otherwise;
+}
+
 /* The slot of a database, or NULL; the caller holds the lock. */
 EvauditDatabase *
 evaudit_find_database(Oid database)

@@ -42,6 +42,7 @@ typedef struct EvauditDatabase
 	pid_t		scheduler;		/* 0: none */
 	bool		left;			/* the last one ended as it should */
 	bool		changed;		/* sources changed since it looked */
+	bool		keys_wanted;	/* a token has a key that is not known */
 	pid_t		held_by;		/* backend that needs the database empty */
 } EvauditDatabase;
 
@@ -55,6 +56,7 @@ typedef struct EvauditSourceSlot
 	pid_t		pids[EVAUDIT_MAX_WORKERS];	/* 0: none */
 	bool		failed[EVAUDIT_MAX_WORKERS];	/* ended by an error */
 	bool		progressed[EVAUDIT_MAX_WORKERS];	/* committed a batch */
+	TimestampTz retry_at[EVAUDIT_MAX_WORKERS];	/* one that waits, else 0 */
 	uint32		assignment;		/* changes when partitions came or moved */
 
 	uint64		received;
@@ -104,6 +106,8 @@ extern void evaudit_require_preload(void);
 extern EvauditSourceSlot *evaudit_find_source(Oid database, int64 source_id);
 extern EvauditSourceSlot *evaudit_free_slot(void);
 extern void evaudit_free_source(EvauditSourceSlot *slot);
+extern void evaudit_show_retry(EvauditSourceSlot *slot, TimestampTz restart,
+							   EvauditSourceState otherwise);
 extern EvauditDatabase *evaudit_find_database(Oid database);
 extern void evaudit_copy_error(char *target, const char *text);
 

@@ -16,9 +16,13 @@
 #include "storage/latch.h"
 #include "storage/proc.h"
 #include "storage/procarray.h"
+#include "utils/timestamp.h"
 
 #include "platform/shmem.h"
 #include "platform/wakeup.h"
+
+/* Milliseconds between two calls for keys. */
+#define WAKE_INTERVAL		1000
 
 static bool wake_at_commit = false;
 
@@ -32,9 +36,12 @@ evaudit_wake_process(pid_t pid)
 		SetLatch(&proc->procLatch);
 }
 
-/* Wake the scheduler of this database, or have the launcher start one. */
+/*
+ * Wake the scheduler of this database, or have the launcher start one, for
+ * changed sources or for keys that are wanted.
+ */
 static void
-wake_scheduler(void)
+wake_scheduler(bool for_keys)
 {
 	EvauditDatabase *slot;
 	pid_t		pid;
@@ -43,7 +50,9 @@ wake_scheduler(void)
 	slot = evaudit_find_database(MyDatabaseId);
 	if (slot == NULL && (slot = evaudit_find_database(InvalidOid)) != NULL)
 		slot->database = MyDatabaseId;
-	if (slot != NULL)
+	if (slot != NULL && for_keys)
+		slot->keys_wanted = true;
+	else if (slot != NULL)
 		slot->changed = true;
 	else
 		evaudit_shared->rescan = true;
@@ -64,7 +73,7 @@ at_transaction_end(XactEvent event, void *arg)
 	{
 		case XACT_EVENT_COMMIT:
 			wake_at_commit = false;
-			wake_scheduler();
+			wake_scheduler(false);
 			break;
 		case XACT_EVENT_ABORT:
 			wake_at_commit = false;
@@ -93,4 +102,22 @@ evaudit_wake_scheduler_at_commit(void)
 		registered = true;
 	}
 	wake_at_commit = true;
+}
+
+/*
+ * Ask that the keys of issuers are fetched, since a token came that none of
+ * those here has signed.  Anybody can send such tokens: this does no more
+ * than set a flag, once a second in each backend.
+ */
+void
+evaudit_wake_fetcher(void)
+{
+	static TimestampTz last = 0;
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (evaudit_shared == NULL ||
+		!TimestampDifferenceExceeds(last, now, WAKE_INTERVAL))
+		return;
+	last = now;
+	wake_scheduler(true);
 }

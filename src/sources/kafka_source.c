@@ -13,14 +13,13 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "foreign/foreign.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
 #include "utils/memutils.h"
-#include "utils/syscache.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "platform/server_options.h"
 #include "sources/kafka_source.h"
 
 /* How often partitions that came or went are looked for, milliseconds. */
@@ -32,23 +31,6 @@
 /* Records taken from the client at a time. */
 #define DRAIN_MAX			1024
 
-/* The options of the server, and of its owner's user mapping if any. */
-static List *
-connection_options(const EvauditSource *source)
-{
-	ForeignServer *server = GetForeignServerByName(source->server, false);
-	List	   *options = server->options;
-	Oid			user = GetUserId();
-
-	if (SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(user),
-							  ObjectIdGetDatum(server->serverid)) ||
-		SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid),
-							  ObjectIdGetDatum(server->serverid)))
-		options = list_concat(options,
-							  GetUserMapping(user, server->serverid)->options);
-	return options;
-}
-
 /* Start the client; the transaction is for the catalogs alone. */
 static void
 open_client(KafkaSource *state)
@@ -57,7 +39,7 @@ open_client(KafkaSource *state)
 	List	   *options;
 
 	StartTransactionCommand();
-	options = connection_options(state->source);
+	options = evaudit_server_options(state->source->server, GetUserId());
 	state->kafka = evaudit_kafka_open(options,
 									  psprintf("evaudit-%s",
 											   state->source->name));

@@ -44,6 +44,7 @@ static const char *const common_options[] = {
 
 static const EvauditSourceKind *const kinds[] = {
 	&evaudit_kafka_source,
+	&evaudit_sqs_source,
 };
 
 /* The kind of source of a name as stat_sources.kind shows it. */
@@ -194,6 +195,21 @@ evaudit_source_complain(EvauditSource *source, const char *fmt,...)
 				(errmsg("source \"%s\": %s", source->name, text)));
 }
 
+/*
+ * Show that this worker waits until some time before it tries again what
+ * failed; 0 if it reads.
+ */
+void
+evaudit_source_wait(EvauditSource *source, TimestampTz until)
+{
+	EvauditSourceSlot *slot = source->slot;
+
+	LWLockAcquire(evaudit_shared->lock, LW_EXCLUSIVE);
+	slot->retry_at[source->worker] = until;
+	evaudit_show_retry(slot, 0, EVAUDIT_SOURCE_RUNNING);
+	LWLockRelease(evaudit_shared->lock);
+}
+
 /* A batch for a source, to be used again and again. */
 EvauditBatch *
 evaudit_batch_create(const EvauditSource *source)
@@ -237,6 +253,7 @@ evaudit_batch_add(const EvauditSource *source, EvauditBatch *batch,
 	EvauditEvent *event = &batch->events[batch->nevents++];
 
 	memset(event, 0, sizeof(EvauditEvent));
+	event->source = source->name;
 	event->payload = payload;
 	event->payload_len = payload_len;
 	batch->bytes += payload_len;

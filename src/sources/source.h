@@ -72,6 +72,14 @@ typedef struct EvauditSourceKind
 	 */
 	bool		(*fetch) (void *state, EvauditBatch *batch);
 
+	/*
+	 * Decide about rejected events before dead letters are written, in the
+	 * batch's transaction: mark those that stay where they came from as left;
+	 * or NULL.  False if events have had an effect that are left now: the
+	 * transaction is rolled back and the batch ingested again, without them.
+	 */
+	bool		(*settle) (void *state, EvauditBatch *batch);
+
 	/* Keep the place after this batch, in the batch's own transaction. */
 	void		(*commit) (void *state, EvauditBatch *batch);
 
@@ -80,6 +88,7 @@ typedef struct EvauditSourceKind
 } EvauditSourceKind;
 
 extern const EvauditSourceKind evaudit_kafka_source;
+extern const EvauditSourceKind evaudit_sqs_source;
 
 extern const EvauditSourceKind *evaudit_source_kind(const char *name);
 extern const EvauditSourceKind *evaudit_server_kind(const char *server);
@@ -91,6 +100,8 @@ extern EvauditSource *evaudit_load_source(int64 id,
 										  const EvauditSourceKind **kind);
 extern void evaudit_source_complain(EvauditSource *source, const char *fmt,...)
 			pg_attribute_printf(2, 3);
+
+extern void evaudit_source_wait(EvauditSource *source, TimestampTz until);
 
 extern EvauditBatch *evaudit_batch_create(const EvauditSource *source);
 extern void evaudit_batch_reset(EvauditBatch *batch);

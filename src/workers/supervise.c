@@ -130,6 +130,7 @@ note_end(EvauditSourceEntry *entry, int i)
 		failed = slot->failed[i];
 		progressed = slot->progressed[i];
 		slot->pids[i] = 0;
+		slot->retry_at[i] = 0;
 	}
 	LWLockRelease(evaudit_shared->lock);
 
@@ -187,13 +188,17 @@ show_state(const EvauditSourceEntry *entry)
 	slot = evaudit_find_source(MyDatabaseId, entry->id);
 	if (slot != NULL)
 	{
-		slot->next_retry_at = entry->wanted ? retry : 0;
-		if (!entry->wanted)
+		bool		running = slot->state == EVAUDIT_SOURCE_RUNNING;
+
+		if (entry->wanted)
+			evaudit_show_retry(slot, retry, running ?
+							   EVAUDIT_SOURCE_RUNNING :
+							   EVAUDIT_SOURCE_STARTING);
+		else
+		{
+			slot->next_retry_at = 0;
 			slot->state = EVAUDIT_SOURCE_STOPPED;
-		else if (retry != 0)
-			slot->state = EVAUDIT_SOURCE_BACKOFF;
-		else if (slot->state != EVAUDIT_SOURCE_RUNNING)
-			slot->state = EVAUDIT_SOURCE_STARTING;
+		}
 	}
 	LWLockRelease(evaudit_shared->lock);
 }

@@ -6,6 +6,7 @@
  *
  *		fetch		outside a transaction, as long as it takes
  *		ingest		 \
+ *		settle		  \
  *		dead letters  > one transaction
  *		commit		 /
  *		ack			after it
@@ -40,7 +41,6 @@ typedef struct Work
 	EvauditWorkerOrder order;
 	EvauditSource *source;
 	const EvauditSourceKind *kind;
-	EvauditTopic *topic;
 	EvauditBatch *batch;
 	void	   *state;			/* the kind's own */
 } Work;
@@ -81,7 +81,10 @@ leave_slot(int code, Datum arg)
 	LWLockAcquire(evaudit_shared->lock, LW_EXCLUSIVE);
 	slot = evaudit_find_source(work.order.database, work.order.source_id);
 	if (slot != NULL && slot->pids[work.order.worker] == MyProcPid)
+	{
 		slot->pids[work.order.worker] = 0;
+		slot->retry_at[work.order.worker] = 0;
+	}
 	LWLockRelease(evaudit_shared->lock);
 }
 
@@ -109,7 +112,7 @@ enter_slot(void)
 	return slot;
 }
 
-/* Load the source and its topic. */
+/* Load the source. */
 static void
 load_definition(EvauditSourceSlot *slot)
 {
@@ -119,7 +122,8 @@ load_definition(EvauditSourceSlot *slot)
 	work.source = evaudit_load_source(work.order.source_id, &work.kind);
 	if (work.source == NULL)
 		proc_exit(0);			/* dropped meanwhile */
-	work.topic = evaudit_topic_load(work.source->topic, false);
+	/* each batch loads it anew: now only to fail early */
+	(void) evaudit_topic_load(work.source->topic, false);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(TopMemoryContext);
@@ -146,14 +150,14 @@ report(BackendState state, const char *what, int nevents)
 
 /* Count a batch that was committed. */
 static void
-count_batch(const EvauditIngested *result, TimestampTz received)
+count_batch(uint64 merged, uint64 dead_lettered, TimestampTz received)
 {
 	EvauditSourceSlot *slot = work.source->slot;
 
 	LWLockAcquire(evaudit_shared->lock, LW_EXCLUSIVE);
 	slot->received += work.batch->nevents;
-	slot->merged += result->merged;
-	slot->dead_lettered += result->rejected;
+	slot->merged += merged;
+	slot->dead_lettered += dead_lettered;
 	slot->batches++;
 	slot->last_received_at = received;
 	slot->last_committed_at = GetCurrentTimestamp();
@@ -161,26 +165,50 @@ count_batch(const EvauditIngested *result, TimestampTz received)
 	LWLockRelease(evaudit_shared->lock);
 }
 
+/*
+ * Begin a transaction and give the batch's events their effect.  The kind
+ * may want that again, without events that it leaves where they came from.
+ */
+static void
+ingest_batch(EvauditIngested *result)
+{
+	EvauditBatch *batch = work.batch;
+
+	for (;;)
+	{
+		memset(result, 0, sizeof(EvauditIngested));
+		StartTransactionCommand();
+		PushActiveSnapshot(GetTransactionSnapshot());
+		MemoryContextSwitchTo(batch->context);
+		if (batch->nevents > 0)
+		{
+			evaudit_constraints_immediate();
+			evaudit_ingest(evaudit_topic_load(work.source->topic, false),
+						   batch->events, batch->nevents, result);
+		}
+		if (result->rejected == 0 || work.kind->settle == NULL ||
+			work.kind->settle(work.state, batch))
+			return;
+		AbortCurrentTransaction();
+	}
+}
+
 /* Give the batch its effect, in one transaction. */
 static void
 commit_batch(void)
 {
 	EvauditBatch *batch = work.batch;
-	EvauditIngested result = {0};
+	EvauditIngested result;
+	uint64		dead_lettered = 0;
 	TimestampTz received = GetCurrentTimestamp();
 
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	MemoryContextSwitchTo(batch->context);
-	if (batch->nevents > 0)
-	{
-		evaudit_constraints_immediate();
-		evaudit_ingest(work.topic, batch->events, batch->nevents, &result);
-	}
+	ingest_batch(&result);
 	if (result.rejected > 0)
-		evaudit_dead_letters_add(work.source->owner, work.source->name,
-								 work.source->topic,
-								 batch->events, batch->nevents);
+		dead_lettered = evaudit_dead_letters_add(work.source->owner,
+												 work.source->name,
+												 work.source->topic,
+												 batch->events,
+												 batch->nevents);
 	work.kind->commit(work.state, batch);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
@@ -189,7 +217,7 @@ commit_batch(void)
 	if (work.kind->ack != NULL)
 		work.kind->ack(work.state, batch);
 	if (batch->nevents > 0)
-		count_batch(&result, received);
+		count_batch(result.merged, dead_lettered, received);
 	pgstat_report_stat(false);
 }
 

@@ -26,7 +26,7 @@ the temporary directory of the test.  EVAUDIT_KAFKA_JARS names the directory
 of its jars; EVAUDIT_KAFKA_TOOL the program test/tools/kafka_tool.  The users
 of C<sasl> can log in by PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512.
 
-Whatever a test does, the broker ends with it.
+What starts and ends it is L<Evaudit::Process>.
 
 =cut
 
@@ -35,19 +35,15 @@ package Evaudit::Kafka;
 use strict;
 use warnings;
 
+use parent 'Evaudit::Process';
+
 use Carp;
+use Evaudit::Keys;
 use Evaudit::Proxy;
 use IO::Socket::INET;
 use IPC::Run;
-use POSIX qw(:sys_wait_h);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
-use Time::HiRes qw(time usleep);
-
-# Seconds that the broker may take to start or stop.
-my $DEADLINE = 60;
-
-my @brokers;
 
 # Why a test that needs a broker cannot run here; undef if it can.
 sub unavailable
@@ -64,13 +60,12 @@ sub new
 	my $reason = unavailable();
 	croak $reason if $reason;
 
-	my $self = bless {
-		dir => PostgreSQL::Test::Utils::tempdir('kafka'),
+	my $self = $class->SUPER::new(
+		'broker',
 		sasl => $args{sasl},
 		tls => $args{tls},
 		config => $args{config} || {},
-		ports => {},
-	}, $class;
+		ports => {});
 
 	my @listeners = ('PLAINTEXT', 'CONTROLLER');
 	push @listeners, 'SASL_PLAINTEXT' if $self->{sasl};
@@ -85,7 +80,6 @@ sub new
 	$self->_make_keys if $self->{tls};
 	$self->_write_config;
 	$self->_format;
-	push @brokers, $self;
 	return $self;
 }
 
@@ -123,85 +117,14 @@ sub ca_file
 sub start
 {
 	my ($self) = @_;
-	my $log = "$self->{dir}/broker.log";
 
-	croak 'the broker is running' if $self->{pid};
-	$self->{pid} = fork();
-	croak "could not fork: $!" unless defined $self->{pid};
-	if ($self->{pid} == 0)
-	{
-		open(STDIN, '<', '/dev/null');
-		open(STDOUT, '>>', $log) or POSIX::_exit(1);
-		open(STDERR, '>&', \*STDOUT);
-		exec($self->_java('kafka.Kafka', "$self->{dir}/server.properties"))
-		  or POSIX::_exit(127);
-	}
-
-	# for whoever cleans up after an interrupted test
-	unlink "$self->{dir}/broker.pid";
-	append_to_file("$self->{dir}/broker.pid", "$self->{pid}\n");
-
-	my $deadline = time() + $DEADLINE;
-	until (IO::Socket::INET->new(PeerAddr => $self->servers, Timeout => 1))
-	{
-		$self->_give_up('the broker ended') unless $self->running;
-		$self->_give_up('the broker did not start') if time() > $deadline;
-		usleep(50_000);
-	}
+	$self->launch(
+		$self->_java('kafka.Kafka', "$self->{dir}/server.properties"));
+	$self->await(
+		sub {
+			IO::Socket::INET->new(PeerAddr => $self->servers, Timeout => 1);
+		});
 	$self->tool('await');
-	return;
-}
-
-# Whether the broker's process is there.
-sub running
-{
-	my ($self) = @_;
-
-	return 0 unless $self->{pid};
-	return 1 if waitpid($self->{pid}, WNOHANG) == 0;
-	delete $self->{pid};
-	return 0;
-}
-
-# End the broker in good order.
-sub stop
-{
-	my ($self) = @_;
-	my $deadline = time() + $DEADLINE;
-
-	return unless $self->running;
-	kill 'TERM', $self->{pid};
-	while ($self->running)
-	{
-		return $self->kill9 if time() > $deadline;
-		usleep(20_000);
-	}
-	return;
-}
-
-# End the broker as a power failure would.
-sub kill9
-{
-	my ($self) = @_;
-
-	return unless $self->{pid};
-	kill 'KILL', $self->{pid};
-	waitpid(delete $self->{pid}, 0);
-	return;
-}
-
-# Hold the broker's process: its sockets stay open and nothing answers.
-sub freeze
-{
-	my ($self) = @_;
-	kill 'STOP', $self->{pid};
-	return;
-}
-
-sub thaw
-{
-	my ($self) = @_;
-	kill 'CONT', $self->{pid};
 	return;
 }
 
@@ -284,33 +207,13 @@ sub _java
 		'-cp', "$ENV{EVAUDIT_KAFKA_JARS}/*", $class, @args);
 }
 
-# Make an authority and the broker's key with a certificate for loopback.
+# Make the broker's key and put it into the form that it wants.
 sub _make_keys
 {
 	my ($self) = @_;
 	my $dir = $self->{dir};
-	my @key = ('-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes');
-	my $log = "$dir/openssl.log";
 
-	append_to_file("$dir/san.cnf", "subjectAltName=DNS:localhost,IP:127.0.0.1\n");
-	foreach my $command (
-		[
-			'req', '-x509', @key, '-days', 2, '-subj', '/CN=evaudit test',
-			'-keyout', "$dir/ca.key", '-out', "$dir/ca.pem"
-		],
-		[
-			'req', @key, '-subj', '/CN=localhost',
-			'-keyout', "$dir/server.key", '-out', "$dir/server.csr"
-		],
-		[
-			'x509', '-req', '-in', "$dir/server.csr", '-days', 2,
-			'-CA', "$dir/ca.pem", '-CAkey', "$dir/ca.key", '-CAcreateserial',
-			'-extfile', "$dir/san.cnf", '-out', "$dir/server.pem"
-		])
-	{
-		IPC::Run::run([ 'openssl', @$command ], '>', $log, '2>&1')
-		  or croak "openssl @$command: " . slurp_file($log);
-	}
+	Evaudit::Keys::make($dir);
 	append_to_file("$dir/keystore.pem",
 		slurp_file("$dir/server.key") . slurp_file("$dir/server.pem"));
 	return;
@@ -411,23 +314,6 @@ sub _format
 		],
 		'>', $log, '2>&1') or croak 'could not format: ' . slurp_file($log);
 	return;
-}
-
-# Fail with the end of the broker's log.
-sub _give_up
-{
-	my ($self, $why) = @_;
-	my $log = slurp_file("$self->{dir}/broker.log");
-
-	$self->kill9;
-	croak "$why: " . substr($log, -2000);
-}
-
-END
-{
-	my $status = $?;
-	$_->kill9 foreach @brokers;
-	$? = $status;
 }
 
 1;

@@ -1,0 +1,32 @@
+/*-------------------------------------------------------------------------
+ *
+ * watch.h
+ *	  Knowing in a backend that a table of the extension has changed.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EVAUDIT_WATCH_H
+#define EVAUDIT_WATCH_H
+
+#include "fmgr.h"
+
+/*
+ * A table in the schema evaudit that something is derived from.  Declare it
+ * static, with the name filled in.  The table needs the trigger
+ * evaudit.announce_change().
+ */
+typedef struct EvauditWatch
+{
+	const char *table;
+	/* private to watch.c */
+	Oid			relid;
+	bool		fresh;			/* nothing was heard since it was looked at */
+	struct EvauditWatch *next;
+} EvauditWatch;
+
+extern bool evaudit_watch_changed(EvauditWatch *watch);
+
+/* The trigger's function, for triggers that do more. */
+extern Datum evaudit_announce_change(PG_FUNCTION_ARGS);
+
+#endif							/* EVAUDIT_WATCH_H */

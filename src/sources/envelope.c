@@ -1,0 +1,265 @@
+/*-------------------------------------------------------------------------
+ *
+ * envelope.c
+ *	  Taking events out of the envelopes of SNS and EventBridge.
+ *
+ * What an envelope says beside the event becomes its headers, its id where
+ * the payload names none, and its time.  Its members are strings but for the
+ * event of EventBridge, which is taken as it stands: numbers must not change.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "platform/json.h"
+#include "platform/rfc3339.h"
+#include "sources/envelope.h"
+#include "sources/sns_signature.h"
+
+struct EvauditEnvelope
+{
+	const EvauditEnvelopeOptions *options;
+	EvauditSnsVerifier *verifier;	/* NULL: signatures are not checked */
+};
+
+/* An opener of envelopes, in the current memory context. */
+EvauditEnvelope *
+evaudit_envelope_create(const EvauditEnvelopeOptions *options,
+						EvauditHttp *http, const char *ca_file)
+{
+	EvauditEnvelope *envelope = palloc0(sizeof(EvauditEnvelope));
+
+	envelope->options = options;
+	if (options->verify_sns)
+		envelope->verifier = evaudit_sns_verifier_create(http, ca_file);
+	return envelope;
+}
+
+/* Use the time that an envelope gives, if it is one. */
+static void
+set_time(EvauditEvent *event, const char *text)
+{
+	TimestampTz time;
+
+	if (text != NULL && evaudit_rfc3339_parse(text, strlen(text), &time))
+		event->record_time = time;
+}
+
+/* Add a header; there is room for it. */
+static void
+add_header(EvauditEvent *event, const char *name, const char *value)
+{
+	EvauditHeader *header = &event->headers[event->nheaders];
+
+	if (name == NULL || value == NULL)
+		return;
+	header->name = name;
+	header->value = value;
+	header->value_len = strlen(value);
+	event->nheaders++;
+}
+
+/* Make room for n headers beside those that there are. */
+static void
+reserve_headers(EvauditEvent *event, int n)
+{
+	EvauditHeader *headers = palloc((event->nheaders + n) *
+									sizeof(EvauditHeader));
+
+	if (event->nheaders > 0)
+		memcpy(headers, event->headers,
+			   event->nheaders * sizeof(EvauditHeader));
+	event->headers = headers;
+}
+
+/* The attributes of a notification as headers; they are not signed. */
+static void
+add_attributes(EvauditEvent *event, const EvauditJson *attributes)
+{
+	const EvauditJson *item;
+	int			n = 0;
+
+	for (item = evaudit_json_first(attributes); item != NULL;
+		 item = evaudit_json_next(item))
+		n++;
+	reserve_headers(event, n);
+	for (item = evaudit_json_first(attributes); item != NULL;
+		 item = evaudit_json_next(item))
+		add_header(event, evaudit_json_name(item),
+				   evaudit_json_string(item, "Value"));
+}
+
+/* Whether notifications of a topic are believed. */
+static bool
+topic_expected(const EvauditEnvelopeOptions *options, const char *arn)
+{
+	ListCell   *lc;
+
+	foreach(lc, options->topic_arns)
+	{
+		if (strcmp(lfirst(lc), arn) == 0)
+			return true;
+	}
+	return options->topic_arns == NIL;
+}
+
+/* Take an event out of a notification of SNS. */
+static bool
+open_sns(EvauditEnvelope *envelope, const EvauditJson *json,
+		 EvauditEvent *event, const char **trouble)
+{
+	const char *type = evaudit_json_string(json, "Type");
+	const char *arn = evaudit_json_string(json, "TopicArn");
+	const char *id = evaudit_json_string(json, "MessageId");
+	const char *message = evaudit_json_string(json, "Message");
+
+	if (type == NULL || strcmp(type, "Notification") != 0 ||
+		arn == NULL || id == NULL || message == NULL)
+	{
+		evaudit_event_reject(event, EVAUDIT_BAD_ENVELOPE,
+							 "message is not a notification of SNS");
+		return true;
+	}
+	if (!topic_expected(envelope->options, arn))
+	{
+		evaudit_event_reject(event, EVAUDIT_BAD_ENVELOPE,
+							 "SNS topic \"%s\" is not among topic_arns", arn);
+		return true;
+	}
+	if (envelope->verifier != NULL)
+	{
+		if (!evaudit_sns_verify(envelope->verifier, json, event, trouble))
+			return false;
+		if (event->reason != EVAUDIT_ACCEPTED)
+			return true;
+	}
+
+	event->payload = message;
+	event->payload_len = strlen(message);
+	event->transport_id = id;
+	set_time(event, evaudit_json_string(json, "Timestamp"));
+	add_attributes(event, evaudit_json_get(json, "MessageAttributes"));
+	return true;
+}
+
+/* The end of the string that begins at its opening quote. */
+static const char *
+skip_string(const char *p)
+{
+	for (p++; *p != '"'; p++)
+	{
+		if (*p == '\\')
+			p++;
+	}
+	return p + 1;
+}
+
+/* The end of a JSON value, up to the comma or bracket after it. */
+static const char *
+skip_value(const char *p)
+{
+	int			depth = 0;
+
+	for (;;)
+	{
+		if (*p == '"')
+		{
+			p = skip_string(p);
+			continue;
+		}
+		if (depth == 0 && (*p == ',' || *p == '}' || *p == ']'))
+			return p;
+		if (*p == '{' || *p == '[')
+			depth++;
+		else if (*p == '}' || *p == ']')
+			depth--;
+		p++;
+	}
+}
+
+/* A member of a JSON text that was parsed, as it stands; NULL if not there. */
+static const char *
+raw_member(const char *text, const char *name, size_t *len)
+{
+	const char *p = strchr(text, '{') + 1;
+
+	for (;;)
+	{
+		const char *key;
+		const char *value;
+
+		while (*p != '"')
+		{
+			if (*p == '}')
+				return NULL;
+			p++;
+		}
+		key = p + 1;
+		p = skip_string(p);
+		value = strchr(p, ':') + 1;
+		value += strspn(value, " \t\r\n");
+		p = skip_value(value);
+		if (strncmp(key, name, strlen(name)) == 0 && key[strlen(name)] == '"')
+		{
+			while (p[-1] == ' ' || p[-1] == '\t' || p[-1] == '\n' ||
+				   p[-1] == '\r')
+				p--;
+			*len = p - value;
+			return value;
+		}
+	}
+}
+
+/* Take an event out of the envelope of EventBridge. */
+static bool
+open_eventbridge(const EvauditJson *json, EvauditEvent *event)
+{
+	static const char *const told[] = {
+		"id", "source", "detail-type", "account", "region", "time"
+	};
+	const char *id = evaudit_json_string(json, "id");
+	const EvauditJson *parsed = evaudit_json_get(json, "detail");
+	size_t		len;
+	const char *detail = parsed == NULL ? NULL :
+		raw_member(event->payload, "detail", &len);
+
+	if (id == NULL || detail == NULL || *detail != '{' ||
+		evaudit_json_string(json, "source") == NULL ||
+		evaudit_json_string(json, "detail-type") == NULL)
+	{
+		evaudit_event_reject(event, EVAUDIT_BAD_ENVELOPE,
+							 "message is not an event of EventBridge");
+		return true;
+	}
+	reserve_headers(event, lengthof(told));
+	for (int i = 0; i < lengthof(told); i++)
+		add_header(event, told[i], evaudit_json_string(json, told[i]));
+	event->payload = detail;
+	event->payload_len = len;
+	event->transport_id = id;
+	set_time(event, evaudit_json_string(json, "time"));
+	return true;
+}
+
+/* See the header. */
+bool
+evaudit_envelope_open(EvauditEnvelope *envelope, EvauditEvent *event,
+					  const char **trouble)
+{
+	EvauditJson *json;
+
+	if (envelope->options->kind == EVAUDIT_ENVELOPE_RAW)
+		return true;
+	json = event->payload == NULL ? NULL :
+		evaudit_json_parse(pnstrdup(event->payload, event->payload_len),
+						   event->payload_len);
+	if (json == NULL || !evaudit_json_is_object(json))
+	{
+		evaudit_event_reject(event, EVAUDIT_BAD_ENVELOPE,
+							 "message is not a JSON object");
+		return true;
+	}
+	if (envelope->options->kind == EVAUDIT_ENVELOPE_SNS)
+		return open_sns(envelope, json, event, trouble);
+	return open_eventbridge(json, event);
+}

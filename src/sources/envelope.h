@@ -1,0 +1,52 @@
+/*-------------------------------------------------------------------------
+ *
+ * envelope.h
+ *	  What a service wraps around an event on its way into a queue.
+ *
+ *	  raw			nothing: the message's body is the payload
+ *	  sns			a notification of SNS
+ *	  eventbridge	an event of EventBridge
+ *
+ * The envelope is a setting of the source and never guessed from the body,
+ * which whoever may send to the queue could forge.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EVAUDIT_ENVELOPE_H
+#define EVAUDIT_ENVELOPE_H
+
+#include "events/event.h"
+#include "nodes/pg_list.h"
+#include "platform/http.h"
+
+typedef enum EvauditEnvelopeKind
+{
+	EVAUDIT_ENVELOPE_RAW,
+	EVAUDIT_ENVELOPE_SNS,
+	EVAUDIT_ENVELOPE_EVENTBRIDGE
+} EvauditEnvelopeKind;
+
+typedef struct EvauditEnvelopeOptions
+{
+	EvauditEnvelopeKind kind;
+	List	   *topic_arns;		/* SNS topics that are believed; NIL: all */
+	bool		verify_sns;		/* check signatures */
+} EvauditEnvelopeOptions;
+
+/* An opener of envelopes, with the certificates that it has seen. */
+typedef struct EvauditEnvelope EvauditEnvelope;
+
+extern EvauditEnvelope *evaudit_envelope_create(const EvauditEnvelopeOptions *options,
+												EvauditHttp *http,
+												const char *ca_file);
+
+/*
+ * Take an event out of its envelope, or reject it; what it is then lives in
+ * the current memory context.  Outside a transaction, as a certificate may
+ * have to be fetched.  False, with the reason in *trouble, if that failed:
+ * nothing is known of the event then, and it is to be tried again later.
+ */
+extern bool evaudit_envelope_open(EvauditEnvelope *envelope,
+								  EvauditEvent *event, const char **trouble);
+
+#endif							/* EVAUDIT_ENVELOPE_H */

@@ -1,0 +1,166 @@
+/*-------------------------------------------------------------------------
+ *
+ * sns_certificate.c
+ *	  The certificates that SNS signs with, fetched once.
+ *
+ * A notification names the URL of its certificate, and whoever can put a
+ * message into the queue can name any.  Only hosts of SNS itself are asked,
+ * by https and without following a redirect; what their TLS certificate
+ * vouches for is believed.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "sources/sns_signature.h"
+
+/* Certificates that are remembered. */
+#define MAX_CERTIFICATES	8
+
+/* A fetch may take so long, milliseconds, and bring so many bytes. */
+#define FETCH_TIMEOUT		5000
+#define MAX_PEM_BYTES		16384
+
+/* After a failure a URL is not asked again for so long, milliseconds. */
+#define RETRY_PAUSE			10000
+
+#define MAX_URL_BYTES		512
+
+/* What is known of a URL. */
+typedef struct Certificate
+{
+	char	   *url;			/* NULL: the place is free */
+	char	   *pem;			/* NULL: there is none */
+	EvauditSnsCertificate state;
+	TimestampTz retry_at;		/* if it is not found */
+} Certificate;
+
+struct EvauditSnsVerifier
+{
+	MemoryContext context;
+	EvauditHttp *http;
+	const char *ca_file;
+	Certificate certificates[MAX_CERTIFICATES];
+	int			next;			/* the place to be used next */
+};
+
+/* A verifier in the current memory context. */
+EvauditSnsVerifier *
+evaudit_sns_verifier_create(EvauditHttp *http, const char *ca_file)
+{
+	EvauditSnsVerifier *verifier = palloc0(sizeof(EvauditSnsVerifier));
+
+	verifier->context = CurrentMemoryContext;
+	verifier->http = http;
+	verifier->ca_file = ca_file;
+	return verifier;
+}
+
+/* Whether a text begins with another; moves behind it then. */
+static bool
+skip(const char **p, const char *prefix)
+{
+	size_t		len = strlen(prefix);
+
+	if (strncmp(*p, prefix, len) != 0)
+		return false;
+	*p += len;
+	return true;
+}
+
+/*
+ * Whether a URL is one that SNS has its certificates at:
+ * https://sns.REGION.amazonaws.com/NAME.pem, or with .com.cn.
+ */
+static bool
+is_url_of_sns(const char *url)
+{
+	const char *p = url;
+	size_t		region;
+	size_t		len = strlen(url);
+
+	if (len > MAX_URL_BYTES || !skip(&p, "https://sns."))
+		return false;
+	region = strspn(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+					"0123456789-");
+	p += region;
+	if (region < 3 || !skip(&p, ".amazonaws.com"))
+		return false;
+	(void) skip(&p, ".cn");
+	if (*p != '/' || len < 4 || strcmp(url + len - 4, ".pem") != 0)
+		return false;
+	return p[strspn(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+					"0123456789-_./")] == '\0';
+}
+
+/* Ask for a certificate. */
+static void
+fetch(EvauditSnsVerifier *verifier, Certificate *certificate)
+{
+	EvauditHttpRequest request = {
+		.url = certificate->url,
+		.ca_file = verifier->ca_file,
+		.timeout = FETCH_TIMEOUT,
+		.max_bytes = MAX_PEM_BYTES,
+	};
+	EvauditHttpAnswer *answer = evaudit_http_ask(verifier->http, &request);
+
+	certificate->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+														RETRY_PAUSE);
+	if (answer->fault == EVAUDIT_HTTP_OK && answer->status == 200)
+	{
+		certificate->pem = MemoryContextStrdup(verifier->context, answer->body);
+		certificate->state = EVAUDIT_SNS_FOUND;
+	}
+	else if (answer->fault == EVAUDIT_HTTP_OK &&
+			 answer->status >= 300 && answer->status < 500 &&
+			 answer->status != 408 && answer->status != 429)
+		certificate->state = EVAUDIT_SNS_REFUSED;
+	else
+		certificate->state = EVAUDIT_SNS_UNKNOWN;
+	evaudit_http_release(verifier->http, answer);
+}
+
+/* The place of a URL: the one it has, or the one that is used next. */
+static Certificate *
+find_place(EvauditSnsVerifier *verifier, const char *url)
+{
+	Certificate *certificate;
+
+	for (int i = 0; i < MAX_CERTIFICATES; i++)
+	{
+		certificate = &verifier->certificates[i];
+		if (certificate->url != NULL && strcmp(certificate->url, url) == 0)
+			return certificate;
+	}
+	certificate = &verifier->certificates[verifier->next];
+	verifier->next = (verifier->next + 1) % MAX_CERTIFICATES;
+	if (certificate->url != NULL)
+		pfree(certificate->url);
+	if (certificate->pem != NULL)
+		pfree(certificate->pem);
+	memset(certificate, 0, sizeof(Certificate));
+	certificate->state = EVAUDIT_SNS_UNKNOWN;
+	certificate->url = MemoryContextStrdup(verifier->context, url);
+	return certificate;
+}
+
+/* The certificate of a URL, as PEM. */
+EvauditSnsCertificate
+evaudit_sns_certificate(EvauditSnsVerifier *verifier, const char *url,
+						const char **pem)
+{
+	Certificate *certificate;
+
+	if (!is_url_of_sns(url))
+		return EVAUDIT_SNS_REFUSED;
+	certificate = find_place(verifier, url);
+	if (certificate->state != EVAUDIT_SNS_FOUND &&
+		GetCurrentTimestamp() >= certificate->retry_at)
+		fetch(verifier, certificate);
+	*pem = certificate->pem;
+	return certificate->state;
+}

@@ -1,0 +1,220 @@
+/*-------------------------------------------------------------------------
+ *
+ * sqs_options.c
+ *	  Options of an SQS source.
+ *
+ *	  queue				name or URL of the queue
+ *	  envelope			raw (the default), sns or eventbridge
+ *	  topic_arns		SNS topics that are believed: one, or an array; all
+ *	  verify_sns		whether signatures of SNS are checked: false, true
+ *	  max_receives		receives in flight under load: 16
+ *	  visibility_timeout	seconds, or a time; the queue's own by default
+ *	  on_bad_event		dead_letter (the default) or leave
+ *	  max_attempts		of an event that the database refuses: 5
+ *	  workers			processes that receive: 1
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "platform/options.h"
+#include "sources/sqs_source.h"
+
+#define DEFAULT_RECEIVES	16
+#define MAX_RECEIVES		64
+#define DEFAULT_ATTEMPTS	5
+#define MAX_ATTEMPTS		1000
+
+/* Longest name of a queue, and longest URL, in bytes. */
+#define MAX_NAME_BYTES		80
+#define MAX_URL_BYTES		1024
+
+static const char *const own_options[] = {
+	"queue", "envelope", "topic_arns", "verify_sns", "max_receives",
+	"visibility_timeout", "on_bad_event", "max_attempts", "workers", NULL
+};
+
+/* Whether this can be the name of a queue. */
+static bool
+is_queue_name(const char *name)
+{
+	size_t		len = strlen(name);
+	size_t		valid = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+							   "abcdefghijklmnopqrstuvwxyz0123456789-_");
+
+	if (strcmp(name + valid, ".fifo") == 0)
+		valid = len;
+	return len > 0 && len <= MAX_NAME_BYTES && valid == len;
+}
+
+/* Whether this can be the URL of a queue. */
+static bool
+is_queue_url(const char *url)
+{
+	if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
+		return false;
+	for (const char *p = url; *p != '\0'; p++)
+	{
+		if (*p <= ' ' || *p > '~')
+			return false;
+	}
+	return strlen(url) <= MAX_URL_BYTES && is_queue_name(strrchr(url, '/') + 1);
+}
+
+/* Read "queue". */
+static void
+read_queue(Jsonb *options, SqsOptions *result)
+{
+	result->queue = evaudit_option_text(options, "queue");
+	if (result->queue == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("option \"%s\" is required", "queue")));
+	result->is_url = is_queue_url(result->queue);
+	if (!result->is_url && !is_queue_name(result->queue))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid name or URL of a queue: \"%s\"",
+						result->queue)));
+}
+
+/* Which of some words an option is; the first one if it is not given. */
+static int
+read_word(Jsonb *options, const char *name, const char *const *words)
+{
+	char	   *word = evaudit_option_text(options, name);
+
+	for (int i = 0; words[i] != NULL; i++)
+	{
+		if (word == NULL || strcmp(word, words[i]) == 0)
+			return i;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid value for option \"%s\": \"%s\"", name, word),
+			 words[2] == NULL ?
+			 errhint("Valid are %s and %s.", words[0], words[1]) :
+			 errhint("Valid are %s, %s and %s.",
+					 words[0], words[1], words[2])));
+}
+
+/* Read an option that is true or false; false if it is not given. */
+static bool
+read_bool(Jsonb *options, const char *name)
+{
+	JsonbValue *v = evaudit_option_value(options, name);
+
+	if (v == NULL)
+		return false;
+	if (v->type != jbvBool)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("option \"%s\" must be true or false", name)));
+	return v->val.boolean;
+}
+
+/* Add one to the topics that are believed. */
+static List *
+add_topic_arn(List *arns, const JsonbValue *v)
+{
+	if (v->type != jbvString ||
+		v->val.string.len < 4 || strncmp(v->val.string.val, "arn:", 4) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("option \"%s\" must be the ARN of an SNS topic, or an array of them",
+						"topic_arns")));
+	return lappend(arns, pnstrdup(v->val.string.val, v->val.string.len));
+}
+
+/* Read "topic_arns". */
+static List *
+read_topic_arns(Jsonb *options)
+{
+	JsonbValue *v = evaudit_option_value(options, "topic_arns");
+	List	   *arns = NIL;
+	JsonbIterator *it;
+	JsonbIteratorToken token;
+	JsonbValue	element;
+
+	if (v == NULL)
+		return NIL;
+	if (v->type != jbvBinary || !JsonContainerIsArray(v->val.binary.data))
+		return add_topic_arn(NIL, v);
+	it = JsonbIteratorInit(v->val.binary.data);
+	while ((token = JsonbIteratorNext(&it, &element, true)) != WJB_DONE)
+	{
+		if (token == WJB_ELEM)
+			arns = add_topic_arn(arns, &element);
+	}
+	if (arns == NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("option \"%s\" must not be empty", "topic_arns")));
+	return arns;
+}
+
+/* Read what is about envelopes. */
+static void
+read_envelope(Jsonb *options, EvauditEnvelopeOptions *result)
+{
+	static const char *const kinds[] = {"raw", "sns", "eventbridge", NULL};
+
+	result->kind = (EvauditEnvelopeKind) read_word(options, "envelope", kinds);
+	result->topic_arns = read_topic_arns(options);
+	result->verify_sns = read_bool(options, "verify_sns");
+	if (result->kind != EVAUDIT_ENVELOPE_SNS &&
+		(result->topic_arns != NIL || result->verify_sns))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("options \"%s\" and \"%s\" need the envelope \"%s\"",
+						"topic_arns", "verify_sns", "sns")));
+}
+
+/* Read "visibility_timeout": a number of seconds, or an interval. */
+static int
+read_visibility(Jsonb *options)
+{
+	static const char *const name = "visibility_timeout";
+	JsonbValue *v = evaudit_option_value(options, name);
+
+	if (v != NULL && v->type == jbvString)
+		return evaudit_option_millis(options, name, 0, 1000,
+									 SQS_MAX_VISIBILITY * 1000) / 1000;
+	return evaudit_option_int(options, name, 0, 1, SQS_MAX_VISIBILITY);
+}
+
+/* Read all options; raises an ERROR for what cannot be. */
+void
+evaudit_sqs_read_options(Jsonb *options, SqsOptions *result)
+{
+	static const char *const bad[] = {"dead_letter", "leave", NULL};
+
+	read_queue(options, result);
+	read_envelope(options, &result->envelope);
+	result->max_receives = evaudit_option_int(options, "max_receives",
+											  DEFAULT_RECEIVES,
+											  1, MAX_RECEIVES);
+	result->visibility = read_visibility(options);
+	result->leave_bad = read_word(options, "on_bad_event", bad) == 1;
+	result->max_attempts = evaudit_option_int(options, "max_attempts",
+											  DEFAULT_ATTEMPTS,
+											  1, MAX_ATTEMPTS);
+}
+
+/* How many processes receive from the queue. */
+int
+evaudit_sqs_workers(Jsonb *options)
+{
+	return evaudit_option_int(options, "workers", 1, 1, EVAUDIT_MAX_WORKERS);
+}
+
+/* Refuse options that an SQS source cannot have. */
+void
+evaudit_sqs_check_options(Jsonb *options)
+{
+	SqsOptions	ignored;
+
+	evaudit_check_option_names(options, own_options);
+	evaudit_sqs_read_options(options, &ignored);
+	(void) evaudit_sqs_workers(options);
+}

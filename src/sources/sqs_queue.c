@@ -1,0 +1,168 @@
+/*-------------------------------------------------------------------------
+ *
+ * sqs_queue.c
+ *	  Finding the queue: its URL, and how long it hides what was received.
+ *
+ * Neither is asked for again while the queue is there.  When it is gone it
+ * is looked for until it is there again: one made anew has the same name,
+ * and may have other attributes.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "sources/sqs_source.h"
+
+/* What a received message is hidden for if the queue does not tell: AWS's
+ * own default, in seconds. */
+#define USUAL_VISIBILITY	30
+
+/* Ask for the URL of the queue. */
+static void
+ask_url(SqsSource *state)
+{
+	StringInfoData body;
+
+	initStringInfo(&body);
+	appendStringInfoString(&body, "{\"QueueName\":");
+	evaudit_json_quote(&body, state->name, strlen(state->name));
+	appendStringInfoChar(&body, '}');
+	evaudit_sqs_call(state, evaudit_sqs_new_call(state, SQS_GET_URL),
+					 body.data, body.len);
+	pfree(body.data);
+}
+
+/* Ask for the attributes of the queue. */
+static void
+ask_attributes(SqsSource *state)
+{
+	StringInfoData body;
+
+	initStringInfo(&body);
+	appendStringInfoString(&body, "{\"QueueUrl\":");
+	evaudit_json_quote(&body, state->url, strlen(state->url));
+	appendStringInfoString(&body, ",\"AttributeNames\":[\"VisibilityTimeout\"]}");
+	evaudit_sqs_call(state, evaudit_sqs_new_call(state, SQS_GET_ATTRIBUTES),
+					 body.data, body.len);
+	pfree(body.data);
+}
+
+/* Take the next step towards a queue that is ready. */
+void
+evaudit_sqs_look(SqsSource *state)
+{
+	state->looking = true;
+	if (state->queue_state == SQS_QUEUE_UNKNOWN)
+		ask_url(state);
+	else
+		ask_attributes(state);
+}
+
+/* Write the body of receives that wait and hide for so many seconds. */
+static void
+write_receive(const SqsSource *state, int wait, int visibility, char **result)
+{
+	MemoryContext previous = MemoryContextSwitchTo(state->context);
+	StringInfoData body;
+
+	initStringInfo(&body);
+	appendStringInfoString(&body, "{\"QueueUrl\":");
+	evaudit_json_quote(&body, state->url, strlen(state->url));
+	appendStringInfo(&body, ",\"MaxNumberOfMessages\":%d,\"WaitTimeSeconds\":%d",
+					 SQS_MAX_ENTRIES, wait);
+	appendStringInfo(&body, ",\"VisibilityTimeout\":%d", visibility);
+	appendStringInfoString(&body, ",\"MessageSystemAttributeNames\":["
+						   "\"ApproximateReceiveCount\",\"SentTimestamp\","
+						   "\"MessageGroupId\"]");
+	appendStringInfoString(&body, ",\"MessageAttributeNames\":[\"All\"]}");
+	MemoryContextSwitchTo(previous);
+	if (*result != NULL)
+		pfree(*result);
+	*result = body.data;
+}
+
+/*
+ * The queue is known: from now on it can be received from.  Its own time of
+ * invisibility holds unless the source has an option, or it is not known.
+ *
+ * The answer of a long wait may come when we are gone; so it hides messages
+ * for a short time, which is extended like any other.  Not so in a FIFO
+ * queue, where a commit that takes longer would cost the order of a group.
+ */
+static void
+make_ready(SqsSource *state, int visibility)
+{
+	if (state->options.visibility > 0)
+		visibility = state->options.visibility;
+	else if (visibility <= 0)
+		visibility = USUAL_VISIBILITY;
+	state->visibility = state->first_visibility = visibility;
+	if (!state->fifo)
+		state->first_visibility = Min(visibility, SQS_SHORT_VISIBILITY);
+	write_receive(state, SQS_LONG_WAIT, state->first_visibility,
+				  &state->long_receive);
+	write_receive(state, SQS_SHORT_WAIT, visibility, &state->short_receive);
+	state->queue_state = SQS_QUEUE_READY;
+}
+
+/* Take the queue's URL from an answer; false if it has none. */
+static bool
+take_url(SqsSource *state, const EvauditJson *json)
+{
+	const char *url = evaudit_json_string(json, "QueueUrl");
+
+	if (url == NULL)
+		return false;
+	if (state->url != NULL)
+		pfree(state->url);
+	state->url = MemoryContextStrdup(state->context, url);
+	state->queue_state = SQS_QUEUE_FOUND;
+	return true;
+}
+
+/* An answer of the look-up has come. */
+void
+evaudit_sqs_looked(SqsSource *state, const SqsCall *call,
+				   EvauditAwsAnswer *answer)
+{
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext,
+												  "evaudit queue",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext previous = MemoryContextSwitchTo(scratch);
+	EvauditJson *json = answer->fault != EVAUDIT_AWS_OK ? NULL :
+		evaudit_json_parse(answer->body, answer->body_len);
+	double		visibility = 0;
+
+	state->looking = false;
+	if (call->operation == SQS_GET_ATTRIBUTES &&
+		(answer->fault == EVAUDIT_AWS_OK ||
+		 answer->fault == EVAUDIT_AWS_DENIED ||
+		 answer->fault == EVAUDIT_AWS_INVALID))
+	{
+		/* who may receive need not be allowed to read attributes */
+		(void) evaudit_json_number(evaudit_json_get(json, "Attributes"),
+								   "VisibilityTimeout", &visibility);
+		make_ready(state, (int) visibility);
+	}
+	else if (answer->fault != EVAUDIT_AWS_OK)
+		evaudit_sqs_failed(state, &state->pace, call, answer);
+	else if (!take_url(state, json))
+	{
+		answer->fault = EVAUDIT_AWS_INVALID;
+		answer->message = "the answer has no QueueUrl";
+		evaudit_sqs_failed(state, &state->pace, call, answer);
+	}
+
+	MemoryContextSwitchTo(previous);
+	MemoryContextDelete(scratch);
+}
+
+/* The queue is gone: look for it again. */
+void
+evaudit_sqs_forget_queue(SqsSource *state)
+{
+	state->queue_state = state->options.is_url ?
+		SQS_QUEUE_FOUND : SQS_QUEUE_UNKNOWN;
+}

@@ -1,0 +1,212 @@
+/*-------------------------------------------------------------------------
+ *
+ * sqs_receive.c
+ *	  Receiving messages and making events of them.
+ *
+ * Receives are long polls that follow each other without a gap: while a
+ * batch is committed, the answers of those under way wait in the kernel.
+ * How many there are follows the load: each answer that is full asks for
+ * one more, each that is nearly empty for one less.  An idle queue is asked
+ * by one, three times a minute; only that one waits for long, since what it
+ * waits for cannot be called back.
+ *
+ * Until the first batch is committed there is only one, too: if the
+ * database takes nothing, as few messages as possible use up the receives
+ * that their queue allows them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "sources/sqs_source.h"
+
+/* An answer of no more messages than this says that there is no backlog. */
+#define FEW_MESSAGES		2
+
+/* Milliseconds from 1970 to the epoch of Postgres. */
+#define EPOCH_MILLIS \
+	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * 1000)
+
+/* Most messages that wait for being deleted while further ones come. */
+static int
+most_undeleted(const SqsSource *state)
+{
+	return 3 * state->source->batch_size + 1000;
+}
+
+/* Put a receive; one waits for long, the others not. */
+static void
+start_receive(SqsSource *state)
+{
+	SqsCall    *call = evaudit_sqs_new_call(state, SQS_RECEIVE);
+	const char *body = state->long_wait ?
+		state->short_receive : state->long_receive;
+
+	call->wait = state->long_wait ? SQS_SHORT_WAIT : SQS_LONG_WAIT;
+	call->visibility = state->long_wait ?
+		state->visibility : state->first_visibility;
+	state->long_wait = true;
+	state->receives++;
+	evaudit_sqs_call(state, call, body, strlen(body));
+}
+
+/* Put as many receives as the load calls for. */
+void
+evaudit_sqs_start_receives(SqsSource *state, TimestampTz now)
+{
+	if (state->leaving || now < state->pace.not_before ||
+		state->deletes.nwaiting > most_undeleted(state))
+		return;
+	while (state->receives < state->wanted)
+		start_receive(state);
+}
+
+/* Follow the load: n messages came at once. */
+static void
+follow_load(SqsSource *state, int n)
+{
+	if (n == SQS_MAX_ENTRIES && state->proven)
+		state->wanted = Min(state->wanted + 1, state->options.max_receives);
+	else if (n <= FEW_MESSAGES)
+		state->wanted = Max(state->wanted - 1, 1);
+}
+
+/* Make headers of a message's attributes, those of type Binary in Base64. */
+static void
+add_headers(EvauditEvent *event, const EvauditJson *attributes)
+{
+	const EvauditJson *item;
+	int			n = 0;
+
+	for (item = evaudit_json_first(attributes); item != NULL;
+		 item = evaudit_json_next(item))
+		n++;
+	if (n == 0)
+		return;
+	event->headers = palloc(n * sizeof(EvauditHeader));
+	for (item = evaudit_json_first(attributes); item != NULL;
+		 item = evaudit_json_next(item))
+	{
+		EvauditHeader *header = &event->headers[event->nheaders];
+
+		header->name = evaudit_json_name(item);
+		header->value = evaudit_json_string(item, "StringValue");
+		if (header->value == NULL)
+			header->value = evaudit_json_string(item, "BinaryValue");
+		header->value_len = header->value ? strlen(header->value) : 0;
+		if (header->name != NULL)
+			event->nheaders++;
+	}
+}
+
+/* Fill in what the queue says of a message. */
+static void
+fill_event(SqsSource *state, EvauditEvent *event, SqsHeld *held,
+		   const EvauditJson *message)
+{
+	const EvauditJson *attributes = evaudit_json_get(message, "Attributes");
+	double		number;
+
+	event->stream = state->name;
+	event->message_id = evaudit_json_string(message, "MessageId");
+	if (event->message_id == NULL)
+		event->message_id = "";
+	event->transport_id = event->message_id;
+	if (evaudit_json_number(attributes, "ApproximateReceiveCount", &number))
+		event->receive_count = (int) Min(number, PG_INT32_MAX);
+	if (evaudit_json_number(attributes, "SentTimestamp", &number))
+		event->record_time = ((int64) number - EPOCH_MILLIS) * 1000;
+	add_headers(event, evaudit_json_get(message, "MessageAttributes"));
+
+	held->handle = evaudit_json_string(message, "ReceiptHandle");
+	held->group = evaudit_json_string(attributes, "MessageGroupId");
+	if (held->group != NULL)
+	{
+		event->key = held->group;
+		event->key_len = strlen(held->group);
+	}
+}
+
+/*
+ * Take a message into the batch; or put it back into the queue for a while,
+ * if what is needed to judge it is not to be had now.
+ */
+static void
+add_message(SqsSource *state, EvauditBatch *batch, const EvauditJson *message,
+			TimestampTz expires)
+{
+	SqsHeld    *held = &state->held[batch->nevents];
+	const char *body = evaudit_json_string(message, "Body");
+	const char *trouble = NULL;
+	EvauditEvent *event;
+
+	event = evaudit_batch_add(state->source, batch, body,
+							  body == NULL ? 0 : strlen(body));
+	fill_event(state, event, held, message);
+	held->expires = expires;
+	if (event->reason == EVAUDIT_ACCEPTED &&
+		!evaudit_envelope_open(state->envelope, event, &trouble))
+	{
+		batch->nevents--;
+		evaudit_source_complain(state->source, "%s", trouble);
+		evaudit_sqs_add_entry(state, &state->changes, held->handle,
+							  evaudit_sqs_delay(event->receive_count));
+	}
+	state->nheld = batch->nevents;
+}
+
+/* Take the messages of an answer. */
+static void
+take_messages(SqsSource *state, EvauditBatch *batch, const SqsCall *call,
+			  EvauditAwsAnswer *answer)
+{
+	EvauditJson *json = evaudit_json_parse(answer->body, answer->body_len);
+	const EvauditJson *message =
+		evaudit_json_first(evaudit_json_get(json, "Messages"));
+	TimestampTz received = Max(call->started, state->stepped_at);
+	int			n = 0;
+
+	for (; message != NULL && n < SQS_MAX_ENTRIES;
+		 message = evaudit_json_next(message))
+	{
+		const char *handle = evaudit_json_string(message, "ReceiptHandle");
+
+		if (handle == NULL)
+			continue;
+		n++;
+		if (state->leaving)
+			evaudit_sqs_add_entry(state, &state->changes, handle, 0);
+		else
+			add_message(state, batch, message,
+						received + call->visibility * USECS_PER_SEC);
+	}
+	follow_load(state, n);
+}
+
+/* A receive was answered. */
+void
+evaudit_sqs_received(SqsSource *state, EvauditBatch *batch,
+					 const SqsCall *call, EvauditAwsAnswer *answer)
+{
+	MemoryContext previous;
+
+	state->receives--;
+	if (call->wait == SQS_LONG_WAIT)
+		state->long_wait = false;
+	if (answer->fault != EVAUDIT_AWS_OK)
+	{
+		state->wanted = Max(state->wanted / 2, 1);
+		evaudit_sqs_failed(state, &state->pace, call, answer);
+		if (answer->fault == EVAUDIT_AWS_MISSING)
+			evaudit_sqs_forget_queue(state);
+		return;
+	}
+	evaudit_sqs_succeeded(state, &state->pace, call);
+	previous = MemoryContextSwitchTo(batch->context);
+	take_messages(state, batch, call, answer);
+	MemoryContextSwitchTo(previous);
+}

@@ -1,0 +1,121 @@
+/*-------------------------------------------------------------------------
+ *
+ * sqs_settle.c
+ *	  What becomes of events that were rejected: a dead letter, or another
+ *	  delivery by the queue.
+ *
+ *	  on_bad_event "leave"		a bad event stays in the queue, hidden for
+ *								the usual time: the queue's redrive policy
+ *								has the last word
+ *	  refused by the database	left max_attempts times; each time the queue
+ *								hides it for longer
+ *
+ * In a FIFO queue, what follows a message that is left must wait for it: the
+ * rest of its group is left, too, and is visible again at once, behind it.
+ * Other groups go on.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+
+#include "sources/sqs_source.h"
+
+/* Longest time that a failing message is hidden for, seconds. */
+#define MAX_DELAY		900
+
+/* Longest id of a group, with its terminating zero. */
+#define GROUP_BYTES		129
+
+/* Seconds until a message is tried again that was received so many times. */
+int
+evaudit_sqs_delay(int receive_count)
+{
+	return receive_count > 10 ? MAX_DELAY : 1 << Max(receive_count - 1, 0);
+}
+
+/* Whether a rejected event stays in the queue; how long it is hidden then. */
+static bool
+stays(const SqsSource *state, const EvauditEvent *event, int *hide)
+{
+	if (event->reason != EVAUDIT_DATABASE_ERROR)
+	{
+		*hide = state->visibility;
+		return state->options.leave_bad;
+	}
+	*hide = evaudit_sqs_delay(event->receive_count);
+	return event->receive_count < state->options.max_attempts;
+}
+
+/* Mark an event as left. */
+static void
+leave_event(EvauditEvent *event, SqsHeld *held, int hide)
+{
+	event->left = true;
+	held->hide = hide;
+}
+
+/*
+ * Leave the events that follow one of their group that is left.  False if
+ * one of them has had an effect.
+ */
+static bool
+leave_groups(SqsSource *state, EvauditBatch *batch)
+{
+	HASHCTL		control = {
+		.keysize = GROUP_BYTES,
+		.entrysize = GROUP_BYTES,
+		.hcxt = CurrentMemoryContext,
+	};
+	HTAB	   *stopped;
+	bool		clean = true;
+
+	stopped = hash_create("evaudit groups", 16, &control,
+						  HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+	for (int i = 0; i < batch->nevents; i++)
+	{
+		EvauditEvent *event = &batch->events[i];
+		SqsHeld    *held = &state->held[i];
+		bool		found;
+
+		if (held->group == NULL)
+			continue;
+		(void) hash_search(stopped, held->group,
+						   event->left ? HASH_ENTER : HASH_FIND, &found);
+		if (event->left || !found)
+			continue;
+		clean &= event->reason != EVAUDIT_ACCEPTED;
+		evaudit_event_reject(event, EVAUDIT_DATABASE_ERROR,
+							 "an earlier message of its group is not done");
+		leave_event(event, held, 0);
+	}
+	hash_destroy(stopped);
+	return clean;
+}
+
+/* See EvauditSourceKind. */
+bool
+evaudit_sqs_settle(void *arg, EvauditBatch *batch)
+{
+	SqsSource  *state = arg;
+	bool		any = false;
+
+	for (int i = 0; i < batch->nevents; i++)
+	{
+		EvauditEvent *event = &batch->events[i];
+		int			hide;
+
+		if (event->reason == EVAUDIT_ACCEPTED || event->left)
+			continue;
+		if (stays(state, event, &hide))
+		{
+			leave_event(event, &state->held[i], hide);
+			evaudit_source_complain(state->source, "message %s stays in the queue: %s",
+									event->message_id, event->error);
+			any = true;
+		}
+	}
+	return !any || !state->fifo || leave_groups(state, batch);
+}

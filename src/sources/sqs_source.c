@@ -1,0 +1,220 @@
+/*-------------------------------------------------------------------------
+ *
+ * sqs_source.c
+ *	  SQS as a source of events.
+ *
+ * A message is deleted once its effect is durable.  Whatever happens before,
+ * the queue delivers it again, and a repeat has no further effect: the merge
+ * is a join, kept events are unique by their id, and so are dead letters by
+ * their message.
+ *
+ * A worker runs one loop: receives, deletes and changes of visibility are
+ * calls that are under way together, their answers are dealt with as they
+ * come, and a batch is what was received meanwhile.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "sources/sqs_source.h"
+
+/* The name of the queue: of a URL its last part. */
+static char *
+queue_name(const SqsOptions *options)
+{
+	return options->is_url ? strrchr(options->queue, '/') + 1 :
+		options->queue;
+}
+
+/* Open the client; the transaction is for the catalogs alone. */
+static void
+open_client(SqsSource *state)
+{
+	StartTransactionCommand();
+	MemoryContextSwitchTo(state->context);
+	state->http = evaudit_http_open();
+	state->aws = evaudit_aws_open(state->http, state->source->server,
+								  GetUserId(), EVAUDIT_AWS_SQS);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(state->context);
+}
+
+/* Prepare a line of entries. */
+static void
+init_line(SqsLine *line, SqsOperation operation)
+{
+	line->operation = operation;
+	dlist_init(&line->waiting);
+}
+
+/* Get ready to receive; nothing is asked of the service yet. */
+static void *
+open_source(EvauditSource *source)
+{
+	SqsSource  *state = palloc0(sizeof(SqsSource));
+	const char *name;
+	size_t		len;
+
+	state->source = source;
+	state->context = CurrentMemoryContext;
+	evaudit_sqs_read_options(source->options, &state->options);
+	name = state->name = queue_name(&state->options);
+	len = strlen(name);
+	state->fifo = len > 5 && strcmp(name + len - 5, ".fifo") == 0;
+	if (state->options.is_url)
+		state->url = pstrdup(state->options.queue);
+	evaudit_sqs_forget_queue(state);
+	state->wanted = 1;
+	init_line(&state->deletes, SQS_DELETE);
+	init_line(&state->changes, SQS_SET_VISIBILITY);
+	state->held = MemoryContextAllocHuge(state->context,
+										 source->max_events * sizeof(SqsHeld));
+	open_client(state);
+	state->envelope = evaudit_envelope_create(&state->options.envelope,
+											  state->http,
+											  evaudit_aws_ca_file(state->aws));
+	/* see commit_batch() */
+	SetConfigOption("synchronous_commit", "on", PGC_SUSET, PGC_S_OVERRIDE);
+	evaudit_sqs_leave_at_exit(state);
+	return state;
+}
+
+/*
+ * Keep the messages of the batch ours: where no more is left than half of
+ * the time that they were hidden for at least, ask for all of it again.
+ * Returns when to look again.
+ */
+static TimestampTz
+extend_batch(SqsSource *state, TimestampTz now)
+{
+	int64		half = state->first_visibility * USECS_PER_SEC / 2;
+
+	for (int i = 0; i < state->nheld; i++)
+	{
+		SqsHeld    *held = &state->held[i];
+
+		if (now < held->expires - half)
+			continue;
+		evaudit_sqs_add_entry(state, &state->changes, held->handle,
+							  state->visibility);
+		held->expires = now + state->visibility * USECS_PER_SEC;
+	}
+	return now + half / 2;
+}
+
+/*
+ * Whether a batch is done.  Messages of a FIFO queue do not wait for more:
+ * until they are deleted, their groups stand still.  The first batch does
+ * not either.
+ */
+static bool
+is_done(const SqsSource *state, const EvauditBatch *batch, bool more)
+{
+	return evaudit_sqs_batch_done(state, batch) ||
+		(batch->nevents > 0 && !more && (state->fifo || !state->proven));
+}
+
+/*
+ * Fill a batch.  It is done when it is full; or batch_interval has passed
+ * since its first message.  Deletes go on meanwhile.
+ */
+static bool
+fetch_batch(void *arg, EvauditBatch *batch)
+{
+	SqsSource  *state = arg;
+	TimestampTz deadline = 0;
+	TimestampTz extend_at = 0;
+	bool		more = true;
+
+	state->nheld = 0;
+	for (;;)
+	{
+		TimestampTz now;
+		long		pause;
+
+		CHECK_FOR_INTERRUPTS();
+		evaudit_sqs_take(state, batch);
+		now = state->stepped_at;
+		if (batch->nevents > 0)
+		{
+			if (deadline == 0)
+				deadline = TimestampTzPlusMilliseconds(now,
+													   state->source->batch_interval);
+			if (now >= extend_at)
+				extend_at = extend_batch(state, now);
+		}
+		evaudit_sqs_go_on(state, batch);
+		if (is_done(state, batch, more) || (deadline != 0 && now >= deadline))
+			break;
+
+		pause = evaudit_sqs_pause(state, now);
+		if (deadline != 0)
+			pause = evaudit_sqs_sooner(pause, now, Min(deadline, extend_at));
+		if (batch->nevents > 0 && (state->fifo || !state->proven))
+			pause = 0;
+		more = evaudit_http_wait(state->http, pause);
+	}
+	evaudit_http_step(state->http);
+	return true;
+}
+
+/*
+ * The commit must be on disk before the messages are deleted, and with it
+ * whatever it relies on: a row that is newer than the event, or a dead
+ * letter that is there, may be from a transaction that waited for no disk.
+ * So even a batch that writes nothing flushes the log.
+ */
+static void
+commit_batch(void *arg, EvauditBatch *batch)
+{
+	(void) GetCurrentTransactionId();
+	ForceSyncCommit();
+}
+
+/* The batch is durable: delete its messages, but for those that are left. */
+static void
+acknowledge_batch(void *arg, EvauditBatch *batch)
+{
+	SqsSource  *state = arg;
+
+	state->nheld = 0;
+	state->proven = true;
+	for (int i = 0; i < batch->nevents; i++)
+	{
+		const SqsHeld *held = &state->held[i];
+		bool		left = batch->events[i].left;
+
+		evaudit_sqs_add_entry(state, left ? &state->changes : &state->deletes,
+							  held->handle, held->hide);
+	}
+	evaudit_sqs_go_on(state, batch);
+}
+
+/* A queue has no places to seek to. */
+static void
+check_target(const char *target)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("cannot seek in a queue"),
+			 errhint("A message that was deleted from a queue is not there any more; dead letters can be tried again by evaudit.redrive().")));
+}
+
+const EvauditSourceKind evaudit_sqs_source = {
+	.name = "sqs",
+	.wrapper = "evaudit_aws",
+	.check = evaudit_sqs_check_options,
+	.check_target = check_target,
+	.workers = evaudit_sqs_workers,
+	.open = open_source,
+	.fetch = fetch_batch,
+	.settle = evaudit_sqs_settle,
+	.commit = commit_batch,
+	.ack = acknowledge_batch,
+};

@@ -1,0 +1,197 @@
+/*-------------------------------------------------------------------------
+ *
+ * sqs_source.h
+ *	  What the files of the SQS source share; nobody else includes it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EVAUDIT_SQS_SOURCE_H
+#define EVAUDIT_SQS_SOURCE_H
+
+#include "lib/ilist.h"
+#include "platform/aws.h"
+#include "platform/json.h"
+#include "sources/envelope.h"
+#include "sources/source.h"
+
+/* Most messages in one call of SQS. */
+#define SQS_MAX_ENTRIES		10
+
+/*
+ * How long an empty queue keeps a receive waiting, seconds: the one that is
+ * always under way as long as can be, those that a backlog adds not much
+ * longer than they are wanted.
+ */
+#define SQS_LONG_WAIT		20
+#define SQS_SHORT_WAIT		1
+
+/*
+ * For how long at first, in seconds, a receive that waits for long hides
+ * what it gets.  If we end meanwhile, its answer reaches nobody.
+ */
+#define SQS_SHORT_VISIBILITY	10
+
+/* Longest time that SQS hides a message for, seconds. */
+#define SQS_MAX_VISIBILITY	43200
+
+/* The options of a source, in sqs_options.c. */
+typedef struct SqsOptions
+{
+	char	   *queue;			/* name or URL */
+	bool		is_url;
+	EvauditEnvelopeOptions envelope;
+	int			max_receives;	/* in flight at a time */
+	int			visibility;		/* seconds; 0: the queue's own */
+	bool		leave_bad;		/* bad events stay in the queue */
+	int			max_attempts;	/* of an event that the database refuses */
+} SqsOptions;
+
+/* What is known of the queue, in sqs_queue.c. */
+typedef enum SqsQueueState
+{
+	SQS_QUEUE_UNKNOWN,			/* its URL is still to be found */
+	SQS_QUEUE_FOUND,			/* its attributes are still to be read */
+	SQS_QUEUE_READY
+} SqsQueueState;
+
+/* When calls may go on after failures. */
+typedef struct SqsPace
+{
+	int			failures;		/* in a row */
+	TimestampTz failed_at;		/* the last one */
+	TimestampTz not_before;		/* 0: at once */
+} SqsPace;
+
+typedef enum SqsOperation
+{
+	SQS_GET_URL,
+	SQS_GET_ATTRIBUTES,
+	SQS_RECEIVE,
+	SQS_DELETE,
+	SQS_SET_VISIBILITY
+} SqsOperation;
+
+/* A message that is to be deleted, or to become visible at another time. */
+typedef struct SqsEntry
+{
+	dlist_node	node;
+	int			visibility;		/* seconds; of SQS_SET_VISIBILITY */
+	int			tries;			/* that failed */
+	char		handle[FLEXIBLE_ARRAY_MEMBER];
+} SqsEntry;
+
+/* Entries on their way to the queue, in sqs_entries.c. */
+typedef struct SqsLine
+{
+	SqsOperation operation;
+	dlist_head	waiting;
+	int			nwaiting;
+	int			ncalls;			/* under way */
+	SqsPace		pace;
+} SqsLine;
+
+/* A call under way: the tag of its answer. */
+typedef struct SqsCall
+{
+	SqsOperation operation;
+	TimestampTz started;
+	int			wait;			/* of a receive, seconds */
+	int			visibility;		/* likewise */
+	int			nentries;
+	SqsEntry   *entries[SQS_MAX_ENTRIES];
+} SqsCall;
+
+/* What else belongs to an event of the batch. */
+typedef struct SqsHeld
+{
+	const char *handle;
+	const char *group;			/* of a FIFO queue, else NULL */
+	TimestampTz expires;		/* visible again */
+	int			hide;			/* seconds it stays away if it is left */
+} SqsHeld;
+
+typedef struct SqsSource
+{
+	EvauditSource *source;
+	SqsOptions	options;
+	MemoryContext context;		/* the worker's */
+	EvauditHttp *http;
+	EvauditAws *aws;
+	EvauditEnvelope *envelope;
+
+	SqsQueueState queue_state;
+	bool		looking;		/* a call of sqs_queue.c is under way */
+	char	   *name;			/* of the queue, for positions */
+	char	   *url;
+	bool		fifo;
+	int			visibility;		/* seconds that a received message is ours */
+	int			first_visibility;	/* the same, after a long wait */
+	char	   *long_receive;	/* bodies of receives, by their wait */
+	char	   *short_receive;
+
+	SqsPace		pace;			/* of receives and of looking */
+	int			receives;		/* under way */
+	bool		long_wait;		/* one of them waits for long */
+	int			wanted;			/* as many as the load calls for */
+	bool		proven;			/* a batch was committed */
+	TimestampTz stepped_at;		/* when answers were last taken */
+
+	SqsLine		deletes;
+	SqsLine		changes;		/* of visibility */
+
+	SqsHeld    *held;			/* by the batch's events */
+	int			nheld;			/* 0 once they are acknowledged */
+	bool		leaving;		/* the process ends: receive no more */
+} SqsSource;
+
+/* sqs_options.c */
+extern void evaudit_sqs_check_options(Jsonb *options);
+extern int	evaudit_sqs_workers(Jsonb *options);
+extern void evaudit_sqs_read_options(Jsonb *options, SqsOptions *result);
+
+/* sqs_calls.c */
+extern void evaudit_sqs_call(SqsSource *state, SqsCall *call,
+							 const char *body, size_t len);
+extern SqsCall *evaudit_sqs_new_call(SqsSource *state, SqsOperation operation);
+extern void evaudit_sqs_go_on(SqsSource *state, EvauditBatch *batch);
+extern void evaudit_sqs_take(SqsSource *state, EvauditBatch *batch);
+extern bool evaudit_sqs_batch_done(const SqsSource *state,
+								   const EvauditBatch *batch);
+extern long evaudit_sqs_sooner(long pause, TimestampTz now,
+							   TimestampTz until);
+extern long evaudit_sqs_pause(const SqsSource *state, TimestampTz now);
+extern void evaudit_sqs_failed(SqsSource *state, SqsPace *pace,
+							   const SqsCall *call,
+							   const EvauditAwsAnswer *answer);
+extern void evaudit_sqs_succeeded(SqsSource *state, SqsPace *pace,
+								  const SqsCall *call);
+
+/* sqs_queue.c */
+extern void evaudit_sqs_look(SqsSource *state);
+extern void evaudit_sqs_looked(SqsSource *state, const SqsCall *call,
+							   EvauditAwsAnswer *answer);
+extern void evaudit_sqs_forget_queue(SqsSource *state);
+
+/* sqs_receive.c */
+extern void evaudit_sqs_start_receives(SqsSource *state, TimestampTz now);
+extern void evaudit_sqs_received(SqsSource *state, EvauditBatch *batch,
+								 const SqsCall *call,
+								 EvauditAwsAnswer *answer);
+
+/* sqs_entries.c */
+extern void evaudit_sqs_add_entry(SqsSource *state, SqsLine *line,
+								  const char *handle, int visibility);
+extern void evaudit_sqs_start_entries(SqsSource *state, SqsLine *line,
+									  TimestampTz now);
+extern void evaudit_sqs_entries_done(SqsSource *state, SqsLine *line,
+									 const SqsCall *call,
+									 EvauditAwsAnswer *answer);
+
+/* sqs_settle.c */
+extern int	evaudit_sqs_delay(int receive_count);
+extern bool evaudit_sqs_settle(void *arg, EvauditBatch *batch);
+
+/* sqs_leave.c */
+extern void evaudit_sqs_leave_at_exit(SqsSource *state);
+
+#endif							/* EVAUDIT_SQS_SOURCE_H */
