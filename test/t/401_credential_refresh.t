@@ -94,8 +94,12 @@ is($tokens[-1], 'second', 'anew each time');
 
 $aws->control(credentials => { fail => 503 });
 my $pid = worker_pids($node, 'logins')->[0];
-send_until(q{last_error ~ 'could not assume role.*HTTP status 503'
-	AND state = 'backoff' AND next_retry_at IS NOT NULL});
+$node->wait_for(
+	'SELECT credentials_expire_at < now() FROM evaudit.stat_sources');
+send_event();
+$node->wait_for(q{SELECT last_error ~ 'could not assume role.*HTTP status 503'
+	AND state = 'backoff' AND next_retry_at IS NOT NULL
+	FROM evaudit.stat_sources});
 pass('it is shown that there are none');
 $aws->control(credentials => { fail => undef, lifetime => 3600 });
 await_event();
