@@ -14,6 +14,7 @@ GRANT EXECUTE ON FUNCTION
 	evaudit.capture(),
 	evaudit.capture_truncate(),
 	evaudit.publish(text, jsonb, text),
+	evaudit.validate(text, jsonb),
 	evaudit.redrive(bigint[]),
 	evaudit.redrive(text),
 	evaudit.create_source(text, name, text, jsonb),
@@ -34,7 +35,8 @@ TO PUBLIC;
 GRANT EXECUTE ON FUNCTION
 	evaudit.create_topic(text, jsonb, jsonb),
 	evaudit.alter_topic(text, jsonb, jsonb),
-	evaudit.drop_topic(text)
+	evaudit.drop_topic(text),
+	evaudit.import_topics(jsonb, jsonb)
 TO pg_database_owner;
 
 -- The caller's own rights on user_services decide.

@@ -77,8 +77,9 @@ evaudit_sqs_failed(SqsSource *state, SqsPace *pace, const SqsCall *call,
 	}
 	if (state->leaving)
 		return;
-	evaudit_source_complain(state->source, "%s of queue \"%s\": %s",
+	evaudit_source_complain(state->source, "%s of queue \"%s\": %s%s%s",
 							operation_name(call->operation), state->name,
+							answer->code, answer->code[0] ? ": " : "",
 							answer->message);
 	evaudit_source_wait(state->source, pace->not_before);
 }

@@ -38,18 +38,20 @@ most_undeleted(const SqsSource *state)
 	return 3 * state->source->batch_size + 1000;
 }
 
-/* Put a receive; one waits for long, the others not. */
+/*
+ * Put a receive; one waits for long, the others not.  Nor does the first one
+ * after a failure: its answer says that all is well again.
+ */
 static void
 start_receive(SqsSource *state)
 {
 	SqsCall    *call = evaudit_sqs_new_call(state, SQS_RECEIVE);
-	const char *body = state->long_wait ?
-		state->short_receive : state->long_receive;
+	bool		brief = state->long_wait || state->pace.failures > 0;
+	const char *body = brief ? state->short_receive : state->long_receive;
 
-	call->wait = state->long_wait ? SQS_SHORT_WAIT : SQS_LONG_WAIT;
-	call->visibility = state->long_wait ?
-		state->visibility : state->first_visibility;
-	state->long_wait = true;
+	call->wait = brief ? SQS_SHORT_WAIT : SQS_LONG_WAIT;
+	call->visibility = brief ? state->visibility : state->first_visibility;
+	state->long_wait |= !brief;
 	state->receives++;
 	evaudit_sqs_call(state, call, body, strlen(body));
 }

@@ -29,7 +29,7 @@
  * For how long at first, in seconds, a receive that waits for long hides
  * what it gets.  If we end meanwhile, its answer reaches nobody.
  */
-#define SQS_SHORT_VISIBILITY	10
+#define SQS_SHORT_VISIBILITY	5
 
 /* Longest time that SQS hides a message for, seconds. */
 #define SQS_MAX_VISIBILITY	43200

@@ -5,6 +5,7 @@ use warnings;
 
 use Evaudit::Aws;
 use Evaudit::Cluster;
+use Evaudit::Pipeline;
 use Evaudit::Sqs;
 use JSON::PP;
 use Test::More;
@@ -55,7 +56,6 @@ sub users
 		q{SELECT string_agg(user_id, ' ' ORDER BY user_id) FROM user_services});
 }
 
-add_aws($node, $aws->endpoint);
 
 # SNS
 $sqs->create_queue('sns');
@@ -70,7 +70,7 @@ $sqs->send('sns',
 	notification({ user_id => 'x' }),
 	login('x', 's', 1),
 	'[]', 'text');
-read_queue($node, 'sns', 'sns', envelope => 'sns', topic_arns => [ "$arn-9", $arn ]);
+read_queue($node, $aws->endpoint, 'sns', queue => 'sns', envelope => 'sns', topic_arns => qq{["$arn-9", "$arn"]});
 $node->wait_for('SELECT received FROM evaudit.stat_sources', '10');
 is(users(), 'other quoted "u" \\', 'a message is unwrapped');
 is( $node->safe_psql('postgres', q{
@@ -97,7 +97,7 @@ $sqs->send('bridge',
 	bridged('{"user_id": 12345678901234567890.10, "a": {"]": "\\"}"}}'),
 	bridged('"text"'), bridged(undef), bridged($login, id => '1'),
 	bridged($login, source => undef), $login);
-read_queue($node, 'bridge', 'bridge', envelope => 'eventbridge');
+read_queue($node, $aws->endpoint, 'bridge', queue => 'bridge', envelope => 'eventbridge');
 $node->wait_for(
 	q{SELECT received FROM evaudit.stat_sources WHERE name = 'bridge'}, '7');
 is(users(), 'bridge other quoted "u" \\', 'the detail is the event');

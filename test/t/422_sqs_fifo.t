@@ -6,6 +6,7 @@ use warnings;
 
 use Evaudit::Aws;
 use Evaudit::Cluster;
+use Evaudit::Pipeline;
 use Evaudit::Sqs;
 use Test::More;
 
@@ -50,10 +51,9 @@ $node->safe_psql('postgres', q{
 	CREATE TRIGGER arrive BEFORE INSERT ON user_services
 		FOR EACH ROW EXECUTE FUNCTION arrive()});
 
-add_aws($node, $aws->endpoint);
 $sqs->create_queue('logins.fifo', FifoQueue => 'true', VisibilityTimeout => 30);
 $sqs->send('logins.fifo', map { (message('a', $_), message('b', $_)) } 1 .. 5);
-read_queue($node, 'logins', 'logins.fifo', max_attempts => 50);
+read_queue($node, $aws->endpoint, 'logins', queue => 'logins.fifo', max_attempts => 50);
 $node->wait_for(q{SELECT count(*) FROM user_services WHERE user_id = 'b'}, '5');
 $node->wait_for(q{SELECT count(*) FROM user_services WHERE user_id = 'a'}, '2');
 is(arrived('b'), '1 2 3 4 5', 'the other group goes on');
@@ -72,7 +72,7 @@ $node->safe_psql('postgres', q{
 $sqs->create_queue('more.fifo', FifoQueue => 'true', VisibilityTimeout => 30);
 $sqs->send('more.fifo', message('a', 6), message('a', 7), message('a', 8),
 	message('a', 0, 'not JSON'), message('a', 9));
-read_queue($node, 'more', 'more.fifo', max_attempts => 2);
+read_queue($node, $aws->endpoint, 'more', queue => 'more.fifo', max_attempts => 2);
 await_queue($sqs, 'more.fifo');
 is(arrived('a'), '1 2 3 4 5 6 8 9', 'what follows has its effect');
 is( $node->safe_psql('postgres', q{

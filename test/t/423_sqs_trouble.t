@@ -24,9 +24,10 @@ sub passes
 	$node->wait_for(
 		"SELECT count(*) FROM user_services WHERE service_id = 's$n'", '1');
 	await_queue($sqs, 'logins');
-	is( $node->safe_psql('postgres',
-			'SELECT state, next_retry_at IS NULL FROM evaudit.stat_sources'),
-		'running|t', $what);
+	$node->wait_for(
+		'SELECT state, next_retry_at IS NULL FROM evaudit.stat_sources',
+		'running|t');
+	pass($what);
 	return;
 }
 
@@ -41,8 +42,7 @@ sub await_trouble
 }
 
 # a queue that is not there yet
-add_aws($node, $aws->endpoint);
-read_queue($node, 'logins', 'logins');
+read_queue($node, $aws->endpoint, 'logins', queue => 'logins');
 await_trouble('QueueDoesNotExist|does not exist');
 my $pid = worker_pids($node, 'logins')->[0];
 $sqs->create_queue('logins', VisibilityTimeout => 2);
@@ -87,7 +87,7 @@ is(worker_pids($node, 'logins')->[0], $pid, 'all that is one worker');
 
 # messages of a batch that waits stay ours
 $node->safe_psql('postgres', q{
-	SELECT evaudit.alter_source('logins', '{"batch_interval": "5s"}')});
+	SELECT evaudit.alter_source('logins', '{"batch_interval": "3s"}')});
 $node->wait_for(qq{SELECT pids <> '{}' AND pids <> '{$pid}'
 	FROM evaudit.stat_sources});
 $sqs->send('logins', login('first', 's', 1));     # a batch of its own

@@ -14,9 +14,8 @@ my $node = Evaudit::Cluster->new('main');
 my $aws = Evaudit::Aws->new;
 my $sqs = $aws->queue;
 
-add_aws($node, $aws->endpoint);
 $sqs->create_queue('logins', VisibilityTimeout => 600);
-read_queue($node, 'logins', 'logins', batch_interval => '60s');
+read_queue($node, $aws->endpoint, 'logins', queue => 'logins', batch_interval => '60s');
 $sqs->send('logins', login('first', 's', 1));     # a batch of its own
 $node->wait_for('SELECT count(*) FROM user_services', '1');
 await_queue($sqs, 'logins');
@@ -63,10 +62,10 @@ is($sqs->counts('logins')->{all}, 0, 'a shutdown deletes what is committed');
 
 # a service that hangs holds nothing up for long
 $aws->rules;
+$aws->forget;
 $node->start;
 $node->wait_for(q{SELECT pids <> '{}' FROM evaudit.stat_sources});
-$sqs->send('logins', login('last', 's', 1));
-await_queue($sqs, 'logins');
+wait_until(sub { $aws->count('ReceiveMessage') > 0 }, 'a receive');
 $aws->freeze;
 $start = time();
 $node->stop('fast');
