@@ -11,7 +11,8 @@
 #   begin_work                     make the folder $work, copy the tree to it
 #   build_extension                build the copy, install it into the folder
 #   start_cluster [SETTING]...; stop_cluster
-#   start_broker TOPIC PARTITIONS; stop_broker
+#   start_broker TOPIC PARTITIONS; stop_servers
+#   start_perl_servers PROGRAM...  others, of demo/; stop_servers
 #   as_server COMMAND...           run as the user that servers run as
 
 set -euo pipefail
@@ -152,12 +153,16 @@ fetch_jars() {
 	done
 }
 
+# The version of the Python that servers' users run.
+server_python() {
+	as_server python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])'
+}
+
 # Bring what test/moto/requirements.txt names, for the Python of a server's
 # user, and say where it is.  Its bytecode keeps the time of its source.
 fetch_moto() {
 	local python modules list=$root/test/moto/requirements.txt log=$work/pip.log
-	python=$(as_server python3 -c \
-		'import sys; print("%d.%d" % sys.version_info[:2])')
+	python=$(server_python)
 	modules=$cache/moto-$(sed -n 's/^moto.*==//p' "$list")-python$python
 	if [ ! -d "$modules" ]; then
 		say "fetching ${modules##*/}"
@@ -236,19 +241,14 @@ count_failures() {
 	}
 }
 
-# --- the broker of demo and benchmark ----------------------------------------
+# --- the brokers of demo and benchmark ---------------------------------------
 
-# Start the demo's broker, a real one if KAFKA is set, with topic $1 of $2
-# partitions; its address appears in $work/servers.  It ends with its input,
-# which this shell holds open as $broker_input.
-start_broker() {
-	local program=(demo/broker)
+# Start a program as the server's user that tells of the servers that it
+# started in $work/servers, for $work/servers is its last argument.  It ends
+# with its input, which this shell holds open as $broker_input.
+start_servers() {
 	mkfifo "$work/broker.input"
-	[ -z "${KAFKA:-}" ] || program=(env TESTDIR="$work" TESTDATADIR="$work"
-		TESTLOGDIR="$work" EVAUDIT_KAFKA_TOOL="$work/tree/test/tools/kafka_tool"
-		perl -I "${PG_PERL:-$(dirname "$("$PG_CONFIG" --pgxs)")/../../src/test/perl}"
-		-I test/lib demo/broker.pl)
-	as_server "${program[@]}" "$1" "$2" "$work/servers" \
+	as_server "$@" "$work/servers" \
 		<"$work/broker.input" >"$work/broker.log" 2>&1 &
 	broker=$!
 	exec {broker_input}>"$work/broker.input"
@@ -259,9 +259,27 @@ start_broker() {
 	done
 }
 
-stop_broker() {
+stop_servers() {
 	exec {broker_input}>&-
 	wait "$broker" || true
+}
+
+# Start a program of the demo that stands on what tests share.
+start_perl_servers() {
+	start_servers env TESTDIR="$work" TESTDATADIR="$work" TESTLOGDIR="$work" \
+		EVAUDIT_KAFKA_TOOL="$work/tree/test/tools/kafka_tool" \
+		perl -I "${PG_PERL:-$(dirname "$("$PG_CONFIG" --pgxs)")/../../src/test/perl}" \
+		-I test/lib "$@"
+}
+
+# Start the demo's broker, a real one if KAFKA is set, with topic $1 of $2
+# partitions; its address appears in $work/servers.
+start_broker() {
+	if [ -z "${KAFKA:-}" ]; then
+		start_servers demo/broker "$1" "$2"
+	else
+		start_perl_servers demo/broker.pl "$1" "$2"
+	fi
 }
 
 # --- the extension and its server -------------------------------------------
