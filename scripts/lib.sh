@@ -33,6 +33,9 @@ server_versions=(15.19.0 16.15.0 17.11.0 18.6.0)
 schema_suite_package=libtest-json-schema-acceptance-perl
 schema_suite=/usr/share/perl5/auto/share/dist/Test-JSON-Schema-Acceptance
 
+# Debian's releases after the one that most is developed on.
+next_releases=(trixie forky)
+
 cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/evaudit
 work=
 keep=
@@ -136,7 +139,7 @@ install_server() {
 }
 
 # Install what is missing for the purposes named: build, tap, broker, queue,
-# servers, coverage, lint.
+# servers, valgrind, coverage, lint.
 need() {
 	local purpose library missing=()
 
@@ -167,6 +170,13 @@ need() {
 			;;
 		servers)
 			need_pip
+			;;
+		valgrind)
+			have valgrind || missing+=(valgrind)
+			[ -f /usr/share/doc/libc6-dbg/copyright ] || missing+=(libc6-dbg)
+			have dpkg-source || missing+=(dpkg-dev)
+			have bison || missing+=(bison)
+			have flex || missing+=(flex)
 			;;
 		coverage)
 			have gcovr || missing+=(gcovr)

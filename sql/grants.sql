@@ -14,6 +14,7 @@ GRANT EXECUTE ON FUNCTION
 	evaudit.capture(),
 	evaudit.capture_truncate(),
 	evaudit.publish(text, jsonb, text),
+	evaudit.validate(text, jsonb),
 	evaudit.redrive(bigint[]),
 	evaudit.redrive(text),
 	evaudit.create_source(text, name, text, jsonb),
@@ -22,6 +23,7 @@ GRANT EXECUTE ON FUNCTION
 	evaudit.pause_source(text),
 	evaudit.resume_source(text),
 	evaudit.seek_source(text, text),
+	evaudit.check_server(name),
 	evaudit.json_schema_is_valid(jsonb, jsonb, boolean),
 	evaudit.json_schema_errors(jsonb, jsonb, boolean, integer),
 	evaudit.owns(name),
@@ -34,7 +36,8 @@ TO PUBLIC;
 GRANT EXECUTE ON FUNCTION
 	evaudit.create_topic(text, jsonb, jsonb),
 	evaudit.alter_topic(text, jsonb, jsonb),
-	evaudit.drop_topic(text)
+	evaudit.drop_topic(text),
+	evaudit.import_topics(jsonb, jsonb)
 TO pg_database_owner;
 
 -- The caller's own rights on user_services decide.

@@ -72,6 +72,21 @@ LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'evaudit_drop_topic';
 COMMENT ON FUNCTION evaudit.drop_topic(text) IS
 	'take no more events of a topic, which no source may read into; its kept events stay';
 
+CREATE FUNCTION evaudit.import_topics(topics jsonb,
+									  topic_keys jsonb DEFAULT NULL)
+RETURNS integer
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'evaudit_import_topics';
+COMMENT ON FUNCTION evaudit.import_topics(jsonb, jsonb) IS
+	'create or alter many topics: {"name": {"schema": ..., "options": ...}} or {"name": schema}, and {"name": field} for the keys of their events';
+
+CREATE FUNCTION evaudit.validate(topic text, payload jsonb,
+								 OUT instance_location text,
+								 OUT keyword_location text, OUT error text)
+RETURNS SETOF record
+LANGUAGE c VOLATILE ROWS 10 AS 'MODULE_PATHNAME', 'evaudit_validate';
+COMMENT ON FUNCTION evaudit.validate(text, jsonb) IS
+	'what a payload breaks of its topic''s schema; no rows: nothing';
+
 CREATE FUNCTION evaudit.publish(topic text, payload jsonb,
 								event_id text DEFAULT NULL)
 RETURNS text

@@ -201,8 +201,8 @@ SELECT attempt(jsonb_build_object('$defs', jsonb_build_object('c', jsonb_build_o
 	'allOf', (SELECT jsonb_agg('{"$ref": "#/$defs/c"}'::jsonb) FROM generate_series(1, 20000))), c)
 FROM (SELECT jsonb_agg(i) c FROM generate_series(1, 20000) i) x;
 -- numbers
-SELECT attempt('{"items": {"multipleOf": 0.123456789012345678901234567890123456789}}',
-	(SELECT jsonb_agg(1e131000) FROM generate_series(1, 100000)));
+SELECT attempt('{"items": {"not": {"multipleOf": 0.123456789012345678901234567890123456789}}}',
+	('[' || repeat('1e131000, ', 20000) || '1]')::jsonb);
 SELECT attempt('{"multipleOf": 1e-16000}', '1e131000');
 -- and can be cancelled
 SET statement_timeout = '50ms';
