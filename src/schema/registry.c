@@ -104,10 +104,14 @@ evaudit_schema_registered(const char *uri)
 Datum
 evaudit_register_schema(PG_FUNCTION_ARGS)
 {
-	static EvauditStatement insert = {
+	static EvauditStatement insert =
+	{
 		"INSERT INTO evaudit.schemas (uri, schema) VALUES ($1, $2)"
-		" ON CONFLICT (uri) DO UPDATE SET schema = EXCLUDED.schema",
-		2, {TEXTOID, JSONBOID}
+			" ON CONFLICT (uri) DO UPDATE SET schema = EXCLUDED.schema",
+			2,
+		{
+			TEXTOID, JSONBOID
+		}
 	};
 	char	   *given = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	char	   *uri = pstrdup(given);
@@ -140,8 +144,12 @@ evaudit_register_schema(PG_FUNCTION_ARGS)
 Datum
 evaudit_unregister_schema(PG_FUNCTION_ARGS)
 {
-	static EvauditStatement delete = {
-		"DELETE FROM evaudit.schemas WHERE uri = $1", 1, {TEXTOID}
+	static EvauditStatement delete =
+	{
+		"DELETE FROM evaudit.schemas WHERE uri = $1", 1,
+		{
+			TEXTOID
+		}
 	};
 	char	   *uri = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	Datum		value;
