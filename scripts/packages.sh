@@ -115,6 +115,8 @@ need() {
 			have prove || missing+=(perl)
 			perl -MIPC::Run -e 1 2>/dev/null || missing+=(libipc-run-perl)
 			have openssl || missing+=(openssl)
+			[ -d "$schema_suite" ] || ! available "$schema_suite_package" ||
+				missing+=("$schema_suite_package")
 			have python3 || missing+=(python3)
 			;;
 		broker)
