@@ -6,6 +6,7 @@
 #
 #   need build tap broker queue    install what is missing of these
 #   fetch_jars kafka elasticmq     bring the jars of these servers
+#   fetch_moto                     bring the Python modules of this one
 #   fetch_server VERSION           bring a server of PyPI's, as PG_CONFIG
 #   begin_work                     make the folder $work, copy the tree to it
 #   build_extension                build the copy, install it into the folder
@@ -149,16 +150,17 @@ need() {
 			have prove || missing+=(perl)
 			perl -MIPC::Run -e 1 2>/dev/null || missing+=(libipc-run-perl)
 			have openssl || missing+=(openssl)
-			have python3 || missing+=(python3-minimal)
+			have python3 || missing+=(python3)
 			;;
 		broker)
 			need_jars kafka
 			;;
 		queue)
 			need_jars elasticmq
+			need_pip
 			;;
 		servers)
-			python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
+			need_pip
 			;;
 		coverage)
 			have gcovr || missing+=(gcovr)
@@ -178,6 +180,10 @@ need() {
 need_jars() {
 	have java || missing+=(default-jre-headless)
 	[ -d "$(jar_cache "$1")" ] || have mvn || missing+=(maven)
+}
+
+need_pip() {
+	python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
 }
 
 # Whether the system knows a package.
@@ -309,6 +315,27 @@ fetch_jars() {
 		chmod -R a+rX "$work/jars"
 		export "EVAUDIT_${name^^}_JARS=$work/jars/$name"
 	done
+}
+
+# Bring what test/moto/requirements.txt names, for the Python of a server's
+# user, and say where it is.  Its bytecode keeps the time of its source.
+fetch_moto() {
+	local python modules list=$root/test/moto/requirements.txt log=$work/pip.log
+	python=$(as_server python3 -c \
+		'import sys; print("%d.%d" % sys.version_info[:2])')
+	modules=$cache/moto-$(sed -n 's/^moto.*==//p' "$list")-python$python
+	if [ ! -d "$modules" ]; then
+		say "fetching ${modules##*/}"
+		rm -rf "$modules.new"
+		python3 -m pip install -q --only-binary=:all: \
+			--python-version "$python" --target "$modules.new" \
+			-r "$list" >"$log" 2>&1 ||
+			{ tail -20 "$log" >&2; fail "pip failed"; }
+		mv "$modules.new" "$modules"
+	fi
+	cp -r --preserve=timestamps "$modules" "$work/moto"
+	chmod -R a+rX "$work/moto"
+	export EVAUDIT_MOTO=$work/moto
 }
 
 # Bring a server, complete with headers and PGXS, to a folder of ours that its

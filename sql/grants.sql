@@ -14,6 +14,7 @@ GRANT EXECUTE ON FUNCTION
 	evaudit.capture(),
 	evaudit.capture_truncate(),
 	evaudit.publish(text, jsonb, text),
+	evaudit.validate(text, jsonb),
 	evaudit.redrive(bigint[]),
 	evaudit.redrive(text),
 	evaudit.create_source(text, name, text, jsonb),
@@ -22,10 +23,21 @@ GRANT EXECUTE ON FUNCTION
 	evaudit.pause_source(text),
 	evaudit.resume_source(text),
 	evaudit.seek_source(text, text),
+	evaudit.check_server(name),
+	evaudit.json_schema_is_valid(jsonb, jsonb, boolean),
 	evaudit.owns(name),
 	evaudit.source_stats(),
 	evaudit.partition_stats()
 TO PUBLIC;
+
+-- What becomes of events is the database owner's to say, or whoever's EXECUTE
+-- is granted to: a function that a topic names runs as those who publish.
+GRANT EXECUTE ON FUNCTION
+	evaudit.create_topic(text, jsonb, jsonb),
+	evaudit.alter_topic(text, jsonb, jsonb),
+	evaudit.drop_topic(text),
+	evaudit.import_topics(jsonb, jsonb)
+TO pg_database_owner;
 
 -- The caller's own rights on user_services decide.
 GRANT EXECUTE ON FUNCTION

@@ -9,8 +9,11 @@ SELECT pg_catalog.pg_extension_config_dump('evaudit.offsets', '');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.dead_letter', '');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.dead_letter_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.issuers', '');
+SELECT pg_catalog.pg_extension_config_dump('evaudit.schemas', '');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.topics',
-	'WHERE options IS DISTINCT FROM seed');
+	'WHERE options IS DISTINCT FROM seed OR schema_version IS NOT NULL');
+SELECT pg_catalog.pg_extension_config_dump('evaudit.topic_schemas', '');
+SELECT pg_catalog.pg_extension_config_dump('evaudit.events', '');
 
 -- A restored source must not take another database's messages: whatever row
 -- is inserted, by COPY too, runs nowhere until resume_source() says so.

@@ -5,12 +5,36 @@ CREATE TABLE evaudit.topics (
 	options jsonb NOT NULL,
 	-- of a topic that came with the extension, the options it came with; a
 	-- dump takes it along only when it was altered (restore.sql)
-	seed jsonb
+	seed jsonb,
+	-- in topic_schemas; NULL: none, any object will do
+	schema_version integer
 );
 COMMENT ON TABLE evaudit.topics IS
 	'what an event of each topic is and what becomes of it';
 COMMENT ON COLUMN evaudit.topics.options IS
 	'how payloads are mapped, as JSON pointers (RFC 6901), and where they go';
+COMMENT ON COLUMN evaudit.topics.schema_version IS
+	'the schema that events are checked by, in evaudit.topic_schemas';
+
+CREATE TABLE evaudit.topic_schemas (
+	topic text NOT NULL,
+	version integer NOT NULL,
+	schema jsonb NOT NULL,
+	created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	PRIMARY KEY (topic, version)
+);
+COMMENT ON TABLE evaudit.topic_schemas IS
+	'each JSON Schema that a topic has had; evaudit.events tells which one accepted an event';
+
+-- Sessions keep topics compiled until one of the two tables changes.
+CREATE TRIGGER announce_change
+	AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON evaudit.topics
+	FOR EACH STATEMENT EXECUTE FUNCTION evaudit.announce_change();
+ALTER TABLE evaudit.topics ENABLE ALWAYS TRIGGER announce_change;
+CREATE TRIGGER announce_change
+	AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON evaudit.topic_schemas
+	FOR EACH STATEMENT EXECUTE FUNCTION evaudit.announce_change();
+ALTER TABLE evaudit.topic_schemas ENABLE ALWAYS TRIGGER announce_change;
 
 INSERT INTO evaudit.topics (name, options, seed)
 SELECT 'login', options, options FROM CAST('{
@@ -27,6 +51,41 @@ SELECT 'login', options, options FROM CAST('{
 	"max_future": "5min",
 	"max_payload_bytes": 1048576
 }' AS jsonb) AS options;
+
+CREATE FUNCTION evaudit.create_topic(name text, schema jsonb DEFAULT NULL,
+									 options jsonb DEFAULT '{}')
+RETURNS void
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'evaudit_create_topic';
+COMMENT ON FUNCTION evaudit.create_topic(text, jsonb, jsonb) IS
+	'take events of a new topic: what they must be, by a JSON Schema, and what becomes of them';
+
+CREATE FUNCTION evaudit.alter_topic(name text, schema jsonb DEFAULT NULL,
+									options jsonb DEFAULT NULL)
+RETURNS void
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'evaudit_alter_topic';
+COMMENT ON FUNCTION evaudit.alter_topic(text, jsonb, jsonb) IS
+	'give a topic another schema, ''null'' for none, or set options of it, others stay; null takes one back to its default';
+
+CREATE FUNCTION evaudit.drop_topic(name text)
+RETURNS void
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'evaudit_drop_topic';
+COMMENT ON FUNCTION evaudit.drop_topic(text) IS
+	'take no more events of a topic, which no source may read into; its kept events stay';
+
+CREATE FUNCTION evaudit.import_topics(topics jsonb,
+									  topic_keys jsonb DEFAULT NULL)
+RETURNS integer
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'evaudit_import_topics';
+COMMENT ON FUNCTION evaudit.import_topics(jsonb, jsonb) IS
+	'create or alter many topics: {"name": {"schema": ..., "options": ...}} or {"name": schema}, and {"name": field} for the keys of their events';
+
+CREATE FUNCTION evaudit.validate(topic text, payload jsonb,
+								 OUT instance_location text,
+								 OUT keyword_location text, OUT error text)
+RETURNS SETOF record
+LANGUAGE c VOLATILE ROWS 10 AS 'MODULE_PATHNAME', 'evaudit_validate';
+COMMENT ON FUNCTION evaudit.validate(text, jsonb) IS
+	'what a payload breaks of its topic''s schema; no rows: nothing';
 
 CREATE FUNCTION evaudit.publish(topic text, payload jsonb,
 								event_id text DEFAULT NULL)

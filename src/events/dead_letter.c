@@ -14,13 +14,11 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
-#include "utils/jsonb.h"
-#include "utils/numeric.h"
 #include "utils/timestamp.h"
 
 #include "events/dead_letter.h"
+#include "events/event_json.h"
 #include "platform/spi.h"
 
 /* Bytes as a bytea, or as NULL. */
@@ -38,101 +36,12 @@ bytes_datum(const char *bytes, size_t len, char *isnull)
 	return PointerGetDatum(result);
 }
 
-/* Bytes as a JSON string; those that are no text in hexadecimal. */
-static void
-set_string(JsonbValue *v, const char *bytes, size_t len)
-{
-	if (!pg_verifymbstr(bytes, (int) len, true))
-	{
-		char	   *hex = palloc(2 + 2 * len);
-
-		memcpy(hex, "\\x", 2);
-		(void) hex_encode(bytes, len, hex + 2);
-		bytes = hex;
-		len = 2 + 2 * len;
-	}
-	v->type = jbvString;
-	v->val.string.val = (char *) bytes;
-	v->val.string.len = (int) len;
-}
-
-/* Add a member to an object under construction. */
-static void
-push_member(JsonbParseState **state, const char *name, JsonbValue *v)
-{
-	JsonbValue	key;
-
-	set_string(&key, name, strlen(name));
-	(void) pushJsonbValue(state, WJB_KEY, &key);
-	(void) pushJsonbValue(state, WJB_VALUE, v);
-}
-
-/* Add a member that is a number. */
-static void
-push_number(JsonbParseState **state, const char *name, int64 number)
-{
-	JsonbValue	v = {.type = jbvNumeric};
-
-	v.val.numeric = int64_to_numeric(number);
-	push_member(state, name, &v);
-}
-
-/* Headers as an object; of those with one name the last stays. */
+/* A document, or NULL. */
 static Datum
-headers_datum(const EvauditEvent *event, char *isnull)
+jsonb_datum(Jsonb *document, char *isnull)
 {
-	JsonbParseState *state = NULL;
-
-	*isnull = event->nheaders == 0 ? 'n' : ' ';
-	if (event->nheaders == 0)
-		return (Datum) 0;
-	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	for (int i = 0; i < event->nheaders; i++)
-	{
-		const EvauditHeader *header = &event->headers[i];
-		JsonbValue	v = {.type = jbvNull};
-
-		if (header->value != NULL)
-			set_string(&v, header->value, header->value_len);
-		push_member(&state, header->name, &v);
-	}
-	return JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state,
-														   WJB_END_OBJECT,
-														   NULL)));
-}
-
-/* Add a member that is a string. */
-static void
-push_string(JsonbParseState **state, const char *name, const char *string)
-{
-	JsonbValue	v;
-
-	set_string(&v, string, strlen(string));
-	push_member(state, name, &v);
-}
-
-/* Where the event came from. */
-static Datum
-position_datum(const EvauditEvent *event)
-{
-	JsonbParseState *state = NULL;
-
-	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	if (event->message_id != NULL)
-	{
-		push_string(&state, "queue", event->stream);
-		push_string(&state, "message_id", event->message_id);
-		push_number(&state, "receive_count", event->receive_count);
-	}
-	else
-	{
-		push_string(&state, "topic", event->stream);
-		push_number(&state, "partition", event->partition);
-		push_number(&state, "offset", event->offset);
-	}
-	return JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state,
-														   WJB_END_OBJECT,
-														   NULL)));
+	*isnull = document == NULL ? 'n' : ' ';
+	return PointerGetDatum(document);
 }
 
 /* Write one dead letter; returns how many that was: 0 for a repeat. */
@@ -156,9 +65,9 @@ add_dead_letter(const char *owner, const char *source, const char *topic,
 	values[0] = CStringGetTextDatum(owner);
 	values[1] = CStringGetTextDatum(source);
 	values[2] = CStringGetTextDatum(topic);
-	values[3] = position_datum(event);
+	values[3] = jsonb_datum(evaudit_event_position(event), &nulls[3]);
 	values[4] = bytes_datum(event->key, event->key_len, &nulls[4]);
-	values[5] = headers_datum(event, &nulls[5]);
+	values[5] = jsonb_datum(evaudit_event_headers(event), &nulls[5]);
 	values[6] = bytes_datum(event->payload, event->payload_len, &nulls[6]);
 	values[7] = TimestampTzGetDatum(event->record_time);
 	nulls[7] = event->record_time == 0 ? 'n' : ' ';

@@ -17,6 +17,7 @@
 #define EVAUDIT_EVENT_H
 
 #include "datatype/timestamp.h"
+#include "utils/jsonb.h"
 
 /*
  * Why an event could not be used: the values of dead_letters.reason.  The
@@ -71,8 +72,11 @@ typedef struct EvauditEvent
 	EvauditHeader *headers;
 	int			nheaders;
 	TimestampTz record_time;	/* the transport's time; 0 if it has none */
+	const char *given_id;		/* id that its publisher gave; NULL: none */
+	const char *subject;		/* who published it; NULL: a source */
 
-	/* where it came from; stream is NULL for evaudit.publish() */
+	/* where it came from; both NULL for an event that was published */
+	const char *source;			/* name of the source */
 	const char *stream;			/* Kafka topic, or queue */
 	int32		partition;		/* of a Kafka topic */
 	int64		offset;
@@ -81,10 +85,17 @@ typedef struct EvauditEvent
 	const char *transport_id;	/* the event's id where its payload names
 								 * none; NULL: the transport has none */
 
-	/* as decoded, by evaudit_mapping_decode() */
+	/*
+	 * As decoded, by ingest.  Only topics with a schema, that keep events or
+	 * hand them to a function make the document of a payload; publishers give
+	 * it beforehand.
+	 */
+	Jsonb	   *document;
 	text	   *fields[EVAUDIT_NFIELDS];
-	text	   *event_id;		/* NULL: the payload names none */
+	text	   *event_id;		/* NULL: none, where nobody asks for it */
+	text	   *payload_key;	/* what the topic's option "key" names */
 	TimestampTz event_time;
+	bool		repeated;		/* was kept before, with the same payload */
 
 	/* the rejection */
 	EvauditReason reason;

@@ -3,101 +3,225 @@
  * ingest.c
  *	  From received events to their effect, in one transaction.
  *
- * Whatever door an event came in by, it is decoded, checked and merged here.
- * A batch is merged as a whole; if the database refuses it for the sake of
- * its data, halves of it are tried in subtransactions until the events that
- * are to blame stand alone.  All other errors, such as a full disk, a lock
- * timeout or a missing grant, say nothing about an event: they are raised,
- * and the batch is tried again later.
+ * Whatever door an event came in by, it goes the same way:
+ *
+ *		bytes checked, JSON		payload.c, json_walk.c
+ *		document				document.c, if the topic needs it
+ *		schema					topic_schema.c
+ *		values					mapping.c
+ *		effect of a batch:
+ *			kept				event_log.c, which finds repeated ones
+ *			projected			merge.c or projection.c
+ *
+ * A batch has its effect as a whole; if the database refuses it for the sake
+ * of its data, halves of it are tried in subtransactions until the events
+ * that are to blame stand alone.  All other errors are raised, and the batch
+ * is tried again later.
+ *
+ * An event that was kept before is not handed to a function again.  It is
+ * merged into user_services again, where that changes nothing.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "commands/trigger.h"
 #include "nodes/parsenodes.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/timestamp.h"
+#include "utils/uuid.h"
 
+#include "events/attempt.h"
+#include "events/document.h"
+#include "events/event_log.h"
 #include "events/ingest.h"
 #include "events/merge.h"
+#include "events/projection.h"
+#include "events/topic_schema.h"
 
-/* SQLSTATE class P0: raised by PL/pgSQL, such as RAISE EXCEPTION. */
-#define ERRCODE_CLASS_PLPGSQL	MAKE_SQLSTATE('P','0','0','0','0')
+/* Events of a topic on their way to their effect. */
+typedef struct Effect
+{
+	const EvauditTopic *topic;
+	EvauditEvent **events;
+	int			n;
+	TimestampTz now;			/* when the batch was received */
+	uint64		written;		/* see EvauditIngested.merged */
+} Effect;
 
 /*
- * Whether an error is about the data that was written: a value that cannot
- * be (22), a constraint (23), a check option (44), or a trigger that raised
- * an exception of its own (P0).
+ * Make the document of an event if its topic needs it, and check it by the
+ * topic's schema.  False if the event is now rejected.
  */
 static bool
-blames_data(int sqlstate)
+inspect_payload(const void *arg, EvauditEvent *event,
+				const EvauditPayload *payload)
 {
-	switch (ERRCODE_TO_CATEGORY(sqlstate))
-	{
-		case ERRCODE_DATA_EXCEPTION:
-		case ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION:
-		case ERRCODE_WITH_CHECK_OPTION_VIOLATION:
-		case ERRCODE_CLASS_PLPGSQL:
-			return true;
-		default:
-			return false;
-	}
+	const EvauditTopic *topic = arg;
+
+	if (event->document == NULL && !evaudit_document_read(event, payload))
+		return false;
+	return topic->schema == NULL || evaudit_topic_schema_check(topic, event);
 }
 
 /*
- * Merge events in a subtransaction.  NULL if that worked; else the error, if
- * it is about the data.
+ * Give an event its id: the one that its publisher gave, else the one in its
+ * payload, else the one of its message, of its place in Kafka, or a new one.
  */
-static ErrorData *
-try_merge(EvauditEvent **events, int n, uint64 *written)
+static void
+give_id(EvauditEvent *event)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	ErrorData  *volatile error = NULL;
+	Datum		id;
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
+	if (event->given_id != NULL)
+		event->event_id = cstring_to_text(event->given_id);
+	else if (event->event_id != NULL)
+		return;
+	else if (event->transport_id != NULL || event->message_id != NULL)
+		event->event_id = cstring_to_text(event->transport_id != NULL ?
+										  event->transport_id :
+										  event->message_id);
+	else if (event->stream != NULL)
+		event->event_id = cstring_to_text(psprintf("%s-%d-" INT64_FORMAT,
+												   event->stream,
+												   event->partition,
+												   event->offset));
+	else
 	{
-		*written = evaudit_merge(events, n);
-		ReleaseCurrentSubTransaction();
+		id = OidFunctionCall0(F_GEN_RANDOM_UUID);
+		event->event_id = cstring_to_text(DatumGetCString(DirectFunctionCall1(uuid_out,
+																			  id)));
 	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-
-	if (error != NULL && !blames_data(error->sqlerrcode))
-		ReThrowError(error);
-	return error;
 }
 
-/* Merge events; reject those that the database refuses.  Returns the rows. */
-static uint64
-merge_all_that_can(EvauditEvent **events, int n)
+/* Check an id that a publisher gave; false if the event is now rejected. */
+static bool
+check_given_id(EvauditEvent *event)
 {
-	uint64		written = 0;
+	size_t		len;
+
+	if (event->given_id == NULL)
+		return true;
+	len = strlen(event->given_id);
+	if (len == 0)
+		evaudit_event_reject(event, EVAUDIT_EMPTY_FIELD,
+							 "the event's id is empty");
+	else if (len > EVAUDIT_MAX_ID_BYTES)
+		evaudit_event_reject(event, EVAUDIT_TOO_LONG,
+							 "the event's id has %zu bytes, the limit is %d",
+							 len, EVAUDIT_MAX_ID_BYTES);
+	return event->reason == EVAUDIT_ACCEPTED;
+}
+
+/* Decode events that carry no rejection yet; returns those that are good. */
+static int
+decode_events(const EvauditTopic *topic, EvauditEvent *events, int n,
+			  TimestampTz now, EvauditEvent **good)
+{
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext,
+												  "evaudit decode",
+												  ALLOCSET_DEFAULT_SIZES);
+	EvauditInspect inspect = topic->documents ? inspect_payload : NULL;
+	int			ngood = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		EvauditEvent *event = &events[i];
+
+		event->repeated = false;
+		if (event->reason == EVAUDIT_ACCEPTED && check_given_id(event))
+			evaudit_mapping_decode(topic->mapping, event, now, scratch,
+								   inspect, topic);
+		if (event->reason != EVAUDIT_ACCEPTED)
+			continue;
+		if (topic->documents || event->given_id != NULL)
+			give_id(event);
+		good[ngood++] = event;
+	}
+	MemoryContextDelete(scratch);
+	return ngood;
+}
+
+/* Those events that are to be projected, the rejected ones left out. */
+static int
+choose_live(const Effect *effect, EvauditEvent **live)
+{
+	bool		once = effect->topic->projection == EVAUDIT_PROJECT_FUNCTION;
+	int			nlive = 0;
+
+	for (int i = 0; i < effect->n; i++)
+	{
+		EvauditEvent *event = effect->events[i];
+
+		if (event->reason == EVAUDIT_ACCEPTED && !(once && event->repeated))
+			live[nlive++] = event;
+	}
+	return nlive;
+}
+
+/* Keep and project events; whatever the database raises goes on its way. */
+static void
+take_effect(void *arg)
+{
+	Effect	   *effect = arg;
+	const EvauditTopic *topic = effect->topic;
+	EvauditEvent **live;
+	int			nlive;
+
+	effect->written = 0;
+	if (topic->keep)
+		effect->written = evaudit_event_log_add(topic, effect->events,
+												effect->n, effect->now);
+	if (topic->projection == EVAUDIT_PROJECT_NONE)
+		return;
+
+	live = palloc(effect->n * sizeof(EvauditEvent *));
+	nlive = choose_live(effect, live);
+	if (topic->projection == EVAUDIT_PROJECT_USER_SERVICES)
+		effect->written = evaudit_merge(live, nlive);
+	else
+	{
+		evaudit_project(topic, live, nlive);
+		effect->written = nlive;
+	}
+	pfree(live);
+}
+
+/* Undo what a failed attempt has said of events. */
+static void
+forget_attempt(EvauditEvent **events, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		events[i]->reason = EVAUDIT_ACCEPTED;
+		events[i]->error = NULL;
+		events[i]->repeated = false;
+	}
+}
+
+/* Let events take effect; reject those that the database refuses. */
+static uint64
+let_all_that_can(const Effect *whole, EvauditEvent **events, int n)
+{
+	Effect		effect = *whole;
 	ErrorData  *error;
+	uint64		written;
 
 	if (n == 0)
 		return 0;
-	error = try_merge(events, n, &written);
+	effect.events = events;
+	effect.n = n;
+	error = evaudit_attempt(take_effect, &effect);
 	if (error == NULL)
-		return written;
+		return effect.written;
+	forget_attempt(events, n);
 	if (n > 1)
 	{
 		FreeErrorData(error);
-		written = merge_all_that_can(events, n / 2);
-		return written + merge_all_that_can(events + n / 2, n - n / 2);
+		written = let_all_that_can(whole, events, n / 2);
+		return written + let_all_that_can(whole, events + n / 2, n - n / 2);
 	}
 
 	evaudit_event_reject(events[0], EVAUDIT_DATABASE_ERROR, "%s",
@@ -120,28 +244,6 @@ evaudit_constraints_immediate(void)
 	AfterTriggerSetState(all);
 }
 
-/* Decode events that carry no rejection yet; returns those that are good. */
-static int
-decode_events(const EvauditTopic *topic, EvauditEvent *events, int n,
-			  EvauditEvent **good)
-{
-	TimestampTz now = GetCurrentTimestamp();
-	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext,
-												  "evaudit decode",
-												  ALLOCSET_DEFAULT_SIZES);
-	int			ngood = 0;
-
-	for (int i = 0; i < n; i++)
-	{
-		if (events[i].reason == EVAUDIT_ACCEPTED)
-			evaudit_mapping_decode(topic->mapping, &events[i], now, scratch);
-		if (events[i].reason == EVAUDIT_ACCEPTED)
-			good[ngood++] = &events[i];
-	}
-	MemoryContextDelete(scratch);
-	return ngood;
-}
-
 /*
  * Give events their effect, within a transaction; what is allocated lives in
  * the current memory context.  Events that could not be used carry a
@@ -151,10 +253,11 @@ void
 evaudit_ingest(const EvauditTopic *topic, EvauditEvent *events, int n,
 			   EvauditIngested *result)
 {
+	Effect		effect = {.topic = topic,.now = GetCurrentTimestamp()};
 	EvauditEvent **good = palloc(n * sizeof(EvauditEvent *));
-	int			ngood = decode_events(topic, events, n, good);
+	int			ngood = decode_events(topic, events, n, effect.now, good);
 
-	result->merged = merge_all_that_can(good, ngood);
+	result->merged = let_all_that_can(&effect, good, ngood);
 	result->rejected = 0;
 	for (int i = 0; i < n; i++)
 		result->rejected += events[i].reason != EVAUDIT_ACCEPTED;
@@ -168,7 +271,11 @@ void
 evaudit_ingest_one(const EvauditTopic *topic, EvauditEvent *event)
 {
 	EvauditEvent *good;
+	Effect		effect = {.topic = topic,.events = &good,.n = 1,
+	.now = GetCurrentTimestamp()};
 
-	if (decode_events(topic, event, 1, &good) > 0)
-		(void) evaudit_merge(&good, 1);
+	if (decode_events(topic, event, 1, effect.now, &good) > 0)
+		take_effect(&effect);
+	if (event->reason == EVAUDIT_ACCEPTED && event->event_id == NULL)
+		give_id(event);
 }

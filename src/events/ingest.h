@@ -13,7 +13,7 @@
 /* What became of some events. */
 typedef struct EvauditIngested
 {
-	uint64		merged;			/* rows written */
+	uint64		merged;			/* rows written, events for a function */
 	uint64		rejected;		/* events that carry a rejection now */
 } EvauditIngested;
 

@@ -5,8 +5,8 @@
  *
  * Every fault of the event is a rejection, never an ERROR.  The order of the
  * checks is part of the contract, as it decides the reason that a dead
- * letter shows: the bytes, the JSON, the fields in the order of their
- * columns, the event's id, its time.
+ * letter shows: the bytes, the JSON, the topic's schema, the fields in the
+ * order of their columns, the event's id, its time.
  *
  * The values are copied into the caller's memory context, all in one chunk;
  * everything else is garbage in the scratch context until the next event.
@@ -250,25 +250,37 @@ check_time(const EvauditMapping *mapping, EvauditEvent *event,
 	return true;
 }
 
+/*
+ * The key is a string or a number; anything else is none.  It is not checked
+ * as an id is, since nothing is looked up by it.
+ */
+static void
+check_key(FoundValue *value)
+{
+	if (value->type != JSON_TOKEN_STRING && value->type != JSON_TOKEN_NUMBER)
+		value->type = JSON_TOKEN_INVALID;
+}
+
 /* Copy the values found into one chunk of the current context, as texts. */
 static void
 store_values(EvauditEvent *event, const FoundValue *found)
 {
-	text	  **targets[SLOT_EVENT_ID + 1];
+	text	  **targets[SLOT_KEY + 1];
 	Size		size = 0;
 	char	   *p;
 
 	for (int field = 0; field < EVAUDIT_NFIELDS; field++)
 		targets[field] = &event->fields[field];
 	targets[SLOT_EVENT_ID] = &event->event_id;
+	targets[SLOT_KEY] = &event->payload_key;
 
-	for (int slot = 0; slot <= SLOT_EVENT_ID; slot++)
+	for (int slot = 0; slot <= SLOT_KEY; slot++)
 		if (found[slot].type != JSON_TOKEN_INVALID)
 			size += INTALIGN(VARHDRSZ + found[slot].len);
 	if (size == 0)
 		return;
 	p = palloc(size);
-	for (int slot = 0; slot <= SLOT_EVENT_ID; slot++)
+	for (int slot = 0; slot <= SLOT_KEY; slot++)
 	{
 		const FoundValue *value = &found[slot];
 
@@ -282,18 +294,21 @@ store_values(EvauditEvent *event, const FoundValue *found)
 }
 
 /*
- * Decode an event's payload into its fields, id and time, or reject it.
+ * Decode an event's payload into its fields, id, key and time, or reject it;
+ * "inspect", unless NULL, has a say when the payload is known to be JSON.
  * Resets the scratch context.
  */
 void
 evaudit_mapping_decode(const EvauditMapping *mapping, EvauditEvent *event,
-					   TimestampTz now, MemoryContext scratch)
+					   TimestampTz now, MemoryContext scratch,
+					   EvauditInspect inspect, const void *arg)
 {
 	EvauditPayload payload;
 	FoundValue	found[NSLOTS];
 
 	memset(event->fields, 0, sizeof(event->fields));
 	event->event_id = NULL;
+	event->payload_key = NULL;
 	event->event_time = 0;
 	event->reason = EVAUDIT_ACCEPTED;
 	event->error = NULL;
@@ -302,7 +317,8 @@ evaudit_mapping_decode(const EvauditMapping *mapping, EvauditEvent *event,
 
 	if (!evaudit_payload_prepare(event, mapping->max_payload_bytes, &payload,
 								 scratch) ||
-		!evaudit_json_walk(mapping, &payload, event, scratch, found))
+		!evaudit_json_walk(mapping, &payload, event, scratch, found) ||
+		(inspect != NULL && !inspect(arg, event, &payload)))
 		return;
 	for (int field = 0; field < EVAUDIT_NFIELDS; field++)
 		if (mapping->pointers[field] != NULL &&
@@ -313,5 +329,6 @@ evaudit_mapping_decode(const EvauditMapping *mapping, EvauditEvent *event,
 						&found[SLOT_EVENT_ID], scratch) ||
 		!check_time(mapping, event, &found[SLOT_TIMESTAMP], now))
 		return;
+	check_key(&found[SLOT_KEY]);
 	store_values(event, found);
 }

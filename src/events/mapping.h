@@ -8,7 +8,7 @@
 #ifndef EVAUDIT_MAPPING_H
 #define EVAUDIT_MAPPING_H
 
-#include "events/event.h"
+#include "events/payload.h"
 #include "utils/jsonb.h"
 
 /* How deep a payload may nest, counting its outermost object as 1. */
@@ -20,10 +20,21 @@
 /* A topic's options, compiled: opaque outside mapping.c. */
 typedef struct EvauditMapping EvauditMapping;
 
+/*
+ * Looks at an event whose payload is known to be a JSON object, before any
+ * value of it; false if the event is now rejected.
+ */
+typedef bool (*EvauditInspect) (const void *arg, EvauditEvent *event,
+								const EvauditPayload *payload);
+
 extern EvauditMapping *evaudit_mapping_compile(Jsonb *options);
+extern bool evaudit_mapping_has_field(const EvauditMapping *mapping,
+									  EvauditField field);
+extern int	evaudit_mapping_max_payload(const EvauditMapping *mapping);
 extern void evaudit_mapping_decode(const EvauditMapping *mapping,
 								   EvauditEvent *event,
 								   TimestampTz now,
-								   MemoryContext scratch);
+								   MemoryContext scratch,
+								   EvauditInspect inspect, const void *arg);
 
 #endif							/* EVAUDIT_MAPPING_H */

@@ -14,13 +14,13 @@
 #define EVAUDIT_MAPPING_COMPILED_H
 
 #include "events/mapping.h"
-#include "events/payload.h"
 #include "platform/compat.h"
 
 /* What is looked for in a payload: the fields, and then these. */
 #define SLOT_EVENT_ID		EVAUDIT_NFIELDS
-#define SLOT_TIMESTAMP		(EVAUDIT_NFIELDS + 1)
-#define NSLOTS				(EVAUDIT_NFIELDS + 2)
+#define SLOT_KEY			(EVAUDIT_NFIELDS + 1)
+#define SLOT_TIMESTAMP		(EVAUDIT_NFIELDS + 2)
+#define NSLOTS				(EVAUDIT_NFIELDS + 3)
 
 /* One name, or array index, of the pointers of a mapping. */
 typedef struct PathNode

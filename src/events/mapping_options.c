@@ -4,8 +4,8 @@
  *	  From the options of a topic to a compiled mapping.
  *
  * Options come from a user, so every fault is an ERROR that names the
- * option.  What a topic does with its events ("project", "keep") is known
- * here by name only: it is the topic's to read.
+ * option.  What a topic does with its events ("project", "keep") and how it
+ * takes its schema is known here by name only: topic_options.c reads it.
  *
  *-------------------------------------------------------------------------
  */
@@ -273,24 +273,22 @@ set_max_payload_bytes(EvauditMapping *mapping, const char *option,
 									MAX_MAX_PAYLOAD_BYTES));
 }
 
-/* The option "key": the topic's, but a pointer all the same. */
+/* The option "key". */
 static void
-check_key(EvauditMapping *mapping, const char *option,
-		  const JsonbValue *value)
+set_key(EvauditMapping *mapping, const char *option, const JsonbValue *value)
 {
-	EvauditMapping unused = {0};
-
-	add_pointer(&unused, 0, option, value);
+	add_pointer(mapping, SLOT_KEY, option, value);
 }
 
 static const OptionDef option_defs[] = {
-	{"key", check_key},
+	{"key", set_key},
 	{"event_id", set_event_id},
 	{"timestamp", set_timestamp},
 	{"timestamp_format", set_timestamp_format},
 	{"fields", set_fields},
 	{"project", NULL},
 	{"keep", NULL},
+	{"assert_format", NULL},
 	{"max_future", set_max_future},
 	{"max_payload_bytes", set_max_payload_bytes},
 };
@@ -339,4 +337,18 @@ evaudit_mapping_compile(Jsonb *options)
 			option->set(mapping, option->name, &item);
 	}
 	return mapping;
+}
+
+/* Whether a mapping has a pointer for a column. */
+bool
+evaudit_mapping_has_field(const EvauditMapping *mapping, EvauditField field)
+{
+	return mapping->pointers[field] != NULL;
+}
+
+/* Most bytes of a payload. */
+int
+evaudit_mapping_max_payload(const EvauditMapping *mapping)
+{
+	return mapping->max_payload_bytes;
 }

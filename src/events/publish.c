@@ -13,12 +13,12 @@
 
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/jsonb.h"
-#include "utils/uuid.h"
 
 #include "events/ingest.h"
+#include "events/publish.h"
 
 PG_FUNCTION_INFO_V1(evaudit_publish);
 
@@ -42,45 +42,56 @@ set_payload(EvauditEvent *event, Jsonb *payload)
 
 	event->payload = pg_server_to_any(text, (int) strlen(text), PG_UTF8);
 	event->payload_len = strlen(event->payload);
+	event->document = payload;
 }
 
-/* The id of an event that came without one. */
-static text *
-new_event_id(void)
+/* Put one event through its topic: see publish.h. */
+bool
+evaudit_publish_event(const EvauditTopic *topic, Jsonb *payload,
+					  const char *event_id, const char *subject,
+					  EvauditEvent *event)
 {
-	Datum		id = OidFunctionCall0(F_GEN_RANDOM_UUID);
+	memset(event, 0, sizeof(EvauditEvent));
+	event->given_id = event_id;
+	event->subject = subject;
+	set_payload(event, payload);
+	evaudit_ingest_one(topic, event);
+	return event->reason == EVAUDIT_ACCEPTED;
+}
 
-	return cstring_to_text(DatumGetCString(DirectFunctionCall1(uuid_out, id)));
+/* Raise the rejection of an event. */
+static void
+raise_rejection(const EvauditTopic *topic, const EvauditEvent *event)
+{
+	ereport(ERROR,
+			(errcode(event->reason == EVAUDIT_CONFLICT ?
+					 ERRCODE_UNIQUE_VIOLATION :
+					 ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("topic \"%s\" does not take this event: %s",
+					topic->name, event->error),
+			 errdetail("The reason is %s.",
+					   evaudit_reason_name(event->reason))));
 }
 
 /*
  * publish(topic text, payload jsonb, event_id text) returns text: the event's
  * id, be it given, in the payload, or made here.  Errors: 42704 for an unknown
- * topic, 22023 for an event that the topic does not take, and whatever the
- * tables raise.
+ * topic, 23505 for an id that was kept with another payload, 22023 for an
+ * event that the topic does not take, and whatever the tables raise.
  */
 Datum
 evaudit_publish(PG_FUNCTION_ARGS)
 {
-	EvauditEvent event = {0};
-	EvauditTopic *topic;
+	EvauditEvent event;
+	const EvauditTopic *topic;
 
 	require_argument(fcinfo, 0, "topic");
 	require_argument(fcinfo, 1, "payload");
 	topic = evaudit_topic_load(text_to_cstring(PG_GETARG_TEXT_PP(0)), false);
-	set_payload(&event, PG_GETARG_JSONB_P(1));
-	evaudit_ingest_one(topic, &event);
-	if (event.reason != EVAUDIT_ACCEPTED)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("topic \"%s\" does not take this event: %s",
-						topic->name, event.error),
-				 errdetail("The reason is %s.",
-						   evaudit_reason_name(event.reason))));
-
-	if (!PG_ARGISNULL(2))
-		PG_RETURN_DATUM(PG_GETARG_DATUM(2));
-	if (event.event_id != NULL)
-		PG_RETURN_TEXT_P(event.event_id);
-	PG_RETURN_TEXT_P(new_event_id());
+	if (!evaudit_publish_event(topic, PG_GETARG_JSONB_P(1),
+							   PG_ARGISNULL(2) ? NULL :
+							   text_to_cstring(PG_GETARG_TEXT_PP(2)),
+							   GetUserNameFromId(GetUserId(), false), &event))
+		raise_rejection(topic, &event);
+	PG_RETURN_TEXT_P(event.event_id);
 }

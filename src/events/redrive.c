@@ -19,6 +19,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "events/event_json.h"
 #include "events/ingest.h"
 #include "platform/spi.h"
 
@@ -90,6 +91,26 @@ read_bytes(int row, int column, size_t *len)
 	return VARDATA(bytes);
 }
 
+/* Make an event of a row of load_letters(), as it was received. */
+static void
+read_event(int row, EvauditEvent *event)
+{
+	bool		isnull;
+	Datum		value;
+
+	event->key = read_bytes(row, 2, &event->key_len);
+	event->payload = read_bytes(row, 3, &event->payload_len);
+	value = evaudit_spi_datum(row, 4, &isnull);
+	event->record_time = isnull ? 0 : DatumGetTimestampTz(value);
+	event->source = evaudit_spi_text(row, 5);
+	value = evaudit_spi_datum(row, 6, &isnull);
+	if (!isnull)
+		evaudit_event_set_position(event, DatumGetJsonbP(value));
+	value = evaudit_spi_datum(row, 7, &isnull);
+	if (!isnull)
+		evaudit_event_set_headers(event, DatumGetJsonbP(value));
+}
+
 /*
  * Load and lock dead letters, up to the first of another topic.  Returns how
  * many of the ids are done with then: those that somebody else put through
@@ -99,7 +120,8 @@ static int
 load_letters(const int64 *ids, int n, Letters *letters)
 {
 	static EvauditStatement load = {
-		"SELECT id, topic, key, payload, record_time"
+		"SELECT id, topic, key, payload, record_time, source,"
+		" source_position, headers"
 		" FROM evaudit.dead_letter"
 		" WHERE id = ANY ($1) AND redriven_at IS NULL"
 		" ORDER BY id FOR UPDATE",
@@ -122,7 +144,6 @@ load_letters(const int64 *ids, int n, Letters *letters)
 		EvauditEvent *event = &letters->events[i];
 		char	   *topic = evaudit_spi_text(i, 1);
 		bool		isnull;
-		Datum		time;
 
 		letters->ids[i] = DatumGetInt64(evaudit_spi_datum(i, 0, &isnull));
 		if (i > 0 && strcmp(topic, letters->topic) != 0)
@@ -132,10 +153,7 @@ load_letters(const int64 *ids, int n, Letters *letters)
 			break;
 		}
 		letters->topic = topic;
-		event->key = read_bytes(i, 2, &event->key_len);
-		event->payload = read_bytes(i, 3, &event->payload_len);
-		time = evaudit_spi_datum(i, 4, &isnull);
-		event->record_time = isnull ? 0 : DatumGetTimestampTz(time);
+		read_event(i, event);
 		letters->n++;
 	}
 	evaudit_spi_end(&spi);

@@ -1,7 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * topic.c
- *	  Topics: evaudit.topics.
+ *	  Topics: evaudit.topics, as a backend keeps them.
+ *
+ * A topic is read and compiled once, and kept until the tables say that some
+ * topic changed (platform/watch.c).  Each has a memory context of its own.
+ * One that is out of date may be in use further up the stack, by a publish()
+ * whose projection changed it: its context ends with the transaction.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,22 +14,62 @@
 
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
 
-#include "events/topic.h"
+#include "events/topic_define.h"
+#include "events/topic_schema.h"
 #include "platform/spi.h"
 #include "platform/trigger.h"
+#include "platform/watch.h"
 
 PG_FUNCTION_INFO_V1(evaudit_restore_topic);
 
-/*
- * Load a topic into the current memory context, within a transaction.  If
- * there is none: NULL, or an ERROR.
- */
-EvauditTopic *
-evaudit_topic_load(const char *name, bool missing_ok)
+/* A topic that is kept. */
+typedef struct KeptTopic
 {
-	static EvauditStatement load = {
-		"SELECT options FROM evaudit.topics WHERE name = $1", 1, {TEXTOID}
+	char		name[EVAUDIT_MAX_TOPIC_BYTES + 1];	/* the key */
+	EvauditTopic *topic;
+	MemoryContext context;		/* the topic's */
+} KeptTopic;
+
+static HTAB *kept = NULL;
+
+/* Forget a topic, not before the end of the transaction. */
+static void
+retire(KeptTopic *entry)
+{
+	MemoryContextSetParent(entry->context, TopTransactionContext);
+	(void) hash_search(kept, entry->name, HASH_REMOVE, NULL);
+}
+
+/* Forget all topics if the tables may have changed. */
+static void
+retire_if_changed(void)
+{
+	static EvauditWatch topics = {.table = "topics"};
+	static EvauditWatch schemas = {.table = "topic_schemas"};
+	bool		topics_changed = evaudit_watch_changed(&topics);
+	bool		schemas_changed = evaudit_watch_changed(&schemas);
+	HASH_SEQ_STATUS scan;
+	KeptTopic  *entry;
+
+	if (!topics_changed && !schemas_changed)
+		return;
+	hash_seq_init(&scan, kept);
+	while ((entry = hash_seq_search(&scan)) != NULL)
+		retire(entry);
+}
+
+/* Read a topic into the current memory context; NULL if there is none. */
+static EvauditTopic *
+read_topic(const char *name)
+{
+	static EvauditStatement read = {
+		"SELECT t.options, s.schema, s.version FROM evaudit.topics t"
+		" LEFT JOIN evaudit.topic_schemas s"
+		"  ON s.topic = t.name AND s.version = t.schema_version"
+		" WHERE t.name = $1", 1, {TEXTOID}
 	};
 	MemoryContext context = CurrentMemoryContext;
 	Datum		value = CStringGetTextDatum(name);
@@ -32,43 +77,112 @@ evaudit_topic_load(const char *name, bool missing_ok)
 	EvauditSpi	spi;
 
 	evaudit_spi_begin(&spi);
-	if (evaudit_spi_execute(&load, &value, NULL) > 0)
+	if (evaudit_spi_read_latest(&read, &value, NULL) > 0)
 	{
 		bool		isnull;
-		Datum		options = evaudit_spi_datum(0, 0, &isnull);
+		Jsonb	   *options = DatumGetJsonbP(evaudit_spi_datum(0, 0, &isnull));
+		Datum		schema = evaudit_spi_datum(0, 1, &isnull);
+		int			version = 0;
 
+		if (!isnull)
+			version = DatumGetInt32(evaudit_spi_datum(0, 2, &isnull));
 		MemoryContextSwitchTo(context);
-		topic = palloc0(sizeof(EvauditTopic));
-		topic->name = pstrdup(name);
-		topic->mapping = evaudit_mapping_compile(DatumGetJsonbP(options));
+		topic = evaudit_topic_define(name, options,
+									 isnull ? NULL : DatumGetJsonbP(schema),
+									 version);
 	}
 	evaudit_spi_end(&spi);
+	return topic;
+}
 
-	if (topic == NULL && !missing_ok)
+/* Read a topic and keep it; NULL if there is none. */
+static KeptTopic *
+keep_topic(const char *name)
+{
+	MemoryContext context = AllocSetContextCreate(TopTransactionContext,
+												  "evaudit topic",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext previous = MemoryContextSwitchTo(context);
+	EvauditTopic *topic = read_topic(name);
+	KeptTopic  *entry;
+
+	MemoryContextSwitchTo(previous);
+	if (topic == NULL)
+	{
+		MemoryContextDelete(context);
+		return NULL;
+	}
+	entry = hash_search(kept, name, HASH_ENTER, NULL);
+	entry->topic = topic;
+	entry->context = context;
+	MemoryContextSetParent(context, CacheMemoryContext);
+	return entry;
+}
+
+/* Make the table of topics that are kept. */
+static void
+make_table(void)
+{
+	HASHCTL		info = {
+		.keysize = EVAUDIT_MAX_TOPIC_BYTES + 1,
+		.entrysize = sizeof(KeptTopic),
+		.hcxt = CacheMemoryContext,
+	};
+
+	if (CacheMemoryContext == NULL)
+		elog(ERROR, "topics cannot be kept yet");
+	kept = hash_create("evaudit topics", 16, &info,
+					   HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+}
+
+/*
+ * Load a topic, within a transaction.  If there is none: NULL, or an ERROR.
+ */
+const EvauditTopic *
+evaudit_topic_load(const char *name, bool missing_ok)
+{
+	KeptTopic  *entry = NULL;
+
+	if (kept == NULL)
+		make_table();
+	retire_if_changed();
+	if (strlen(name) <= EVAUDIT_MAX_TOPIC_BYTES)
+	{
+		entry = hash_search(kept, name, HASH_FIND, NULL);
+		if (entry != NULL && !evaudit_topic_schema_is_current(entry->topic))
+		{
+			retire(entry);
+			entry = NULL;
+		}
+		if (entry == NULL)
+			entry = keep_topic(name);
+	}
+	if (entry == NULL && !missing_ok)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("topic \"%s\" does not exist", name)));
-	return topic;
+	return entry == NULL ? NULL : entry->topic;
 }
 
 /*
  * Trigger before INSERT on evaudit.topics of a row that comes from a dump: if
- * the extension brought the topic along, set its options instead.
+ * the extension brought the topic along, set what was altered of it instead.
  */
 Datum
 evaudit_restore_topic(PG_FUNCTION_ARGS)
 {
 	static EvauditStatement alter = {
-		"UPDATE evaudit.topics SET options = $2 WHERE name = $1",
-		2, {TEXTOID, JSONBOID}
+		"UPDATE evaudit.topics SET options = $2, schema_version = $4"
+		" WHERE name = $1",
+		4, {TEXTOID, JSONBOID, JSONBOID, INT4OID}
 	};
 	TriggerData *trigger = evaudit_before_insert(fcinfo);
-	Datum		values[2];
-	char		nulls[2];
+	Datum		values[4];
+	char		nulls[4];
 	uint64		altered;
 	EvauditSpi	spi;
 
-	evaudit_trigger_values(trigger, 2, values, nulls);
+	evaudit_trigger_values(trigger, 4, values, nulls);
 	evaudit_spi_begin(&spi);
 	altered = evaudit_spi_execute(&alter, values, nulls);
 	evaudit_spi_end(&spi);

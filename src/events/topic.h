@@ -9,13 +9,40 @@
 #define EVAUDIT_TOPIC_H
 
 #include "events/mapping.h"
+#include "schema/schema.h"
 
+/* Longest name of a topic, in bytes. */
+#define EVAUDIT_MAX_TOPIC_BYTES	249
+
+/* What the events of a topic are made into, besides being kept. */
+typedef enum EvauditProjection
+{
+	EVAUDIT_PROJECT_NONE,
+	EVAUDIT_PROJECT_USER_SERVICES,
+	EVAUDIT_PROJECT_FUNCTION
+} EvauditProjection;
+
+/*
+ * A topic, valid until the end of the transaction it was loaded in: whoever
+ * goes on loads it again, which costs a look-up in a hash table.
+ */
 typedef struct EvauditTopic
 {
-	char	   *name;
+	const char *name;
 	EvauditMapping *mapping;
+	Jsonb	   *schema_source;	/* as it was given; NULL: any payload will do */
+	const EvauditSchema *schema;	/* the same, compiled */
+	int			version;		/* of the schema, from 1; 0: there is none */
+	bool		assert_format;	/* "format" of the schema is checked */
+	bool		keep;			/* into evaudit.events */
+	bool		documents;		/* its events are needed as documents */
+	EvauditProjection projection;
+	const char *function;		/* of EVAUDIT_PROJECT_FUNCTION, by name */
 } EvauditTopic;
 
-extern EvauditTopic *evaudit_topic_load(const char *name, bool missing_ok);
+extern const EvauditTopic *evaudit_topic_load(const char *name,
+											  bool missing_ok);
+
+extern void evaudit_topic_lock(const char *name);
 
 #endif							/* EVAUDIT_TOPIC_H */

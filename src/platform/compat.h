@@ -18,6 +18,7 @@
 #include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_foreign_server.h"
+#include "catalog/pg_proc.h"
 #include "commands/dbcommands.h"
 #include "common/jsonapi.h"
 #include "miscadmin.h"
@@ -58,6 +59,25 @@ evaudit_compat_server_aclcheck(Oid server, Oid role, AclMode mode)
 	return pg_foreign_server_aclcheck(server, role, mode);
 #endif
 }
+
+/* What a role may do with a function. */
+static inline AclResult
+evaudit_compat_function_aclcheck(Oid function, Oid role, AclMode mode)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(ProcedureRelationId, function, role, mode);
+#else
+	return pg_proc_aclcheck(function, role, mode);
+#endif
+}
+
+/* The parts of a qualified name; 16 can report errors without raising them. */
+#if PG_VERSION_NUM >= 160000
+#define evaudit_compat_qualified_name(name) \
+	stringToQualifiedNameList(name, NULL)
+#else
+#define evaudit_compat_qualified_name(name)	stringToQualifiedNameList(name)
+#endif
 
 /* Whether a role owns a database. */
 static inline bool

@@ -25,6 +25,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
 #include "platform/extension.h"
@@ -117,6 +118,22 @@ prepare(EvauditStatement *statement)
 	statement->schema = schema;
 }
 
+/* Run a statement; returns how many rows were processed. */
+static uint64
+execute(EvauditStatement *statement, const Datum *values, const char *nulls,
+		bool read_only)
+{
+	int			result;
+
+	prepare(statement);
+	result = SPI_execute_plan(statement->plan, (Datum *) values, nulls,
+							  read_only, 0);
+	if (result < 0)
+		elog(ERROR, "could not execute \"%s\": %s", statement->sql,
+			 SPI_result_code_string(result));
+	return SPI_processed;
+}
+
 /*
  * Run a statement within a connection to SPI, with values for its parameters
  * and nulls as SPI_execute_plan() takes them.  Returns how many rows were
@@ -126,15 +143,25 @@ uint64
 evaudit_spi_execute(EvauditStatement *statement, const Datum *values,
 					const char *nulls)
 {
-	int			result;
+	return execute(statement, values, nulls, false);
+}
 
-	prepare(statement);
-	result = SPI_execute_plan(statement->plan, (Datum *) values, nulls,
-							  false, 0);
-	if (result < 0)
-		elog(ERROR, "could not execute \"%s\": %s", statement->sql,
-			 SPI_result_code_string(result));
-	return SPI_processed;
+/*
+ * Run a query likewise, on what is committed now and what this transaction
+ * has done, whatever its isolation.  What a backend keeps across transactions
+ * is to be read so: a snapshot of REPEATABLE READ would have it keep what is
+ * no longer true.
+ */
+uint64
+evaudit_spi_read_latest(EvauditStatement *statement, const Datum *values,
+						const char *nulls)
+{
+	uint64		n;
+
+	PushActiveSnapshot(GetLatestSnapshot());
+	n = execute(statement, values, nulls, true);
+	PopActiveSnapshot();
+	return n;
 }
 
 /* A column of the result as text, or NULL; both count from 0. */

@@ -40,6 +40,8 @@ extern void evaudit_spi_begin(EvauditSpi *spi);
 extern void evaudit_spi_end(const EvauditSpi *spi);
 extern uint64 evaudit_spi_execute(EvauditStatement *statement,
 								  const Datum *values, const char *nulls);
+extern uint64 evaudit_spi_read_latest(EvauditStatement *statement,
+									  const Datum *values, const char *nulls);
 extern char *evaudit_spi_text(int row, int column);
 extern Datum evaudit_spi_datum(int row, int column, bool *isnull);
 

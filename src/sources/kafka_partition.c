@@ -188,7 +188,7 @@ out_of_range(KafkaSource *state, KafkaPartition *partition)
 		stop_partition(state, partition,
 					   psprintf("the log ends at offset %lld, before the next record to read, %lld: the topic was made anew, or its log was cut",
 								(long long) high.offset, (long long) next));
-	else if (partition->verifying)
+	else if (partition->verifying && partition->now.seen_offset < low.offset)
 	{
 		/* the last record seen was removed since; the next one is there */
 		partition->verifying = false;
@@ -196,7 +196,7 @@ out_of_range(KafkaSource *state, KafkaPartition *partition)
 		partition->changed = true;
 		state->reassign = true;
 	}
-	else
+	else						/* not any more: the log has just changed */
 		suspend_partition(state, partition, "offset out of range");
 }
 

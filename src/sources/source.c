@@ -253,6 +253,7 @@ evaudit_batch_add(const EvauditSource *source, EvauditBatch *batch,
 	EvauditEvent *event = &batch->events[batch->nevents++];
 
 	memset(event, 0, sizeof(EvauditEvent));
+	event->source = source->name;
 	event->payload = payload;
 	event->payload_len = payload_len;
 	batch->bytes += payload_len;

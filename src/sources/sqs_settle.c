@@ -4,8 +4,9 @@
  *	  What becomes of events that were rejected: a dead letter, or another
  *	  delivery by the queue.
  *
- *	  on_bad_event "leave"		a bad event stays in the queue, as it is:
- *								the queue's redrive policy has the last word
+ *	  on_bad_event "leave"		a bad event stays in the queue, hidden for
+ *								the usual time: the queue's redrive policy
+ *								has the last word
  *	  refused by the database	left max_attempts times; each time the queue
  *								hides it for longer
  *
@@ -41,7 +42,7 @@ stays(const SqsSource *state, const EvauditEvent *event, int *hide)
 {
 	if (event->reason != EVAUDIT_DATABASE_ERROR)
 	{
-		*hide = -1;
+		*hide = state->visibility;
 		return state->options.leave_bad;
 	}
 	*hide = evaudit_sqs_delay(event->receive_count);

@@ -189,7 +189,7 @@ evaudit_schedule_read(void)
 		"SELECT s.id, s.name, s.owner, s.kind, s.options,"
 		" hashtextextended(row(s.name, s.owner, r.oid, r.rolcanlogin, p.connect,"
 		"  s.server, s.topic, s.options, s.seek_number, f.oid, f.srvoptions,"
-		"  u.umoptions, t.options)::text, 0),"
+		"  u.umoptions, t.options, t.schema_version)::text, 0),"
 		" r.rolcanlogin, p.connect"
 		" FROM evaudit.sources s"
 		" LEFT JOIN evaudit.topics t ON t.name = s.topic"

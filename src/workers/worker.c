@@ -40,7 +40,6 @@ typedef struct Work
 	EvauditWorkerOrder order;
 	EvauditSource *source;
 	const EvauditSourceKind *kind;
-	EvauditTopic *topic;
 	EvauditBatch *batch;
 	void	   *state;			/* the kind's own */
 } Work;
@@ -87,7 +86,7 @@ enter_slot(void)
 	return slot;
 }
 
-/* Load the source and its topic. */
+/* Load the source. */
 static void
 load_definition(EvauditSourceSlot *slot)
 {
@@ -97,7 +96,8 @@ load_definition(EvauditSourceSlot *slot)
 	work.source = evaudit_load_source(work.order.source_id, &work.kind);
 	if (work.source == NULL)
 		proc_exit(0);			/* dropped meanwhile */
-	work.topic = evaudit_topic_load(work.source->topic, false);
+	/* each batch loads it anew: now only to fail early */
+	(void) evaudit_topic_load(work.source->topic, false);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(TopMemoryContext);
@@ -157,7 +157,8 @@ ingest_batch(EvauditIngested *result)
 		if (batch->nevents > 0)
 		{
 			evaudit_constraints_immediate();
-			evaudit_ingest(work.topic, batch->events, batch->nevents, result);
+			evaudit_ingest(evaudit_topic_load(work.source->topic, false),
+						   batch->events, batch->nevents, result);
 		}
 		if (result->rejected == 0 || work.kind->settle == NULL ||
 			work.kind->settle(work.state, batch))

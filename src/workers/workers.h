@@ -54,5 +54,6 @@ PGDLLEXPORT extern void evaudit_launcher_main(Datum arg);
 PGDLLEXPORT extern void evaudit_scheduler_main(Datum arg);
 PGDLLEXPORT extern void evaudit_worker_main(Datum arg);
 PGDLLEXPORT extern void evaudit_fetcher_main(Datum arg);
+PGDLLEXPORT extern void evaudit_check_main(Datum arg);
 
 #endif							/* EVAUDIT_WORKERS_H */

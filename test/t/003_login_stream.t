@@ -7,6 +7,7 @@ use warnings;
 
 use Evaudit::Cluster;
 use Evaudit::Kafka;
+use Evaudit::Pipeline;
 use Test::More;
 
 plan skip_all => Evaudit::Kafka::unavailable()
@@ -44,14 +45,9 @@ sub expect_stream
 # Compare both tables with what is expected.
 sub compare
 {
-	my ($node, $what) = @_;
-	my $end = "SELECT count(*) > 0 AND bool_and(coalesce(lag = 0, false))"
-	  . " FROM evaudit.stat_partitions";
-	my $refused = 0;
+	my ($node, $kafka, $what) = @_;
 
-	$refused += $_ foreach values %refused;
-	$node->wait_for($end);
-	$node->wait_for('SELECT count(*) FROM evaudit.dead_letters', $refused);
+	await_end($node, $kafka, 'logins', 'logins');
 	is( $node->safe_psql('postgres', <<'EOT'),
 SELECT user_id || ' ' || service_id || ' ' ||
        to_char(last_accessed AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') ||
@@ -84,18 +80,18 @@ CREATE SERVER kafka FOREIGN DATA WRAPPER evaudit_kafka
 SELECT evaudit.create_source('logins', 'kafka',
   options => '{"topics": "logins", "start": "earliest"}');
 EOT
-compare($node, 'after a stream');
+compare($node, $kafka, 'after a stream');
 
 $kafka->kill9;
 $kafka->start;
 $kafka->load('logins', $count, $users, 2, @options);
 expect_stream($kafka, 2);
-compare($node, 'after a crash of the broker');
+compare($node, $kafka, 'after a crash of the broker');
 
 $kafka->load('logins', $count, $users, 3, @options);
 expect_stream($kafka, 3);
 $node->crash;
-compare($node, 'after a crash of the server');
+compare($node, $kafka, 'after a crash of the server');
 
 $node->stop;
 $kafka->stop;

@@ -56,15 +56,18 @@ sub read_so_far
 	return ask('SELECT sum(next_offset) FROM evaudit.offsets') || 0;
 }
 
-# Kill one of the server's processes, of those that a query finds.
+# Kill one of the server's processes, of those that a query finds.  When it is
+# gone the postmaster knows, and lets nobody in before everything is restarted.
 sub kill_one
 {
 	my ($which) = @_;
 	my @pids = split /\n/,
 	  ask("SELECT pid FROM pg_stat_activity WHERE $which");
+	my $pid = @pids ? $pids[ rand @pids ] : return;
 
-	kill 'KILL', $pids[ rand @pids ] if @pids;
-	return scalar @pids;
+	kill 'KILL', $pid;
+	wait_until(sub { !kill 0, $pid }, "the end of process $pid");
+	return;
 }
 
 my %kill = (

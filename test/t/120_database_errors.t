@@ -158,8 +158,10 @@ sub outage
 	await_end($node, $kafka, 'logins', 'logins');
 	is(merged($minute), $all_good, 'and all is merged once it is over');
 	is(new_letters(), '', 'with no dead letter either');
-	is(ask('SELECT state, next_retry_at IS NULL FROM evaudit.stat_sources'),
-		'running|t', 'the source runs');
+	ok( $node->wait_for(
+			'SELECT state, next_retry_at IS NULL FROM evaudit.stat_sources',
+			'running|t'),
+		'the source runs');
 }
 
 outage("SQLSTATE $_", 'trouble', "INSERT INTO trouble VALUES ('$_')",

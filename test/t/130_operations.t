@@ -71,11 +71,12 @@ foreach my $source (sort keys %start)
 is(ask(q{SELECT backend_type, count(*) FROM pg_stat_activity
 		WHERE backend_type ^@ 'evaudit' GROUP BY 1 ORDER BY 1}),
 	"evaudit launcher|1\nevaudit scheduler|1\nevaudit worker|5", 'processes');
-is(ask(q{SELECT count(*) FROM pg_stat_activity a, evaudit.stat_sources s
+ok( $node->wait_for(q{SELECT count(*)
+		FROM pg_stat_activity a, evaudit.stat_sources s
 		WHERE a.pid = ANY (s.pids) AND a.usename = current_user
 		AND a.datname = current_database() AND a.state = 'idle'
-		AND a.query ^@ format('source "%s"', s.name)}),
-	5, 'each says what it does, and as whom');
+		AND a.query ^@ format('source "%s"', s.name)}, 5),
+	'each says what it does, and as whom');
 $kafka->produce('start', 'not JSON');
 await_end($node, $kafka, 'offsets', 'start');
 is(stat_of('offsets', q{kind, received, merged, dead_lettered, batches,

@@ -67,8 +67,10 @@ sub trouble
 	await_end($node, $kafka, 'logins', 'logins');
 	is(ask('SELECT received, dead_lettered FROM evaudit.stat_sources'),
 		($received + 200) . '|0', "$what: read on, once and without loss");
-	is(ask('SELECT state, next_retry_at IS NULL FROM evaudit.stat_sources'),
-		'running|t', 'and shown to run');
+	ok( $node->wait_for(
+			'SELECT state, next_retry_at IS NULL FROM evaudit.stat_sources',
+			'running|t'),
+		'and shown to run');
 }
 
 read_topic($node, $kafka, 'logins', topics => 'logins');

@@ -88,12 +88,18 @@ sub while_paused
 	ask("SELECT evaudit.resume_source('logins')");
 }
 
+# Make the topic, as soon as the broker has forgotten the one before.
+sub make_topic
+{
+	wait_until(sub { eval { $kafka->create_topic('logins', 2); 1 } }, 'a new topic');
+}
+
 # Delete the topic and make it again, with some logins in it.
 sub make_anew
 {
 	my ($n) = @_;
 	$kafka->delete_topic('logins');
-	wait_until(sub { eval { $kafka->create_topic('logins', 2); 1 } }, 'a new topic');
+	make_topic();
 	send_logins('logins', 1, 10);
 	send_logins('logins', 0, $n);
 }
@@ -156,7 +162,7 @@ note(ask("SELECT last_error FROM evaudit.stat_partitions WHERE partition = 0"));
 send_logins('other', 0, 3);
 await_end($node, $kafka, 'other', 'other');
 pass('a deleted topic: other sources go on');
-$kafka->create_topic('logins', 2);
+make_topic();
 send_logins('logins', 0, 2);
 await_partition(0, "state = 'stopped' AND last_error ~ 'made anew'");
 pass('it comes back as another one');

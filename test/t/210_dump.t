@@ -163,10 +163,11 @@ is( $main->safe_psql('plain',
 $main->safe_psql('plain', q{SELECT evaudit.resume_source('logins')});
 $main->wait_for(q{SELECT count(*) FROM app.user_services WHERE user_id = 'late'},
 	'1', database => 'plain');
-is( $main->safe_psql('plain', q{
+ok( $main->wait_for(q{
 		SELECT received, merged, dead_lettered FROM evaudit.stat_sources
-		WHERE name = 'logins'}),
-	'1|1|0', 'until it is resumed, then only what is new');
+		WHERE name = 'logins'},
+		'1|1|0', database => 'plain'),
+	'until it is resumed, then only what is new');
 
 # Where the owner of the source is unknown, nothing is lost
 {

@@ -16,7 +16,7 @@ plan skip_all => Evaudit::Mock::unavailable()
 
 # Seconds that a stop may take on a busy machine; a wait for a broker is 10
 # seconds and more.
-my $limit = 5;
+my $limit = 9;
 
 my $broker = Evaudit::Mock->new('logins', 3);
 my $node = Evaudit::Cluster->new('main',
@@ -107,6 +107,9 @@ kill 'CONT', @pids;
 check_events('when the broker goes on');
 
 # a reload is no reason to begin anew, and takes effect
+$node->wait_for(q{
+	SELECT count(*) FROM pg_stat_activity
+	WHERE backend_type = 'evaudit worker' AND query LIKE '%waiting for events'}, 3);
 my $before = $node->safe_psql('postgres',
 	'SELECT pids, batches FROM evaudit.stat_sources');
 $node->append_conf('postgresql.conf', "evaudit.max_backoff = '3s'\n");

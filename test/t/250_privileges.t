@@ -78,6 +78,7 @@ is( $node->safe_psql('postgres', q{
 $node->safe_psql('postgres',
 	'GRANT SELECT, INSERT, UPDATE ON user_services TO collector');
 $node->wait_for($merged, 'u1');
+$broker->await($node);
 is( $node->safe_psql('postgres', q{
 		SELECT usename FROM pg_stat_activity
 		WHERE backend_type = 'evaudit worker'}),

@@ -36,8 +36,8 @@ my $node = Evaudit::Cluster->new('sources', conf =>
 	  "evaudit.max_sources = 3\nmax_worker_processes = 16\nevaudit.max_backoff = '500ms'\n");
 add_sources($node, 1, 5);
 $node->wait_for(q{SELECT sum(received) FROM evaudit.stat_sources}, '3');
-is($node->safe_psql('postgres', $states),
-	'backoff 2, running 3', 'evaudit.max_sources bounds what runs');
+ok($node->wait_for($states, 'backoff 2, running 3'),
+	'evaudit.max_sources bounds what runs');
 is( $node->safe_psql('postgres', q{SELECT string_agg(name, ' ' ORDER BY name)
 		FROM evaudit.stat_sources WHERE state = 'running'}),
 	's1 s2 s3', 'those that were first');
@@ -65,8 +65,8 @@ $node = Evaudit::Cluster->new('workers', conf =>
 	  "max_worker_processes = 6\nevaudit.max_backoff = '500ms'\n");
 add_sources($node, 1, 5);
 $node->wait_for(q{SELECT sum(received) FROM evaudit.stat_sources}, '3');
-is($node->safe_psql('postgres', $states),
-	'backoff 2, running 3', 'max_worker_processes bounds what runs');
+ok($node->wait_for($states, 'backoff 2, running 3'),
+	'max_worker_processes bounds what runs');
 is( $node->safe_psql('postgres', q{SELECT DISTINCT last_error
 		FROM evaudit.stat_sources WHERE state = 'backoff'}),
 	'no background worker slot is free: max_worker_processes may have to be raised',
@@ -130,7 +130,7 @@ $node->safe_psql('postgres', qq{
 		options => '{"topics": "logins", "start": "earliest"}')
 	FROM generate_series(1, 50) i});
 $node->wait_for(q{SELECT sum(received) FROM evaudit.stat_sources}, '100');
-is($node->safe_psql('postgres', $states), 'running 50', 'fifty sources run');
+ok($node->wait_for($states, 'running 50'), 'fifty sources run');
 is( $node->safe_psql('postgres', 'SELECT * FROM user_services'),
 	'u|s|s|1970-01-01 00:00:02+00', 'and write one row together');
 $node->safe_psql('postgres',

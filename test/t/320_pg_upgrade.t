@@ -88,10 +88,12 @@ $new->append_conf('postgresql.conf',
 $broker->login("user$_", 't', 1700000100 + $_) foreach 1 .. 5;
 $new->start;
 $new->wait_for(q{SELECT count(*) FROM user_services}, '10');
-is( $new->safe_psql('postgres', q{
-		SELECT name, state, received FROM evaudit.stat_sources ORDER BY name;
-		SELECT count(*) FROM evaudit.dead_letters}),
-	"logins|running|5\npaused|paused|0\n4", 'sources go on, or do not, as before');
+ok( $new->wait_for(q{
+		SELECT string_agg(name || ' ' || state || ' ' || received, ', ' ORDER BY name)
+		FROM evaudit.stat_sources}, 'logins running 5, paused paused 0'),
+	'sources go on, or do not, as before');
+is($new->safe_psql('postgres', 'SELECT count(*) FROM evaudit.dead_letters'),
+	'4', 'with their dead letters');
 $new->safe_psql('postgres', q{
 	SELECT evaudit.pause_source('logins');
 	DELETE FROM user_services WHERE service_id = 't'});

@@ -5,6 +5,7 @@
  *
  *-------------------------------------------------------------------------
  */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,25 +82,43 @@ await_topics(rd_kafka_queue_t *queue)
 	rd_kafka_event_destroy(event);
 }
 
-/* Wait until the broker answers. */
+/* Whether the broker answers, and leads every partition there is. */
+static bool
+is_ready(rd_kafka_t *rk)
+{
+	const struct rd_kafka_metadata *metadata;
+	bool		ready;
+
+	if (rd_kafka_metadata(rk, 1, NULL, &metadata, 1000) != 0)
+		return false;
+	ready = metadata->broker_cnt > 0;
+	for (int i = 0; i < metadata->topic_cnt; i++)
+	{
+		const rd_kafka_metadata_topic_t *t = &metadata->topics[i];
+
+		for (int j = 0; j < t->partition_cnt; j++)
+			ready &= t->partitions[j].leader >= 0;
+	}
+	rd_kafka_metadata_destroy(metadata);
+	return ready;
+}
+
+/* Wait until the broker does its work, after a crash, too. */
 void
 run_await(Options *options, char **args)
 {
-	const struct rd_kafka_metadata *metadata;
 	time_t		deadline = time(NULL) + timeout_ms / 1000;
-	rd_kafka_resp_err_t err;
 	rd_kafka_t *rk;
 
 	set_property(options->conf, "reconnect.backoff.max.ms=200");
 	set_property(options->conf, "log_level=0");
 	rk = connect_as(options, RD_KAFKA_PRODUCER);
-	while ((err = rd_kafka_metadata(rk, 1, NULL, &metadata, 1000)) != 0)
+	while (!is_ready(rk))
 	{
 		if (time(NULL) > deadline)
-			check(err, "await");
+			die("the broker is not ready");
 		rd_kafka_poll(rk, 20);
 	}
-	rd_kafka_metadata_destroy(metadata);
 }
 
 void

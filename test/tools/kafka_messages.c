@@ -137,12 +137,14 @@ send_line(rd_kafka_t *rk, const char *topic, Options *options, char *line)
 				 field[1], len[1], timestamp, headers);
 }
 
+/* A producer whose messages arrive once and in order, though sent again. */
 static rd_kafka_t *
 begin_produce(Options *options)
 {
 	rd_kafka_t *rk;
 	char		id[64];
 
+	set_property(options->conf, "enable.idempotence=true");
 	if (options->transaction)
 	{
 		snprintf(id, sizeof(id), "transactional.id=kafka_tool-%ld",

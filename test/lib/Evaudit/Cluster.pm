@@ -10,6 +10,7 @@ Evaudit::Cluster - a server with evaudit for a test
   my $node = Evaudit::Cluster->new('main');
   my $node = Evaudit::Cluster->new('main', preload => 0, conf => "...\n");
   $node->wait_for(q(SELECT count(*) FROM user_services), '1000');
+  my $sql = Evaudit::Cluster::counted('logins');
   $node->crash;           # kill -9 of the postmaster, and start again
 
 A PostgreSQL::Test::Cluster, started, with shared_preload_libraries =
@@ -92,6 +93,17 @@ sub wait_for
 		  if time() > $deadline;
 		usleep(50_000);
 	}
+}
+
+# An SQL condition: whatever the query's snapshot sees of a source's batches,
+# or of all sources', is in the counters of stat_sources, too.  A worker counts
+# a batch after its commit, and shows that it is busy until it has.
+sub counted
+{
+	my ($source) = @_;
+	my $batch = defined $source ? qq{source "$source"} : 'source "%"';
+	return "NOT EXISTS (SELECT FROM pg_stat_activity"
+	  . " WHERE datname = current_database() AND query LIKE '$batch: merging%')";
 }
 
 # Kill the postmaster and start again, as soon as its children are gone.

@@ -85,6 +85,13 @@ sub start
 	return;
 }
 
+# End it.  In good order it would wait for every poll, and it keeps nothing.
+sub stop
+{
+	my ($self) = @_;
+	return $self->kill9;
+}
+
 sub port { return $_[0]{port}; }
 
 sub queue { return $_[0]{queue}; }

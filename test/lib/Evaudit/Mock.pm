@@ -26,6 +26,7 @@ use strict;
 use warnings;
 
 use Carp;
+use Evaudit::Cluster;
 use IO::Socket::INET;
 use IPC::Run;
 use POSIX qw(strftime);
@@ -124,7 +125,8 @@ sub add_source
 	return;
 }
 
-# Wait until every source of a database has read all that was sent.
+# Wait until every source of a database has read, and counted, all that was
+# sent.
 sub await
 {
 	my ($self, $node, $database) = @_;
@@ -132,7 +134,8 @@ sub await
 	$node->wait_for(
 		'SELECT bool_and(n = ' . $self->{sent} . ') FROM (SELECT'
 		  . ' COALESCE(sum(next_offset), -1) n FROM evaudit.sources s LEFT JOIN'
-		  . ' evaudit.offsets o ON o.source_id = s.id GROUP BY s.id) o',
+		  . ' evaudit.offsets o ON o.source_id = s.id GROUP BY s.id) o WHERE '
+		  . Evaudit::Cluster::counted(),
 		't', database => $database);
 	return;
 }

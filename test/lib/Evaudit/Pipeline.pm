@@ -13,6 +13,7 @@ Evaudit::Pipeline - what tests of a server that reads from a broker share
   my $pid = worker_pids($node, 'logins')->[0];
   my $ms = cpu_ms($pid);                           # used since its start
   load_oracle($node, $kafka, 'events', [ '-m', 20 ], 1000, 50, 7);
+  send_stream($node, $emq->queue, 'logins', 'events', [ '-m', 20 ], 1000, 50, 7);
 
 =cut
 
@@ -22,12 +23,14 @@ use strict;
 use warnings;
 
 use Carp;
+use Evaudit::Cluster;
 use Exporter 'import';
+use IPC::Run;
 use PostgreSQL::Test::Utils;
 use Time::HiRes qw(time usleep);
 
 our @EXPORT = qw(add_server read_topic await_end wait_until worker_pids
-  cpu_ms load_oracle winners);
+  cpu_ms load_oracle send_stream winners);
 
 my $DEADLINE = $PostgreSQL::Test::Utils::timeout_default || 180;
 
@@ -60,7 +63,7 @@ sub read_topic
 	return;
 }
 
-# Wait until a source has read all that is in a topic.
+# Wait until a source has read, and counted, all that is in a topic.
 sub await_end
 {
 	my ($node, $kafka, $source, $topic) = @_;
@@ -69,7 +72,8 @@ sub await_end
 	$node->wait_for(
 		"SELECT string_agg(format('%s:%s', partition, next_offset), ' '"
 		  . " ORDER BY partition) FROM evaudit.stat_partitions"
-		  . " WHERE source = '$source' AND topic = '$topic'",
+		  . " WHERE source = '$source' AND topic = '$topic' AND "
+		  . Evaudit::Cluster::counted($source),
 		join(' ', map { "$_:$offsets->[$_][1]" } 0 .. $#$offsets));
 	return;
 }
@@ -107,8 +111,12 @@ sub cpu_ms
 
 	foreach my $pid (@pids)
 	{
-		$ns += (split / /, slurp_file($_))[0]
-		  foreach glob "/proc/$pid/task/*/schedstat";
+		foreach my $file (glob "/proc/$pid/task/*/schedstat")
+		{
+			# a thread may end at any moment
+			open(my $thread, '<', $file) or next;
+			$ns += (split / /, readline($thread) // '0')[0];
+		}
 	}
 	return $ns / 1e6;
 }
@@ -129,6 +137,31 @@ sub load_oracle
 			payload text)}) unless $exists;
 	$node->safe_psql('postgres', "COPY $table FROM '$file'");
 	return;
+}
+
+# Send the events of a stream to a queue, and add them to a table as
+# load_oracle() does, with message_id, too.  An event without a payload, which
+# no queue takes, is left out.  Returns how many were sent.
+sub send_stream
+{
+	my ($node, $sqs, $queue, $table, $options, @stream) = @_;
+	my $file = PostgreSQL::Test::Utils::tempdir() . '/stream';
+	my ($out, $err, @lines);
+
+	IPC::Run::run([ $ENV{EVAUDIT_KAFKA_TOOL}, @$options, 'dump', @stream ],
+		'>', \$out, '2>', \$err) or croak "dump: $err";
+	@lines = grep { !/\t$/ } split /\n/, $out;
+	my @ids = $sqs->send($queue, map { (split /\t/, $_, -1)[6] } @lines);
+	append_to_file($file,
+		join('', map { "$lines[$_]\t$ids[$_]\n" } 0 .. $#lines));
+	$node->safe_psql('postgres', qq{
+		SET client_min_messages = warning;
+		CREATE TABLE IF NOT EXISTS $table (n bigint, reason text,
+			user_id text COLLATE "C", service_id text COLLATE "C",
+			service_name text COLLATE "C", last_accessed timestamptz,
+			payload text, message_id text);
+		COPY $table FROM '$file'});
+	return scalar @lines;
 }
 
 # The query of what user_services must hold after the events of an oracle's

@@ -1,0 +1,16 @@
+/*-------------------------------------------------------------------------
+ *
+ * attempt.h
+ *	  Trying what the data may make fail, in a subtransaction.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EVAUDIT_ATTEMPT_H
+#define EVAUDIT_ATTEMPT_H
+
+/* What is tried, with an argument of its caller's. */
+typedef void (*EvauditAction) (void *arg);
+
+extern ErrorData *evaudit_attempt(EvauditAction action, void *arg);
+
+#endif							/* EVAUDIT_ATTEMPT_H */

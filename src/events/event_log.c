@@ -1,0 +1,301 @@
+/*-------------------------------------------------------------------------
+ *
+ * event_log.c
+ *	  Keeping events: evaudit.events.
+ *
+ * The log has one row for an id of a topic, for good: another event of that
+ * id is the same event if its payload is equal, and a conflict otherwise.
+ * Whoever comes first inserts the row; whoever finds it there, inserted by
+ * another session perhaps while it waited, compares.  So each event ends as
+ * one of
+ *
+ *		new			its row was inserted
+ *		repeated	its row was there, with an equal payload
+ *		rejected	its row was there, with another payload
+ *
+ * Rows are inserted in the order of their ids, so that two sessions with the
+ * same ids wait for each other in the same order and cannot deadlock.
+ *
+ * The work is done in the name of the extension's owner, as it takes reading
+ * what others have published; that the current user may insert into the table
+ * is checked first.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+#include "events/event_json.h"
+#include "events/event_log.h"
+#include "platform/spi.h"
+
+/* Times that rows which vanish when looked at are inserted anew. */
+#define MAX_ROUNDS		100
+
+/* Refuse a user who may not insert into the log. */
+void
+evaudit_event_log_check(void)
+{
+	Oid			table = get_relname_relid("events",
+										  get_namespace_oid("evaudit", false));
+	AclResult	result;
+
+	if (!OidIsValid(table))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation \"evaudit.events\" does not exist")));
+	result = pg_class_aclcheck(table, GetUserId(), ACL_INSERT);
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, OBJECT_TABLE, "events");
+}
+
+/* Compare two ids by their bytes. */
+static int
+compare_ids(const text *a, const text *b)
+{
+	int			alen = VARSIZE_ANY_EXHDR(a);
+	int			blen = VARSIZE_ANY_EXHDR(b);
+	int			result = memcmp(VARDATA_ANY(a), VARDATA_ANY(b),
+								Min(alen, blen));
+
+	return result != 0 ? result : alen - blen;
+}
+
+/* Compare for qsort(): by id, events of one id in the order of arrival. */
+static int
+compare_events(const void *a, const void *b)
+{
+	const EvauditEvent *one = *(EvauditEvent *const *) a;
+	const EvauditEvent *other = *(EvauditEvent *const *) b;
+	int			result = compare_ids(one->event_id, other->event_id);
+
+	if (result != 0)
+		return result;
+	return one < other ? -1 : one > other;
+}
+
+/* One text of each event as an array; NULL where it has none. */
+typedef Datum (*Column) (const EvauditEvent *event, bool *isnull);
+
+static Datum
+id_column(const EvauditEvent *event, bool *isnull)
+{
+	*isnull = false;
+	return PointerGetDatum(event->event_id);
+}
+
+static Datum
+payload_column(const EvauditEvent *event, bool *isnull)
+{
+	*isnull = false;
+	return JsonbPGetDatum(event->document);
+}
+
+static Datum
+subject_column(const EvauditEvent *event, bool *isnull)
+{
+	*isnull = event->subject == NULL;
+	return *isnull ? (Datum) 0 : CStringGetTextDatum(event->subject);
+}
+
+static Datum
+source_column(const EvauditEvent *event, bool *isnull)
+{
+	*isnull = event->source == NULL;
+	return *isnull ? (Datum) 0 : CStringGetTextDatum(event->source);
+}
+
+static Datum
+position_column(const EvauditEvent *event, bool *isnull)
+{
+	Jsonb	   *position = evaudit_event_position(event);
+
+	*isnull = position == NULL;
+	return JsonbPGetDatum(position);
+}
+
+/* A column of some events, of type text or jsonb, as an array. */
+static Datum
+column_array(EvauditEvent **events, int n, Column column, Oid type)
+{
+	Datum	   *values = palloc(n * sizeof(Datum));
+	bool	   *nulls = palloc(n * sizeof(bool));
+	int			lower = 1;
+
+	for (int i = 0; i < n; i++)
+		values[i] = column(events[i], &nulls[i]);
+	return PointerGetDatum(construct_md_array(values, nulls, 1, &n, &lower,
+											  type, -1, false, TYPALIGN_INT));
+}
+
+/*
+ * Insert rows for events of different ids, in the order of these.  Those
+ * that were not inserted are left in "rest"; returns how many these are.
+ */
+static int
+insert_rows(const EvauditTopic *topic, EvauditEvent **events, int n,
+			TimestampTz now, EvauditEvent **rest)
+{
+	static EvauditStatement insert = {
+		"INSERT INTO evaudit.events (topic, event_id, payload, subject,"
+		" source, source_position, received_at, schema_version)"
+		" SELECT $1, unnest($2), unnest($3), unnest($4), unnest($5),"
+		" unnest($6), $7, $8"
+		" ON CONFLICT (topic, event_id) DO NOTHING RETURNING event_id",
+		8, {TEXTOID, TEXTARRAYOID, JSONBARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
+		JSONBARRAYOID, TIMESTAMPTZOID, INT4OID}
+	};
+	Datum		values[8];
+	char		nulls[8];
+	uint64		ninserted;
+	int			nrest = 0;
+
+	memset(nulls, ' ', sizeof(nulls));
+	values[0] = CStringGetTextDatum(topic->name);
+	values[1] = column_array(events, n, id_column, TEXTOID);
+	values[2] = column_array(events, n, payload_column, JSONBOID);
+	values[3] = column_array(events, n, subject_column, TEXTOID);
+	values[4] = column_array(events, n, source_column, TEXTOID);
+	values[5] = column_array(events, n, position_column, JSONBOID);
+	values[6] = TimestampTzGetDatum(now);
+	values[7] = Int32GetDatum(topic->version);
+	nulls[7] = topic->version == 0 ? 'n' : ' ';
+	ninserted = evaudit_spi_execute(&insert, values, nulls);
+
+	/* what came back has the order of what went in, with gaps */
+	if (ninserted == n)
+		return 0;
+	for (int i = 0, row = 0; i < n; i++)
+	{
+		bool		isnull;
+
+		if (row < ninserted &&
+			compare_ids(events[i]->event_id,
+						DatumGetTextPP(evaudit_spi_datum(row, 0,
+														 &isnull))) == 0)
+			row++;
+		else
+			rest[nrest++] = events[i];
+	}
+	return nrest;
+}
+
+/*
+ * Compare events with the rows of their ids: they are repeated or rejected
+ * then.  Those without a row are left in "rest"; returns how many these are.
+ */
+static int
+compare_rows(const EvauditTopic *topic, EvauditEvent **events, int n,
+			 MemoryContext context, EvauditEvent **rest)
+{
+	static EvauditStatement compare = {
+		"SELECT (SELECT e.payload = n.payload FROM evaudit.events e"
+		"  WHERE e.topic = $1 AND e.event_id = n.event_id)"
+		" FROM (SELECT unnest($2) AS event_id, unnest($3) AS payload) n",
+		3, {TEXTOID, TEXTARRAYOID, JSONBARRAYOID}
+	};
+	Datum		values[3];
+	int			nrest = 0;
+
+	values[0] = CStringGetTextDatum(topic->name);
+	values[1] = column_array(events, n, id_column, TEXTOID);
+	values[2] = column_array(events, n, payload_column, JSONBOID);
+	(void) evaudit_spi_execute(&compare, values, NULL);
+	for (int i = 0; i < n; i++)
+	{
+		bool		isnull;
+		bool		equal = DatumGetBool(evaudit_spi_datum(i, 0, &isnull));
+		MemoryContext previous;
+
+		if (isnull)
+			rest[nrest++] = events[i];
+		else if (equal)
+			events[i]->repeated = true;
+		else
+		{
+			previous = MemoryContextSwitchTo(context);
+			evaudit_event_reject(events[i], EVAUDIT_CONFLICT,
+								 "event \"%s\" was kept before, with another payload",
+								 text_to_cstring(events[i]->event_id));
+			MemoryContextSwitchTo(previous);
+		}
+	}
+	return nrest;
+}
+
+/*
+ * One round: insert the first event of each id, compare all that were not
+ * inserted.  Events without a row then are moved to the front; returns how
+ * many these are, and adds to the rows inserted.
+ */
+static int
+add_round(const EvauditTopic *topic, EvauditEvent **events, int n,
+		  TimestampTz now, MemoryContext context, uint64 *ninserted)
+{
+	EvauditEvent **firsts = palloc(n * sizeof(EvauditEvent *));
+	EvauditEvent **others = palloc(n * sizeof(EvauditEvent *));
+	int			nfirsts = 0;
+	int			nothers = 0;
+	int			nleft;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (i > 0 &&
+			compare_ids(events[i]->event_id, events[i - 1]->event_id) == 0)
+			others[nothers++] = events[i];
+		else
+			firsts[nfirsts++] = events[i];
+	}
+	nleft = insert_rows(topic, firsts, nfirsts, now, others + nothers);
+	*ninserted += nfirsts - nleft;
+	nothers += nleft;
+	if (nothers == 0)
+		return 0;
+	return compare_rows(topic, others, nothers, context, events);
+}
+
+/*
+ * Keep events, within a transaction, and find out which were kept before.
+ * Returns how many rows were inserted.
+ */
+uint64
+evaudit_event_log_add(const EvauditTopic *topic, EvauditEvent **events, int n,
+					  TimestampTz now)
+{
+	MemoryContext context = CurrentMemoryContext;
+	EvauditEvent **pending;
+	uint64		ninserted = 0;
+	EvauditSpi	spi;
+
+	if (n == 0)
+		return 0;
+	evaudit_event_log_check();
+	evaudit_spi_begin(&spi);
+	pending = palloc(n * sizeof(EvauditEvent *));
+	memcpy(pending, events, n * sizeof(EvauditEvent *));
+	for (int round = 0; n > 0; round++)
+	{
+		/* a row may be deleted between the two statements, but not for ever */
+		if (round == MAX_ROUNDS)
+			ereport(ERROR,
+					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+					 errmsg("could not keep event \"%s\" of topic \"%s\"",
+							text_to_cstring(pending[0]->event_id), topic->name),
+					 errdetail("Its row could not be inserted, and another one is not there.")));
+		CHECK_FOR_INTERRUPTS();
+		qsort(pending, n, sizeof(EvauditEvent *), compare_events);
+		n = add_round(topic, pending, n, now, context, &ninserted);
+	}
+	evaudit_spi_end(&spi);
+	return ninserted;
+}

@@ -1,0 +1,102 @@
+/*-------------------------------------------------------------------------
+ *
+ * topic_define.c
+ *	  From the definition of a topic, as it is stored, to one of use.
+ *
+ * Options say what becomes of events: those that the mapping does not read
+ * are read here.  Whatever is wrong is an ERROR that names the option, or the
+ * place in the schema.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "events/document.h"
+#include "events/topic_define.h"
+#include "events/topic_schema.h"
+#include "platform/options.h"
+
+/* An option that is true or false, or initial if it is not given. */
+static bool
+option_bool(Jsonb *options, const char *name, bool initial)
+{
+	JsonbValue *v = evaudit_option_value(options, name);
+
+	if (v == NULL)
+		return initial;
+	if (v->type != jbvBool)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("topic option \"%s\" must be true or false", name)));
+	return v->val.boolean;
+}
+
+/* The option "project". */
+static void
+read_projection(EvauditTopic *topic, Jsonb *options)
+{
+	char	   *project = evaudit_option_text(options, "project");
+
+	if (project == NULL)
+		topic->projection = EVAUDIT_PROJECT_NONE;
+	else if (strcmp(project, "user_services") == 0)
+		topic->projection = EVAUDIT_PROJECT_USER_SERVICES;
+	else
+	{
+		topic->projection = EVAUDIT_PROJECT_FUNCTION;
+		topic->function = project;
+	}
+}
+
+/* Refuse a definition whose parts do not go together. */
+static void
+check_definition(const EvauditTopic *topic)
+{
+	if (topic->projection == EVAUDIT_PROJECT_USER_SERVICES)
+	{
+		for (int field = 0; field < EVAUDIT_NFIELDS; field++)
+			if (!evaudit_mapping_has_field(topic->mapping,
+										   (EvauditField) field))
+				ereport(ERROR,
+						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						 errmsg("topic option \"fields\" must have pointers for user_id, service_id and service_name"),
+						 errdetail("The events are to be merged into user_services.")));
+	}
+	if (topic->documents &&
+		evaudit_mapping_max_payload(topic->mapping) > EVAUDIT_MAX_DOCUMENT_BYTES)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("topic option \"max_payload_bytes\" must be a number from 1 to %d",
+						EVAUDIT_MAX_DOCUMENT_BYTES),
+				 errdetail("The events are to be checked by a schema, kept, or handed to a function.")));
+}
+
+/*
+ * Make a topic of its definition, in the current memory context and with
+ * copies of all that it needs.  An event that goes nowhere else is kept,
+ * unless the topic says that it is not.
+ */
+EvauditTopic *
+evaudit_topic_define(const char *name, Jsonb *options, Jsonb *schema,
+					 int version)
+{
+	EvauditTopic *topic = palloc0(sizeof(EvauditTopic));
+
+	topic->name = pstrdup(name);
+	topic->mapping = evaudit_mapping_compile(options);
+	topic->version = version;
+	topic->assert_format = option_bool(options, "assert_format", true);
+	read_projection(topic, options);
+	topic->keep = option_bool(options, "keep",
+							  topic->projection == EVAUDIT_PROJECT_NONE);
+	topic->documents = schema != NULL || topic->keep ||
+		topic->projection == EVAUDIT_PROJECT_FUNCTION;
+	if (schema != NULL)
+	{
+		topic->schema_source = palloc(VARSIZE(schema));
+		memcpy(topic->schema_source, schema, VARSIZE(schema));
+		topic->schema = evaudit_topic_schema_compile(topic->schema_source);
+	}
+	check_definition(topic);
+	return topic;
+}

@@ -1,0 +1,355 @@
+/*-------------------------------------------------------------------------
+ *
+ * assertions.c
+ *	  The keywords that look at the instance itself.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+
+#include "schema/compile.h"
+#include "schema/limits.h"
+
+/* The rules of a node for numbers, made when first asked for. */
+NumberRules *
+evaudit_schema_number(SchemaNode *node)
+{
+	if (node->number == NULL)
+		node->number = palloc0(sizeof(NumberRules));
+	return node->number;
+}
+
+static StringRules *
+string_rules(SchemaNode *node)
+{
+	if (node->string == NULL)
+	{
+		node->string = palloc0(sizeof(StringRules));
+		node->string->min_length = node->string->max_length = -1;
+	}
+	return node->string;
+}
+
+static ValueRules *
+value_rules(SchemaNode *node)
+{
+	if (node->value == NULL)
+	{
+		node->value = palloc0(sizeof(ValueRules));
+		node->value->nvalues = -1;
+	}
+	return node->value;
+}
+
+/* Compile a pattern. */
+EvauditRegex *
+evaudit_schema_regex(SchemaCompile *compile, SchemaNode *node,
+					 const char *keyword, const char *pattern, size_t len)
+{
+	char	   *error;
+	EvauditRegex *regex;
+
+	if (++compile->patterns > EVAUDIT_SCHEMA_MAX_PATTERNS)
+		evaudit_schema_broken(node, keyword, "more than %d patterns",
+							  EVAUDIT_SCHEMA_MAX_PATTERNS);
+	regex = evaudit_regex_compile(pattern, len, 0, CurrentMemoryContext,
+								  &error);
+	if (regex == NULL)
+		evaudit_schema_broken(node, keyword,
+							  "not a regular expression: %s", error);
+	compile->pattern_bytes += evaudit_regex_size(regex);
+	if (compile->pattern_bytes > EVAUDIT_SCHEMA_MAX_PATTERN_BYTES)
+		evaudit_schema_broken(node, keyword, "too many long patterns");
+	return regex;
+}
+
+static int
+compare_names(const void *a, const void *b)
+{
+	const SchemaName *left = a;
+	const SchemaName *right = b;
+
+	return evaudit_key_compare(left->name, left->len, right->name, right->len);
+}
+
+/* An array of strings, sorted as jsonb sorts keys. */
+SchemaName *
+evaudit_schema_names(SchemaNode *node, const char *keyword,
+					 const EvauditValue *value, int *n)
+{
+	EvauditValue *elements;
+	SchemaName *names;
+
+	if (value->type != EVAUDIT_VALUE_ARRAY)
+		evaudit_schema_broken(node, keyword, "must be an array of strings");
+	elements = palloc(sizeof(EvauditValue) * (value->len + 1));
+	names = palloc(sizeof(SchemaName) * (value->len + 1));
+	evaudit_value_elements(value, elements);
+	for (uint32 i = 0; i < value->len; i++)
+	{
+		if (elements[i].type != EVAUDIT_VALUE_STRING)
+			evaudit_schema_broken(node, keyword,
+								  "must be an array of strings");
+		names[i].name = elements[i].as.string;
+		names[i].len = elements[i].len;
+	}
+	qsort(names, value->len, sizeof(SchemaName), compare_names);
+	pfree(elements);
+	*n = value->len;
+	return names;
+}
+
+/* A count, that is an integer from 0; huge ones are all the same. */
+static int64
+count_of(SchemaNode *node, const char *keyword, const EvauditValue *value)
+{
+	Datum		number;
+	Datum		bound;
+
+	if (value->type != EVAUDIT_VALUE_NUMBER ||
+		!evaudit_value_is_integer(value))
+		evaudit_schema_broken(node, keyword,
+							  "must be an integer, zero or more");
+	number = NumericGetDatum(value->as.number);
+	bound = DirectFunctionCall1(int4_numeric, Int32GetDatum(0));
+	if (DatumGetBool(DirectFunctionCall2(numeric_lt, number, bound)))
+		evaudit_schema_broken(node, keyword,
+							  "must be an integer, zero or more");
+	bound = DirectFunctionCall1(int4_numeric, Int32GetDatum(PG_INT32_MAX));
+	if (DatumGetBool(DirectFunctionCall2(numeric_gt, number, bound)))
+		return PG_INT32_MAX;
+	return DatumGetInt64(DirectFunctionCall1(numeric_int8, number));
+}
+
+static void
+compile_count(SchemaCompile *compile, SchemaNode *node, const char *keyword,
+			  const EvauditValue *value)
+{
+	int64		count = count_of(node, keyword, value);
+	bool		min = keyword[1] == 'i';
+	const char *of = keyword + 3;
+
+	if (strcmp(of, "Length") == 0 && min)
+		string_rules(node)->min_length = count;
+	else if (strcmp(of, "Length") == 0)
+		string_rules(node)->max_length = count;
+	else if (strcmp(of, "Items") == 0 && min)
+		evaudit_schema_array(node)->min_items = count;
+	else if (strcmp(of, "Items") == 0)
+		evaudit_schema_array(node)->max_items = count;
+	else if (strcmp(of, "Contains") == 0 && min)
+		evaudit_schema_array(node)->min_contains = count;
+	else if (strcmp(of, "Contains") == 0)
+		evaudit_schema_array(node)->max_contains = count;
+	else if (min)
+		evaudit_schema_object(node)->min_properties = count;
+	else
+		evaudit_schema_object(node)->max_properties = count;
+}
+
+/* Bounds; in draft 4 the exclusive ones are flags for the others. */
+static void
+compile_bound(SchemaCompile *compile, SchemaNode *node, const char *keyword,
+			  const EvauditValue *value)
+{
+	NumberRules *rules = evaudit_schema_number(node);
+	bool		exclusive = keyword[0] == 'e';
+
+	if (exclusive && node->resource->dialect.draft == DRAFT_4)
+	{
+		if (value->type != EVAUDIT_VALUE_BOOLEAN)
+			evaudit_schema_broken(node, keyword, "must be a boolean");
+		if (keyword[10] == 'i')
+			rules->minimum_excluded = value->boolean;
+		else
+			rules->maximum_excluded = value->boolean;
+		return;
+	}
+	if (value->type != EVAUDIT_VALUE_NUMBER)
+		evaudit_schema_broken(node, keyword, "must be a number");
+	if (exclusive && keyword[10] == 'i')
+		rules->exclusive_minimum = value->as.number;
+	else if (exclusive)
+		rules->exclusive_maximum = value->as.number;
+	else if (keyword[1] == 'i')
+		rules->minimum = value->as.number;
+	else
+		rules->maximum = value->as.number;
+}
+
+static void
+compile_multiple_of(SchemaCompile *compile, SchemaNode *node,
+					const char *keyword, const EvauditValue *value)
+{
+	NumberRules *rules = evaudit_schema_number(node);
+	Datum		divisor = NumericGetDatum(value->as.number);
+	Datum		bound = NumericGetDatum(evaudit_value_numeric("0"));
+
+	if (value->type != EVAUDIT_VALUE_NUMBER ||
+		!DatumGetBool(DirectFunctionCall2(numeric_gt, divisor, bound)))
+		evaudit_schema_broken(node, keyword, "must be a number above zero");
+	if (VARSIZE_ANY(value->as.number) > EVAUDIT_SCHEMA_MAX_DIVISOR)
+		evaudit_schema_broken(node, keyword, "has too many digits");
+	bound = NumericGetDatum(evaudit_value_numeric("1e-300"));
+	rules->multiple_of = value->as.number;
+	rules->long_division = VARSIZE_ANY(value->as.number) > 64 ||
+		DatumGetBool(DirectFunctionCall2(numeric_lt, divisor, bound));
+}
+
+static void
+compile_unique(SchemaCompile *compile, SchemaNode *node, const char *keyword,
+			   const EvauditValue *value)
+{
+	if (value->type != EVAUDIT_VALUE_BOOLEAN)
+		evaudit_schema_broken(node, keyword, "must be a boolean");
+	evaudit_schema_array(node)->unique = value->boolean;
+}
+
+static void
+compile_pattern(SchemaCompile *compile, SchemaNode *node, const char *keyword,
+				const EvauditValue *value)
+{
+	if (value->type != EVAUDIT_VALUE_STRING)
+		evaudit_schema_broken(node, keyword, "must be a string");
+	string_rules(node)->pattern =
+		evaudit_schema_regex(compile, node, keyword, value->as.string,
+							 value->len);
+}
+
+/* A format that is not known is an annotation. */
+static void
+compile_format(SchemaCompile *compile, SchemaNode *node, const char *keyword,
+			   const EvauditValue *value)
+{
+	const EvauditFormat *format;
+
+	if (value->type != EVAUDIT_VALUE_STRING)
+		evaudit_schema_broken(node, keyword, "must be a string");
+	format = evaudit_format_find(value->as.string, value->len,
+								 node->resource->dialect.draft <= DRAFT_6);
+	if (format == NULL)
+		return;
+	string_rules(node)->format = format;
+	node->string->assert_format =
+		(node->resource->dialect.vocabularies &
+		 VOCABULARY_FORMAT_ASSERTION) != 0;
+}
+
+static void
+compile_required(SchemaCompile *compile, SchemaNode *node,
+				 const char *keyword, const EvauditValue *value)
+{
+	ObjectRules *rules = evaudit_schema_object(node);
+
+	if (node->resource->dialect.draft == DRAFT_4 &&
+		value->type == EVAUDIT_VALUE_BOOLEAN)
+		evaudit_schema_broken(node, keyword,
+							  "must be an array of strings since draft 4");
+	rules->required = evaudit_schema_names(node, keyword, value,
+										   &rules->nrequired);
+}
+
+/* The bit of a type's name. */
+static uint8
+type_bit(SchemaNode *node, const char *keyword, const EvauditValue *value)
+{
+	if (value->type == EVAUDIT_VALUE_STRING)
+	{
+		if (value->len == 7 && memcmp(value->as.string, "integer", 7) == 0)
+			return TYPE_INTEGER;
+		for (int type = EVAUDIT_VALUE_NULL; type <= EVAUDIT_VALUE_OBJECT;
+			 type++)
+		{
+			EvauditValue sample = {.type = type};
+			const char *name = evaudit_value_type_name(&sample);
+
+			if (value->len == strlen(name) &&
+				memcmp(value->as.string, name, value->len) == 0)
+				return TYPE_BIT(type);
+		}
+	}
+	evaudit_schema_broken(node, keyword,
+						  "must be null, boolean, object, array, number, string or integer");
+}
+
+static void
+compile_type(SchemaCompile *compile, SchemaNode *node, const char *keyword,
+			 const EvauditValue *value)
+{
+	EvauditValue *elements;
+
+	if (value->type != EVAUDIT_VALUE_ARRAY)
+	{
+		node->types = type_bit(node, keyword, value);
+		return;
+	}
+	elements = palloc(sizeof(EvauditValue) * (value->len + 1));
+	evaudit_value_elements(value, elements);
+	node->types = 0;
+	for (uint32 i = 0; i < value->len; i++)
+		node->types |= type_bit(node, psprintf("%s/%u", keyword, i),
+								&elements[i]);
+	pfree(elements);
+}
+
+static int
+compare_values(const void *a, const void *b, void *steps)
+{
+	return evaudit_value_compare(a, b, steps);
+}
+
+static void
+compile_values(SchemaCompile *compile, SchemaNode *node, const char *keyword,
+			   const EvauditValue *value)
+{
+	ValueRules *rules = value_rules(node);
+	int64		steps = PG_INT64_MAX;
+
+	if (keyword[0] == 'c')
+	{
+		rules->has_const = true;
+		rules->constant = *value;
+		return;
+	}
+	if (value->type != EVAUDIT_VALUE_ARRAY)
+		evaudit_schema_broken(node, keyword, "must be an array");
+	rules->nvalues = value->len;
+	rules->values = palloc(sizeof(EvauditValue) * (value->len + 1));
+	evaudit_value_elements(value, rules->values);
+	qsort_arg(rules->values, value->len, sizeof(EvauditValue), compare_values,
+			  &steps);
+}
+
+static const SchemaKeyword assertions[] = {
+	{"type", DRAFT_4, DRAFT_2020_12, VOCABULARY_VALIDATION, compile_type},
+	{"enum", DRAFT_4, DRAFT_2020_12, VOCABULARY_VALIDATION, compile_values},
+	{"const", DRAFT_6, DRAFT_2020_12, VOCABULARY_VALIDATION, compile_values},
+	{"required", DRAFT_4, DRAFT_2020_12, VOCABULARY_VALIDATION, compile_required},
+	{"minimum", DRAFT_4, DRAFT_2020_12, VOCABULARY_VALIDATION, compile_bound},
+	{"maximum", DRAFT_4, DRAFT_2020_12, VOCABULARY_VALIDATION, compile_bound},
+	{"exclusiveMinimum", DRAFT_4, DRAFT_2020_12, VOCABULARY_VALIDATION, compile_bound},
+	{"exclusiveMaximum", DRAFT_4, DRAFT_2020_12, VOCABULARY_VALIDATION, compile_bound},
+	{"multipleOf", DRAFT_4, DRAFT_2020_12, VOCABULARY_VALIDATION, compile_multiple_of},
+	{"minLength", DRAFT_4, DRAFT_2020_12, VOCABULARY_VALIDATION, compile_count},
+	{"maxLength", DRAFT_4, DRAFT_2020_12, VOCABULARY_VALIDATION, compile_count},
+	{"pattern", DRAFT_4, DRAFT_2020_12, VOCABULARY_VALIDATION, compile_pattern},
+	{"format", DRAFT_4, DRAFT_2020_12, VOCABULARY_FORMAT, compile_format},
+	{"minItems", DRAFT_4, DRAFT_2020_12, VOCABULARY_VALIDATION, compile_count},
+	{"maxItems", DRAFT_4, DRAFT_2020_12, VOCABULARY_VALIDATION, compile_count},
+	{"uniqueItems", DRAFT_4, DRAFT_2020_12, VOCABULARY_VALIDATION, compile_unique},
+	{"minContains", DRAFT_2019_09, DRAFT_2020_12, VOCABULARY_VALIDATION, compile_count},
+	{"maxContains", DRAFT_2019_09, DRAFT_2020_12, VOCABULARY_VALIDATION, compile_count},
+	{"minProperties", DRAFT_4, DRAFT_2020_12, VOCABULARY_VALIDATION, compile_count},
+	{"maxProperties", DRAFT_4, DRAFT_2020_12, VOCABULARY_VALIDATION, compile_count},
+};
+
+/* The keywords of this file, and how many they are. */
+const SchemaKeyword *
+evaudit_schema_assertions(int *n)
+{
+	*n = lengthof(assertions);
+	return assertions;
+}

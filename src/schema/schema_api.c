@@ -1,0 +1,141 @@
+/*-------------------------------------------------------------------------
+ *
+ * schema_api.c
+ *	  json_schema_is_valid(), and the compiled schemas that it keeps.
+ *
+ * A backend keeps what it compiled by the schema's bytes, the latest used
+ * first.  The list is bounded by number and memory; an entry is freed only
+ * when another one is made or found out of date, and never while it is used,
+ * for a validation runs no SQL.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "lib/ilist.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "schema/compiled.h"
+#include "schema/limits.h"
+
+PG_FUNCTION_INFO_V1(evaudit_json_schema_is_valid);
+
+typedef struct CacheEntry
+{
+	dlist_node	node;
+	uint32		hash;
+	Jsonb	   *source;
+	EvauditSchema *schema;		/* everything is in its context */
+	Size		memory;
+} CacheEntry;
+
+static MemoryContext cache_context = NULL;
+static dlist_head cache = DLIST_STATIC_INIT(cache);
+static int	cache_entries = 0;
+static Size cache_memory = 0;
+
+/* Drop an entry, and its schema. */
+static void
+forget(CacheEntry *entry)
+{
+	dlist_delete(&entry->node);
+	cache_entries--;
+	cache_memory -= entry->memory;
+	evaudit_schema_free(entry->schema);
+}
+
+static bool
+same_source(const CacheEntry *entry, const Jsonb *source)
+{
+	return VARSIZE(entry->source) == VARSIZE(source) &&
+		memcmp(entry->source, source, VARSIZE(source)) == 0;
+}
+
+/* Compile a schema and keep it; what was not used for long makes room. */
+static CacheEntry *
+add_entry(Jsonb *source, uint32 hash)
+{
+	EvauditSchema *schema;
+	MemoryContext old;
+	CacheEntry *entry;
+
+	if (cache_context == NULL)
+		cache_context = AllocSetContextCreate(TopMemoryContext,
+											  "evaudit schema cache",
+											  ALLOCSET_SMALL_SIZES);
+	schema = evaudit_schema_compile(source, CurrentMemoryContext);
+	old = MemoryContextSwitchTo(schema->context);
+	entry = palloc0(sizeof(CacheEntry));
+	entry->hash = hash;
+	entry->schema = schema;
+	entry->source = palloc(VARSIZE(source));
+	memcpy(entry->source, source, VARSIZE(source));
+	MemoryContextSwitchTo(old);
+	entry->memory = MemoryContextMemAllocated(schema->context, true);
+
+	while (cache_entries > 0 &&
+		   (cache_entries >= EVAUDIT_SCHEMA_CACHE_ENTRIES ||
+			cache_memory + entry->memory > EVAUDIT_SCHEMA_CACHE_MEMORY))
+		forget(dlist_container(CacheEntry, node, dlist_tail_node(&cache)));
+	MemoryContextSetParent(schema->context, cache_context);
+	dlist_push_head(&cache, &entry->node);
+	cache_entries++;
+	cache_memory += entry->memory;
+	return entry;
+}
+
+/* The compiled schema of a jsonb. */
+static const EvauditSchema *
+lookup(Jsonb *source)
+{
+	CacheEntry *entry = NULL;
+	dlist_mutable_iter iter;
+	uint32		hash;
+
+	/* most often it is the one of the last call */
+	if (!dlist_is_empty(&cache))
+	{
+		entry = dlist_head_element(CacheEntry, node, &cache);
+		if (same_source(entry, source) &&
+			evaudit_schema_is_current(entry->schema))
+			return entry->schema;
+	}
+	hash = hash_bytes((unsigned char *) source, VARSIZE(source));
+	dlist_foreach_modify(iter, &cache)
+	{
+		entry = dlist_container(CacheEntry, node, iter.cur);
+		if (entry->hash != hash || !same_source(entry, source))
+			continue;
+		if (evaudit_schema_is_current(entry->schema))
+		{
+			dlist_move_head(&cache, &entry->node);
+			return entry->schema;
+		}
+		forget(entry);
+		break;
+	}
+	return add_entry(source, hash)->schema;
+}
+
+/* json_schema_is_valid(schema, instance, assert_format) */
+Datum
+evaudit_json_schema_is_valid(PG_FUNCTION_ARGS)
+{
+	const EvauditSchema *schema = lookup(PG_GETARG_JSONB_P(0));
+	Jsonb	   *instance = PG_GETARG_JSONB_P(1);
+	EvauditSchemaError *gave_up;
+	bool		result;
+
+	result = evaudit_schema_try(schema, instance, PG_GETARG_BOOL(2), &gave_up);
+	if (gave_up != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("could not validate: %s", gave_up->message),
+				 errdetail("This was at \"%s\" of the schema and at \"%s\" of the instance.",
+						   gave_up->keyword_location,
+						   gave_up->instance_location)));
+	PG_FREE_IF_COPY(instance, 1);
+	PG_RETURN_BOOL(result);
+}

@@ -1,0 +1,269 @@
+/*-------------------------------------------------------------------------
+ *
+ * value.c
+ *	  Values of a jsonb, read where they stand.
+ *
+ * The server's own iterator copies each value into a structure three times
+ * as large and finds each member anew; a validation looks at the same
+ * members many times.  So a container's entries are decoded once, into an
+ * array that the caller gives.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/fmgrprotos.h"
+
+#include "schema/value.h"
+
+/* The value of an entry, whose data stands at an offset from base. */
+static void
+read_entry(JEntry entry, const char *base, uint32 offset, uint32 len,
+		   EvauditValue *value)
+{
+	if (JBE_ISSTRING(entry))
+	{
+		value->type = EVAUDIT_VALUE_STRING;
+		value->as.string = base + offset;
+		value->len = len;
+	}
+	else if (JBE_ISNUMERIC(entry))
+	{
+		value->type = EVAUDIT_VALUE_NUMBER;
+		value->as.number = (Numeric) unconstify(char *,
+												base + INTALIGN(offset));
+	}
+	else if (JBE_ISCONTAINER(entry))
+	{
+		value->as.container = (JsonbContainer *)
+			unconstify(char *, base + INTALIGN(offset));
+		value->len = JsonContainerSize(value->as.container);
+		value->type = JsonContainerIsObject(value->as.container) ?
+			EVAUDIT_VALUE_OBJECT : EVAUDIT_VALUE_ARRAY;
+	}
+	else if (JBE_ISNULL(entry))
+		value->type = EVAUDIT_VALUE_NULL;
+	else
+	{
+		value->type = EVAUDIT_VALUE_BOOLEAN;
+		value->boolean = JBE_ISBOOL_TRUE(entry);
+	}
+}
+
+/* The whole document; a scalar stands in an array of its own. */
+void
+evaudit_value_from_jsonb(Jsonb *jsonb, EvauditValue *value)
+{
+	JsonbContainer *root = &jsonb->root;
+
+	memset(value, 0, sizeof(EvauditValue));
+	value->as.container = root;
+	value->len = JsonContainerSize(root);
+	value->type = JsonContainerIsObject(root) ?
+		EVAUDIT_VALUE_OBJECT : EVAUDIT_VALUE_ARRAY;
+	if (JsonContainerIsScalar(root))
+	{
+		EvauditValue array = *value;
+
+		evaudit_value_elements(&array, value);
+	}
+}
+
+/* Decode the members of an object, in jsonb's order. */
+void
+evaudit_value_members(const EvauditValue *object, EvauditMember *members)
+{
+	const JsonbContainer *container = object->as.container;
+	uint32		n = object->len;
+	const char *base = (const char *) &container->children[2 * n];
+	uint32		offset = 0;
+
+	for (uint32 i = 0; i < n; i++)
+	{
+		uint32		start = offset;
+
+		JBE_ADVANCE_OFFSET(offset, container->children[i]);
+		members[i].key = base + start;
+		members[i].key_len = offset - start;
+	}
+	for (uint32 i = 0; i < n; i++)
+	{
+		JEntry		entry = container->children[n + i];
+		uint32		start = offset;
+
+		JBE_ADVANCE_OFFSET(offset, entry);
+		read_entry(entry, base, start, offset - start, &members[i].value);
+	}
+}
+
+/* Decode the elements of an array. */
+void
+evaudit_value_elements(const EvauditValue *array, EvauditValue *elements)
+{
+	const JsonbContainer *container = array->as.container;
+	uint32		n = array->len;
+	const char *base = (const char *) &container->children[n];
+	uint32		offset = 0;
+
+	for (uint32 i = 0; i < n; i++)
+	{
+		JEntry		entry = container->children[i];
+		uint32		start = offset;
+
+		JBE_ADVANCE_OFFSET(offset, entry);
+		read_entry(entry, base, start, offset - start, &elements[i]);
+	}
+}
+
+/* Look one member of an object up. */
+bool
+evaudit_value_find(const EvauditValue *object, const char *key,
+				   uint32 key_len, EvauditValue *value)
+{
+	JsonbValue	found;
+	JsonbValue *result;
+
+	result = getKeyJsonValueFromContainer(object->as.container, key, key_len,
+										  &found);
+	if (result == NULL)
+		return false;
+	memset(value, 0, sizeof(EvauditValue));
+	switch (result->type)
+	{
+		case jbvNull:
+			value->type = EVAUDIT_VALUE_NULL;
+			break;
+		case jbvBool:
+			value->type = EVAUDIT_VALUE_BOOLEAN;
+			value->boolean = result->val.boolean;
+			break;
+		case jbvNumeric:
+			value->type = EVAUDIT_VALUE_NUMBER;
+			value->as.number = result->val.numeric;
+			break;
+		case jbvString:
+			value->type = EVAUDIT_VALUE_STRING;
+			value->as.string = result->val.string.val;
+			value->len = result->val.string.len;
+			break;
+		default:
+			value->as.container = result->val.binary.data;
+			value->len = JsonContainerSize(value->as.container);
+			value->type = JsonContainerIsObject(value->as.container) ?
+				EVAUDIT_VALUE_OBJECT : EVAUDIT_VALUE_ARRAY;
+	}
+	return true;
+}
+
+/* A number from text that is one. */
+Numeric
+evaudit_value_numeric(const char *text)
+{
+	return DatumGetNumeric(DirectFunctionCall3(numeric_in,
+											   CStringGetDatum(text),
+											   ObjectIdGetDatum(InvalidOid),
+											   Int32GetDatum(-1)));
+}
+
+/* Has a number no fraction?  1.0 has none. */
+bool
+evaudit_value_is_integer(const EvauditValue *number)
+{
+	Datum		value = NumericGetDatum(number->as.number);
+
+	return DatumGetInt32(DirectFunctionCall1(numeric_scale, value)) == 0 ||
+		DatumGetInt32(DirectFunctionCall1(numeric_min_scale, value)) == 0;
+}
+
+/* Was a number written without a fraction?  1.0 was not. */
+bool
+evaudit_value_has_no_point(const EvauditValue *number)
+{
+	return DatumGetInt32(DirectFunctionCall1(numeric_scale,
+											 NumericGetDatum(number->as.number))) == 0;
+}
+
+/* Compare arrays, or objects, of the same size. */
+static int
+compare_containers(const EvauditValue *a, const EvauditValue *b, int64 *steps)
+{
+	int			result = 0;
+
+	check_stack_depth();
+	CHECK_FOR_INTERRUPTS();
+	if (a->type == EVAUDIT_VALUE_ARRAY)
+	{
+		EvauditValue *left = palloc(sizeof(EvauditValue) * (a->len * 2 + 1));
+		EvauditValue *right = left + a->len;
+
+		evaudit_value_elements(a, left);
+		evaudit_value_elements(b, right);
+		for (uint32 i = 0; i < a->len && result == 0; i++)
+			result = evaudit_value_compare(&left[i], &right[i], steps);
+		pfree(left);
+	}
+	else
+	{
+		EvauditMember *left = palloc(sizeof(EvauditMember) * (a->len * 2 + 1));
+		EvauditMember *right = left + a->len;
+
+		evaudit_value_members(a, left);
+		evaudit_value_members(b, right);
+		for (uint32 i = 0; i < a->len && result == 0; i++)
+			result = evaudit_key_compare(left[i].key, left[i].key_len,
+										 right[i].key, right[i].key_len);
+		for (uint32 i = 0; i < a->len && result == 0; i++)
+			result = evaudit_value_compare(&left[i].value, &right[i].value,
+										   steps);
+		pfree(left);
+	}
+	return result;
+}
+
+/*
+ * Some total order, in which values that JSON Schema takes for equal are
+ * equal: 1 and 1.0, and objects whatever the order of their members.  Takes
+ * from *steps what it looks at; when that gets below zero, the result has no
+ * meaning.
+ */
+int
+evaudit_value_compare(const EvauditValue *a, const EvauditValue *b,
+					  int64 *steps)
+{
+	if (a->type != b->type)
+		return a->type < b->type ? -1 : 1;
+	switch ((EvauditValueType) a->type)
+	{
+		case EVAUDIT_VALUE_NULL:
+			return 0;
+		case EVAUDIT_VALUE_BOOLEAN:
+			return (int) a->boolean - (int) b->boolean;
+		case EVAUDIT_VALUE_NUMBER:
+			return DatumGetInt32(DirectFunctionCall2(numeric_cmp,
+													 NumericGetDatum(a->as.number),
+													 NumericGetDatum(b->as.number)));
+		case EVAUDIT_VALUE_STRING:
+			*steps -= a->len / 64;
+			return evaudit_key_compare(a->as.string, a->len,
+									   b->as.string, b->len);
+		case EVAUDIT_VALUE_ARRAY:
+		case EVAUDIT_VALUE_OBJECT:
+			if (a->len != b->len)
+				return a->len < b->len ? -1 : 1;
+			*steps -= 4 * (int64) a->len + 1;
+			return *steps < 0 ? -1 : compare_containers(a, b, steps);
+	}
+	return 0;
+}
+
+/* The type as JSON Schema names it. */
+const char *
+evaudit_value_type_name(const EvauditValue *value)
+{
+	static const char *const names[] = {
+		"null", "boolean", "number", "string", "array", "object"
+	};
+
+	return names[value->type];
+}

@@ -1,0 +1,56 @@
+
+=pod
+
+=head1 NAME
+
+Evaudit::Sqs - what tests of a server that reads from queues share
+
+=head1 SYNOPSIS
+
+  my $body = login('user', 'service', 10);     # the second it happened at
+  await_queue($sqs, 'logins');                 # until it is empty
+  await_queue($sqs, 'logins', visible => 3);   # until so many wait
+
+=cut
+
+package Evaudit::Sqs;
+
+use strict;
+use warnings;
+
+use Evaudit::Pipeline;
+use Exporter 'import';
+use JSON::PP;
+use POSIX qw(strftime);
+
+our @EXPORT = qw(login await_queue);
+
+# The body of a login event.
+sub login
+{
+	my ($user, $service, $second, %more) = @_;
+
+	return JSON::PP->new->canonical->encode({
+		user_id => "$user", service_id => "$service",
+		service_name => "Service $service",
+		timestamp => strftime('%Y-%m-%dT%H:%M:%SZ', gmtime(1_700_000_000 + $second)),
+		%more });
+}
+
+# Wait until counts of a queue are as expected; empty unless told otherwise.
+sub await_queue
+{
+	my ($sqs, $queue, %expected) = @_;
+
+	%expected = (all => 0) unless %expected;
+	wait_until(
+		sub {
+			my $counts = $sqs->counts($queue);
+			return !grep { $counts->{$_} != $expected{$_} } keys %expected;
+		},
+		join(', ', map { "$expected{$_} $_" } sort keys %expected)
+		  . " in queue $queue");
+	return;
+}
+
+1;
