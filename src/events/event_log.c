@@ -18,7 +18,7 @@
  *
  * The work is done in the name of the extension's owner, as it takes reading
  * what others have published; that the current user may insert into the table
- * is checked first.
+ * is checked first, unless a grant for a token's subject has decided.
  *
  *-------------------------------------------------------------------------
  */
@@ -264,6 +264,18 @@ add_round(const EvauditTopic *topic, EvauditEvent **events, int n,
 	return compare_rows(topic, others, nothers, context, events);
 }
 
+/* Whether it was decided before that all of these may be kept. */
+static bool
+all_granted(EvauditEvent **events, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (!events[i]->granted)
+			return false;
+	}
+	return true;
+}
+
 /*
  * Keep events, within a transaction, and find out which were kept before.
  * Returns how many rows were inserted.
@@ -279,7 +291,8 @@ evaudit_event_log_add(const EvauditTopic *topic, EvauditEvent **events, int n,
 
 	if (n == 0)
 		return 0;
-	evaudit_event_log_check();
+	if (!all_granted(events, n))
+		evaudit_event_log_check();
 	evaudit_spi_begin(&spi);
 	pending = palloc(n * sizeof(EvauditEvent *));
 	memcpy(pending, events, n * sizeof(EvauditEvent *));

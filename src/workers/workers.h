@@ -53,7 +53,7 @@ extern bool evaudit_wait(long timeout);
 PGDLLEXPORT extern void evaudit_launcher_main(Datum arg);
 PGDLLEXPORT extern void evaudit_scheduler_main(Datum arg);
 PGDLLEXPORT extern void evaudit_worker_main(Datum arg);
-PGDLLEXPORT extern void evaudit_fetcher_main(Datum arg);
 PGDLLEXPORT extern void evaudit_check_main(Datum arg);
+PGDLLEXPORT extern void evaudit_fetcher_main(Datum arg);
 
 #endif							/* EVAUDIT_WORKERS_H */

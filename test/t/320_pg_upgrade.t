@@ -18,7 +18,8 @@ plan skip_all => Evaudit::Mock::unavailable()
 
 chomp(my $new_bin = (run_command([ 'pg_config', '--bindir' ]))[0]);
 my $old_bin = $ENV{EVAUDIT_OLD_SERVER} // $new_bin;
-my ($new_version) = (run_command([ 'pg_config', '--version' ]))[0] =~ /(\d+)/;
+my ($old_version, $new_version) = map {
+	(run_command([ "$_/pg_config", '--version' ]))[0] =~ /(\d+)/ } $old_bin, $new_bin;
 
 # A cluster's contents and definitions, as one pg_dump sees them.
 sub dump_of
@@ -62,8 +63,8 @@ my $before = dump_of($old);
 $old->stop;
 
 # since 18 clusters have checksums unless told otherwise
-my $new = Evaudit::Cluster->new('new', extension => 0, init =>
-	  { extra => $new_version >= 18 ? ['--no-data-checksums'] : [] });
+my $new = Evaudit::Cluster->new('new', extension => 0, init => { extra =>
+		  $old_version < 18 && $new_version >= 18 ? ['--no-data-checksums'] : [] });
 $new->stop;
 
 my $cwd = getcwd();
