@@ -115,6 +115,7 @@ need() {
 			have prove || missing+=(perl)
 			perl -MIPC::Run -e 1 2>/dev/null || missing+=(libipc-run-perl)
 			have openssl || missing+=(openssl)
+			has_jwt || missing+=(python3-jwt python3-cryptography)
 			[ -d "$schema_suite" ] || ! available "$schema_suite_package" ||
 				missing+=("$schema_suite_package")
 			have python3 || missing+=(python3)
@@ -158,6 +159,15 @@ need_jars() {
 
 need_pip() {
 	python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
+}
+
+# Whether a Python has what tests make tokens with.
+has_jwt() {
+	local python
+	for python in python3 /usr/bin/python3; do
+		! "$python" -c 'import jwt, cryptography' 2>/dev/null || return 0
+	done
+	return 1
 }
 
 # Whether the system knows a package.
