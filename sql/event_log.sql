@@ -9,8 +9,10 @@ CREATE TABLE evaudit.events (
 	source_position jsonb,
 	received_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	schema_version integer,
+	id bigint GENERATED ALWAYS AS IDENTITY,
 	PRIMARY KEY (topic, event_id)
 );
+CREATE INDEX events_id_idx ON evaudit.events (topic, id);
 COMMENT ON TABLE evaudit.events IS
 	'events of the topics that keep them; publishing to one of these needs INSERT here';
 COMMENT ON COLUMN evaudit.events.topic IS
@@ -29,6 +31,8 @@ COMMENT ON COLUMN evaudit.events.received_at IS
 	'when it was taken in';
 COMMENT ON COLUMN evaudit.events.schema_version IS
 	'the version of the topic''s schema that accepted it, in evaudit.topic_schemas';
+COMMENT ON COLUMN evaudit.events.id IS
+	'in the order of arrival, with gaps; statistics are paged by it';
 
 CREATE TYPE evaudit.event AS (
 	topic text,

@@ -14,6 +14,8 @@ SELECT pg_catalog.pg_extension_config_dump('evaudit.topics',
 	'WHERE options IS DISTINCT FROM seed OR schema_version IS NOT NULL');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.topic_schemas', '');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.events', '');
+SELECT pg_catalog.pg_extension_config_dump('evaudit.events_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('evaudit.publish_grants', '');
 
 -- A restored source must not take another database's messages: whatever row
 -- is inserted, by COPY too, runs nowhere until resume_source() says so.

@@ -101,3 +101,9 @@ RETURNS void
 LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_seek_source';
 COMMENT ON FUNCTION evaudit.seek_source(text, text) IS
 	'go on from earliest, latest, an RFC 3339 time, or offsets such as {"0": 17, "1": 4}; stopped partitions run again';
+
+CREATE FUNCTION evaudit.check_server(server name)
+RETURNS TABLE(check_name text, ok boolean, detail text)
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_check_server';
+COMMENT ON FUNCTION evaudit.check_server(name) IS
+	'look whether a server can be reached with the current user''s credentials, and whether what its sources read is fit for it';

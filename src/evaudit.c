@@ -15,6 +15,7 @@
 #include "miscadmin.h"
 
 #include "audit/audit_stats.h"
+#include "gate/rate_limit.h"
 #include "platform/config.h"
 #include "platform/shmem.h"
 #include "workers/workers.h"
@@ -32,6 +33,7 @@ _PG_init(void)
 		return;
 	evaudit_shmem_init();
 	evaudit_audit_stats_init();
+	evaudit_rate_limit_init();
 	evaudit_launcher_init();
 	evaudit_database_ddl_init();
 }

@@ -74,6 +74,7 @@ typedef struct EvauditEvent
 	TimestampTz record_time;	/* the transport's time; 0 if it has none */
 	const char *given_id;		/* id that its publisher gave; NULL: none */
 	const char *subject;		/* who published it; NULL: a source */
+	bool		granted;		/* who may keep it has been decided before */
 
 	/* where it came from; both NULL for an event that was published */
 	const char *source;			/* name of the source */

@@ -16,8 +16,9 @@
  * Rows are inserted in the order of their ids, so that two sessions with the
  * same ids wait for each other in the same order and cannot deadlock.  They
  * are inserted as the current user, by plain SQL: the table's grants, row
- * security and triggers decide.  The comparison is done in the name of the
- * extension's owner, as whoever may publish need not be able to read.
+ * security and triggers decide.  Where a grant for a token's subject has
+ * decided, and for the comparison, since whoever may publish need not be able
+ * to read, it is the extension's owner.
  *
  *-------------------------------------------------------------------------
  */
@@ -311,6 +312,18 @@ add_round(const EvauditTopic *topic, EvauditEvent **events, int n,
 	return compare_rows(topic, others, nothers, context, events);
 }
 
+/* Whether it was decided before that all of these may be kept. */
+static bool
+all_granted(EvauditEvent **events, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (!events[i]->granted)
+			return false;
+	}
+	return true;
+}
+
 /*
  * Keep events, within a transaction, and find out which were kept before.
  * Returns how many rows were inserted.
@@ -322,10 +335,15 @@ evaudit_event_log_add(const EvauditTopic *topic, EvauditEvent **events, int n,
 	MemoryContext context = CurrentMemoryContext;
 	EvauditEvent **pending;
 	uint64		ninserted = 0;
+	bool		granted;
+	EvauditSpi	spi;
 
 	if (n == 0)
 		return 0;
-	if (SPI_connect() != SPI_OK_CONNECT)
+	granted = all_granted(events, n);
+	if (granted)
+		evaudit_spi_begin(&spi);
+	else if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	pending = palloc(n * sizeof(EvauditEvent *));
 	memcpy(pending, events, n * sizeof(EvauditEvent *));
@@ -342,7 +360,9 @@ evaudit_event_log_add(const EvauditTopic *topic, EvauditEvent **events, int n,
 		qsort(pending, n, sizeof(EvauditEvent *), compare_events);
 		n = add_round(topic, pending, n, now, context, &ninserted);
 	}
-	if (SPI_finish() != SPI_OK_FINISH)
+	if (granted)
+		evaudit_spi_end(&spi);
+	else if (SPI_finish() != SPI_OK_FINISH)
 		elog(ERROR, "could not disconnect from SPI");
 	return ninserted;
 }

@@ -49,11 +49,12 @@ set_payload(EvauditEvent *event, Jsonb *payload)
 bool
 evaudit_publish_event(const EvauditTopic *topic, Jsonb *payload,
 					  const char *event_id, const char *subject,
-					  EvauditEvent *event)
+					  bool granted, EvauditEvent *event)
 {
 	memset(event, 0, sizeof(EvauditEvent));
 	event->given_id = event_id;
 	event->subject = subject;
+	event->granted = granted;
 	set_payload(event, payload);
 	evaudit_ingest_one(topic, event);
 	return event->reason == EVAUDIT_ACCEPTED;
@@ -91,7 +92,8 @@ evaudit_publish(PG_FUNCTION_ARGS)
 	if (!evaudit_publish_event(topic, PG_GETARG_JSONB_P(1),
 							   PG_ARGISNULL(2) ? NULL :
 							   text_to_cstring(PG_GETARG_TEXT_PP(2)),
-							   GetUserNameFromId(GetUserId(), false), &event))
+							   GetUserNameFromId(GetUserId(), false), false,
+							   &event))
 		raise_rejection(topic, &event);
 	PG_RETURN_TEXT_P(event.event_id);
 }

@@ -13,7 +13,9 @@
 /*
  * Put one event through its topic, within the caller's transaction and with
  * the current user's rights.  event_id may be NULL: then the payload names
- * the id, or one is made.  subject, who publishes, may be NULL.
+ * the id, or one is made.  subject, who publishes, may be NULL.  granted says
+ * that something other than the current user's rights on evaudit.events has
+ * decided that the event may be kept.
  *
  * False: the event was rejected, and nothing was written; event->reason and
  * event->error say why (EVAUDIT_CONFLICT: its id was kept with another
@@ -26,6 +28,6 @@
  */
 extern bool evaudit_publish_event(const EvauditTopic *topic, Jsonb *payload,
 								  const char *event_id, const char *subject,
-								  EvauditEvent *event);
+								  bool granted, EvauditEvent *event);
 
 #endif							/* EVAUDIT_PUBLISH_H */

@@ -232,6 +232,9 @@ evaudit_alter_issuer(PG_FUNCTION_ARGS)
 						   "keys" : NULL);
 	check_fetching(issuer);
 	check_keys_serve(issuer, keys);
+	/* the trigger wakes the scheduler for those that are left */
+	if (evaudit_option_value(options, "jwks_url") != NULL)
+		evaudit_wake_scheduler_at_commit();
 
 	values[0] = PG_GETARG_DATUM(0);
 	values[1] = JsonbPGetDatum(merged);
@@ -249,14 +252,18 @@ evaudit_drop_issuer(PG_FUNCTION_ARGS)
 	static EvauditStatement drop = {
 		"WITH forgotten AS"
 		" (DELETE FROM evaudit.issuer_fetches WHERE issuer = $1)"
-		" DELETE FROM evaudit.issuers WHERE name = $1", 1, {TEXTOID}
+		" DELETE FROM evaudit.issuers WHERE name = $1"
+		" RETURNING options ? 'jwks_url'", 1, {TEXTOID}
 	};
 	Datum		name = PG_GETARG_DATUM(0);
 	uint64		dropped;
+	bool		isnull;
 	EvauditSpi	spi;
 
 	evaudit_spi_begin(&spi);
 	dropped = evaudit_spi_execute(&drop, &name, NULL);
+	if (dropped > 0 && DatumGetBool(evaudit_spi_datum(0, 0, &isnull)))
+		evaudit_wake_scheduler_at_commit();
 	evaudit_spi_end(&spi);
 	if (dropped == 0)
 		ereport(ERROR,

@@ -299,6 +299,36 @@ evaudit_aws_credentials_source(const EvauditAws *aws)
 	return aws->credentials->keys.source;
 }
 
+/* Fetch credentials if there are none yet: NULL, or why there are none. */
+const char *
+evaudit_aws_credentials_fetch(EvauditAws *aws)
+{
+	return evaudit_aws_credentials_ready(aws->credentials) ? NULL :
+		aws->credentials->error;
+}
+
+/* The id of the key in use, which is no secret; NULL if there is none. */
+const char *
+evaudit_aws_credentials_id(const EvauditAws *aws)
+{
+	return aws->credentials->keys.key_id;
+}
+
+/* Whether it is known where STS is: not if only endpoint_url says. */
+bool
+evaudit_aws_knows_sts(const EvauditAws *aws)
+{
+	return aws->conf->endpoint == NULL || aws->conf->sts_endpoint != NULL ||
+		evaudit_aws_variable("AWS_ENDPOINT_URL_STS") != NULL;
+}
+
+/* Ask STS who we are: the ARN, or false and why not. */
+bool
+evaudit_aws_identity(EvauditAws *aws, char **text)
+{
+	return evaudit_aws_caller(aws->credentials, text);
+}
+
 const char *
 evaudit_aws_region(const EvauditAws *aws)
 {

@@ -116,6 +116,18 @@ extern TimestampTz evaudit_aws_credentials_expire_at(const EvauditAws *aws);
  */
 extern const char *evaudit_aws_credentials_source(const EvauditAws *aws);
 
+/* Fetch credentials if there are none yet: NULL, or why there are none. */
+extern const char *evaudit_aws_credentials_fetch(EvauditAws *aws);
+
+/* The id of the key in use, which is no secret; NULL if there is none. */
+extern const char *evaudit_aws_credentials_id(const EvauditAws *aws);
+
+/* Whether it is known where STS is: not if only endpoint_url says. */
+extern bool evaudit_aws_knows_sts(const EvauditAws *aws);
+
+/* Ask STS who we are: the ARN, or false and why not; waits on the latch. */
+extern bool evaudit_aws_identity(EvauditAws *aws, char **text);
+
 extern const char *evaudit_aws_region(const EvauditAws *aws);
 extern const char *evaudit_aws_endpoint(const EvauditAws *aws);
 

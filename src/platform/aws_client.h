@@ -56,6 +56,7 @@ typedef struct AwsCredentials
 	AwsKeys		keys;			/* key_id NULL: none */
 	uint32		generation;		/* number of the keys in use */
 	bool		refused;		/* the service did not take them */
+	TimestampTz fetched_at;		/* the last time, with or without success */
 	TimestampTz next_fetch;		/* not before that */
 	int			failures;		/* fetches that failed in a row */
 	char		error[AWS_ERROR_BYTES]; /* why there are none */
@@ -115,6 +116,8 @@ extern AwsFound evaudit_aws_assume_by_token(AwsCredentials *credentials,
 											const AwsRole *role,
 											const char *token_file,
 											AwsKeys *keys);
+
+extern bool evaudit_aws_caller(AwsCredentials *credentials, char **text);
 
 /* aws_metadata.c */
 extern AwsFound evaudit_aws_container(AwsCredentials *credentials,

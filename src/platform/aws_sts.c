@@ -63,6 +63,14 @@ own_endpoint(const AwsConf *conf)
 				 strncmp(conf->region, "cn-", 3) == 0 ? ".cn" : "");
 }
 
+/* Where signed requests go: an option of the server may say. */
+static const char *
+chosen_endpoint(const AwsConf *conf)
+{
+	return conf->sts_endpoint != NULL ? conf->sts_endpoint :
+		own_endpoint(conf);
+}
+
 /* Read the keys from an answer. */
 static AwsFound
 read_keys(AwsCredentials *credentials, const char *xml, AwsKeys *keys)
@@ -81,9 +89,9 @@ read_keys(AwsCredentials *credentials, const char *xml, AwsKeys *keys)
 }
 
 /* Send a form to STS; with keys, signed by them. */
-static AwsFound
-ask_sts(AwsCredentials *credentials, const char *url, const AwsRole *role,
-		StringInfo form, const AwsKeys *with, AwsKeys *keys)
+static EvauditHttpAnswer *
+ask_sts(AwsCredentials *credentials, const char *url, StringInfo form,
+		const AwsKeys *with)
 {
 	const char *headers[3] = {
 		"Content-Type: application/x-www-form-urlencoded; charset=utf-8"
@@ -96,8 +104,6 @@ ask_sts(AwsCredentials *credentials, const char *url, const AwsRole *role,
 		.timeout = credentials->conf->request_timeout
 	};
 	EvauditHttpAnswer *http;
-	EvauditAwsAnswer answer = {0};
-	AwsFound	found;
 
 	if (with != NULL)
 	{
@@ -108,19 +114,35 @@ ask_sts(AwsCredentials *credentials, const char *url, const AwsRole *role,
 			headers[1] = psprintf("X-Amz-Security-Token: %s", with->token);
 	}
 	http = evaudit_http_ask(credentials->http, &request);
+	explicit_bzero(form->data, form->len);
+	return http;
+}
+
+/* What is wrong with an answer of STS, in words. */
+static char *
+describe_fault(const EvauditHttpAnswer *http)
+{
+	EvauditAwsAnswer answer = {0};
+
+	evaudit_aws_judge(&answer, http);
+	return psprintf("%s%s%s", answer.code, answer.code[0] != '\0' ? ": " : "",
+					answer.message);
+}
+
+/* Take the keys of a role from an answer, and give it back. */
+static AwsFound
+take_keys(AwsCredentials *credentials, const AwsRole *role, const char *url,
+		  EvauditHttpAnswer *http, AwsKeys *keys)
+{
+	AwsFound	found;
+
 	if (http->fault == EVAUDIT_HTTP_OK && http->status == 200)
 		found = read_keys(credentials, http->body, keys);
 	else
-	{
-		evaudit_aws_judge(&answer, http);
 		found = evaudit_aws_fault(credentials,
-								  "could not assume role \"%s\" at %s: %s%s%s",
-								  role->arn, url, answer.code,
-								  answer.code[0] != '\0' ? ": " : "",
-								  answer.message);
-	}
+								  "could not assume role \"%s\" at %s: %s",
+								  role->arn, url, describe_fault(http));
 	evaudit_http_release(credentials->http, http);
-	explicit_bzero(form->data, form->len);
 	return found;
 }
 
@@ -129,14 +151,13 @@ AwsFound
 evaudit_aws_assume_role(AwsCredentials *credentials, const AwsRole *role,
 						const AwsKeys *with, AwsKeys *keys)
 {
-	const char *url = credentials->conf->sts_endpoint;
+	const char *url = chosen_endpoint(credentials->conf);
 	StringInfoData form;
 
 	begin_form(&form, "AssumeRole", role);
 	add_field(&form, "ExternalId", role->external_id);
-	return ask_sts(credentials,
-				   url != NULL ? url : own_endpoint(credentials->conf),
-				   role, &form, with, keys);
+	return take_keys(credentials, role, url,
+					 ask_sts(credentials, url, &form, with), keys);
 }
 
 /* Assume a role with the token of a web identity, read anew each time. */
@@ -144,6 +165,7 @@ AwsFound
 evaudit_aws_assume_by_token(AwsCredentials *credentials, const AwsRole *role,
 							const char *token_file, AwsKeys *keys)
 {
+	const char *url = own_endpoint(credentials->conf);
 	const char *error;
 	char	   *token = evaudit_aws_read_file(token_file, &error);
 	StringInfoData form;
@@ -159,6 +181,31 @@ evaudit_aws_assume_by_token(AwsCredentials *credentials, const AwsRole *role,
 	begin_form(&form, "AssumeRoleWithWebIdentity", role);
 	add_field(&form, "WebIdentityToken", token);
 	explicit_bzero(token, len);
-	return ask_sts(credentials, own_endpoint(credentials->conf), role, &form,
-				   NULL, keys);
+	return take_keys(credentials, role, url,
+					 ask_sts(credentials, url, &form, NULL), keys);
+}
+
+/* Ask whose the keys are: the ARN, or false and why there is no answer. */
+bool
+evaudit_aws_caller(AwsCredentials *credentials, char **text)
+{
+	StringInfoData form;
+	EvauditHttpAnswer *http;
+	bool		ok;
+
+	initStringInfo(&form);
+	add_field(&form, "Action", "GetCallerIdentity");
+	add_field(&form, "Version", "2011-06-15");
+	http = ask_sts(credentials, chosen_endpoint(credentials->conf), &form,
+				   &credentials->keys);
+	ok = http->fault == EVAUDIT_HTTP_OK && http->status == 200;
+	*text = ok ? evaudit_aws_xml_text(http->body, "Arn") :
+		describe_fault(http);
+	if (*text == NULL)
+	{
+		ok = false;
+		*text = pstrdup("AWS STS answered without an ARN");
+	}
+	evaudit_http_release(credentials->http, http);
+	return ok;
 }

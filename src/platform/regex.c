@@ -37,22 +37,29 @@ static const uint32 attempts[] = {1000, 100000, 5000000};
 /* How many bytes are scanned at the price of a step. */
 #define BYTES_PER_STEP			16
 
-/* The price of the first attempt. */
+/* The price of the first attempt, and of a stack for one match. */
 #define STEPS_PER_MATCH			20
+#define STEPS_PER_STACK			500000
 
-/* Bytes of stack for compiled code, and kilobytes of heap for interpreted. */
-#define JIT_STACK_MAX			(4 * 1024 * 1024)
-#define HEAP_LIMIT				(16 * 1024)
+/*
+ * Bytes of stack for machine code, kept by the backend and for one match, and
+ * kilobytes of heap for the interpreter.
+ */
+#define JIT_STACK				(1024 * 1024)
+#define JIT_STACK_ONCE			(128 * 1024 * 1024)
+#define HEAP_LIMIT				(128 * 1024)
 
 struct EvauditRegex
 {
 	MemoryContextCallback callback;
 	pcre2_code *code;
 	pcre2_match_data *match;
+	size_t		size;			/* of the translated pattern */
 };
 
 /* For all matches of the backend; its stack grows with need. */
 static pcre2_match_context *match_context = NULL;
+static pcre2_jit_stack *jit_stack = NULL;
 
 /* The memory context of a regex goes away. */
 static void
@@ -69,16 +76,14 @@ static bool
 init_match_context(void)
 {
 	pcre2_match_context *context;
-	pcre2_jit_stack *stack;
 
 	if (match_context != NULL)
 		return true;
 	context = pcre2_match_context_create(NULL);
 	if (context == NULL)
 		return false;
-	stack = pcre2_jit_stack_create(32 * 1024, JIT_STACK_MAX, NULL);
-	if (stack != NULL)
-		pcre2_jit_stack_assign(context, NULL, stack);
+	jit_stack = pcre2_jit_stack_create(32 * 1024, JIT_STACK, NULL);
+	pcre2_jit_stack_assign(context, NULL, jit_stack);
 	pcre2_set_heap_limit(context, HEAP_LIMIT);
 	match_context = context;
 	return true;
@@ -147,6 +152,7 @@ evaudit_regex_compile(const char *pattern, size_t len, int flags,
 	if (!init_match_context())
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	regex->size = translated.len;
 	regex->code = compile_code(&translated, flags, error);
 	pfree(translated.data);
 	if (regex->code == NULL)
@@ -164,6 +170,13 @@ evaudit_regex_compile(const char *pattern, size_t len, int flags,
 	return regex;
 }
 
+/* See regex.h. */
+size_t
+evaudit_regex_size(const EvauditRegex *regex)
+{
+	return regex->size;
+}
+
 /* Take steps from a budget; false when it is used up. */
 static bool
 spend(int64 *budget, int64 steps)
@@ -172,6 +185,34 @@ spend(int64 *budget, int64 steps)
 		return true;
 	*budget -= steps;
 	return *budget >= 0;
+}
+
+static int
+match_once(const EvauditRegex *regex, const char *text, size_t len)
+{
+	/* SQL_ASCII can hold any bytes */
+	uint32		options = GetDatabaseEncoding() == PG_SQL_ASCII ?
+		0 : PCRE2_NO_UTF_CHECK;
+
+	return pcre2_match(regex->code, (PCRE2_SPTR) text, len, 0, options,
+					   regex->match, match_context);
+}
+
+/* The same with a larger stack, which is given back at once. */
+static int
+match_with_stack(const EvauditRegex *regex, const char *text, size_t len)
+{
+	pcre2_jit_stack *stack = pcre2_jit_stack_create(JIT_STACK, JIT_STACK_ONCE,
+													NULL);
+	int			result;
+
+	if (stack == NULL)
+		return PCRE2_ERROR_JIT_STACKLIMIT;
+	pcre2_jit_stack_assign(match_context, NULL, stack);
+	result = match_once(regex, text, len);
+	pcre2_jit_stack_assign(match_context, NULL, jit_stack);
+	pcre2_jit_stack_free(stack);
+	return result;
 }
 
 /* Try to match, with more backtracking each time. */
@@ -193,10 +234,13 @@ match_utf8(const EvauditRegex *regex, const char *text, size_t len,
 		}
 		pcre2_set_match_limit(match_context, attempts[i]);
 		pcre2_set_depth_limit(match_context, attempts[i]);
-		result = pcre2_match(regex->code, (PCRE2_SPTR) text, len, 0,
-							 GetDatabaseEncoding() == PG_SQL_ASCII ?
-							 0 : PCRE2_NO_UTF_CHECK,
-							 regex->match, match_context);
+		result = match_once(regex, text, len);
+		if (result == PCRE2_ERROR_JIT_STACKLIMIT)
+		{
+			if (!spend(budget, STEPS_PER_STACK))
+				return EVAUDIT_REGEX_LIMIT;
+			result = match_with_stack(regex, text, len);
+		}
 		if (result >= 0)
 			return EVAUDIT_REGEX_MATCH;
 		if (result == PCRE2_ERROR_NOMATCH)

@@ -34,6 +34,9 @@ extern EvauditRegex *evaudit_regex_compile(const char *pattern, size_t len,
 										   int flags, MemoryContext context,
 										   char **error);
 
+/* How many bytes PCRE2 had to compile, which is a measure of its time. */
+extern size_t evaudit_regex_size(const EvauditRegex *regex);
+
 /*
  * Look for a match in a text of the server's encoding.  What that cost is
  * taken from *budget, in steps of some tens of nanoseconds; unless NULL, it

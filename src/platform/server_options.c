@@ -31,6 +31,18 @@ evaudit_server_options(const char *name, Oid user)
 					   GetUserMapping(user, server->serverid)->options);
 }
 
+/* Refuse a server that the current user may not use. */
+void
+evaudit_check_server_usage(const char *name)
+{
+	ForeignServer *server = GetForeignServerByName(name, false);
+	AclResult	result = evaudit_compat_server_aclcheck(server->serverid,
+														GetUserId(), ACL_USAGE);
+
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, OBJECT_FOREIGN_SERVER, name);
+}
+
 /* Refuse what reads files of the server to those who may not. */
 void
 evaudit_check_file_option(const char *name)

@@ -12,6 +12,7 @@
 #include "platform/compat.h"
 
 extern List *evaudit_server_options(const char *server, Oid user);
+extern void evaudit_check_server_usage(const char *name);
 extern void evaudit_check_file_option(const char *name);
 pg_noreturn extern void evaudit_refuse_secret(const char *name);
 

@@ -42,6 +42,7 @@ typedef struct EvauditDatabase
 	pid_t		scheduler;		/* 0: none */
 	bool		left;			/* the last one ended as it should */
 	bool		changed;		/* sources changed since it looked */
+	pid_t		fetcher;		/* of keys; 0: none */
 	bool		keys_wanted;	/* a token has a key that is not known */
 	pid_t		held_by;		/* backend that needs the database empty */
 } EvauditDatabase;

@@ -9,6 +9,10 @@
  * takes or transaction it begins, once the change is committed; the one that
  * made the change hears it at once, and again if it is rolled back.
  *
+ * What is kept must be read with evaudit_spi_read_latest(): a transaction that
+ * sees one snapshot for all of its life would read what was before a change
+ * that it has heard of.
+ *
  * All watches share one callback, since the server has room for ten.
  *
  *-------------------------------------------------------------------------
@@ -68,6 +72,17 @@ evaudit_watch_changed(EvauditWatch *watch)
 									 get_namespace_oid("evaudit", false));
 	watch->fresh = OidIsValid(watch->relid);
 	return true;
+}
+
+/* Tell all backends, at the end of the transaction, that a table changed. */
+void
+evaudit_watch_announce(const char *table)
+{
+	Oid			relid = get_relname_relid(table,
+										  get_namespace_oid("evaudit", false));
+
+	if (OidIsValid(relid))
+		CacheInvalidateRelcacheByRelid(relid);
 }
 
 /* Trigger after any statement that changes a table: tell all backends. */

@@ -60,6 +60,9 @@ evaudit_schema_regex(SchemaCompile *compile, SchemaNode *node,
 	if (regex == NULL)
 		evaudit_schema_broken(node, keyword,
 							  "not a regular expression: %s", error);
+	compile->pattern_bytes += evaudit_regex_size(regex);
+	if (compile->pattern_bytes > EVAUDIT_SCHEMA_MAX_PATTERN_BYTES)
+		evaudit_schema_broken(node, keyword, "too many long patterns");
 	return regex;
 }
 
@@ -181,14 +184,19 @@ static void
 compile_multiple_of(SchemaCompile *compile, SchemaNode *node,
 					const char *keyword, const EvauditValue *value)
 {
-	Datum		zero = DirectFunctionCall1(int4_numeric, Int32GetDatum(0));
+	NumberRules *rules = evaudit_schema_number(node);
+	Datum		divisor = NumericGetDatum(value->as.number);
+	Datum		bound = NumericGetDatum(evaudit_value_numeric("0"));
 
 	if (value->type != EVAUDIT_VALUE_NUMBER ||
-		!DatumGetBool(DirectFunctionCall2(numeric_gt,
-										  NumericGetDatum(value->as.number),
-										  zero)))
+		!DatumGetBool(DirectFunctionCall2(numeric_gt, divisor, bound)))
 		evaudit_schema_broken(node, keyword, "must be a number above zero");
-	evaudit_schema_number(node)->multiple_of = value->as.number;
+	if (VARSIZE_ANY(value->as.number) > EVAUDIT_SCHEMA_MAX_DIVISOR)
+		evaudit_schema_broken(node, keyword, "has too many digits");
+	bound = NumericGetDatum(evaudit_value_numeric("1e-300"));
+	rules->multiple_of = value->as.number;
+	rules->long_division = VARSIZE_ANY(value->as.number) > 64 ||
+		DatumGetBool(DirectFunctionCall2(numeric_lt, divisor, bound));
 }
 
 static void

@@ -22,6 +22,7 @@ typedef struct SchemaCompile
 	int			depth;
 	int			nodes;
 	int			patterns;
+	Size		pattern_bytes;	/* of all patterns, as PCRE2 gets them */
 	Size		bytes;			/* of the documents */
 	bool		registered;		/* a registered schema was looked for */
 	bool		lenient;		/* leave references to what is not there */

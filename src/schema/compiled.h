@@ -108,6 +108,7 @@ typedef struct NumberRules
 	Numeric		exclusive_minimum;
 	Numeric		exclusive_maximum;
 	Numeric		multiple_of;
+	bool		long_division;	/* multiple_of is of unusual size */
 	bool		minimum_excluded;	/* draft 4 */
 	bool		maximum_excluded;
 } NumberRules;

@@ -114,7 +114,7 @@ static const EvauditFormat formats[] = {
 	{"uuid", check_uuid, 1},
 	{"json-pointer", check_json_pointer, 1},
 	{"relative-json-pointer", check_relative_json_pointer, 1},
-	{"regex", check_regex, 5000},
+	{"regex", check_regex, 1000},
 };
 
 /* The format of a name, as the drafts up to 6 or the later ones have it. */

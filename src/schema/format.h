@@ -15,7 +15,7 @@ typedef struct EvauditFormat
 {
 	const char *name;
 	EvauditFormatCheck check;
-	int			steps;			/* what a check costs at least */
+	int			steps;			/* what a check costs, for each 16 bytes */
 	bool		old;			/* of draft 4 and 6 alone */
 } EvauditFormat;
 

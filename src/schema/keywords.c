@@ -52,20 +52,26 @@ in_place(SchemaNode *node)
 static char *
 step_of(const char *keyword, const char *name, uint32 len)
 {
-	StringInfoData step;
+	uint32		escapes = 0;
+	char	   *step;
+	char	   *out;
 
-	initStringInfo(&step);
-	appendStringInfo(&step, "%s/", keyword);
+	for (uint32 i = 0; i < len; i++)
+		escapes += name[i] == '~' || name[i] == '/';
+	step = palloc(strlen(keyword) + 1 + len + escapes + 1);
+	out = step + sprintf(step, "%s/", keyword);
 	for (uint32 i = 0; i < len; i++)
 	{
-		if (name[i] == '~')
-			appendStringInfoString(&step, "~0");
-		else if (name[i] == '/')
-			appendStringInfoString(&step, "~1");
+		if (name[i] == '~' || name[i] == '/')
+		{
+			*out++ = '~';
+			*out++ = name[i] == '~' ? '0' : '1';
+		}
 		else
-			appendStringInfoChar(&step, name[i]);
+			*out++ = name[i];
 	}
-	return step.data;
+	*out = '\0';
+	return step;
 }
 
 /* Compile the subschema that a keyword holds. */

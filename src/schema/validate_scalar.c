@@ -9,8 +9,12 @@
 
 #include "mb/pg_wchar.h"
 #include "utils/fmgrprotos.h"
+#include "utils/memutils.h"
 
 #include "schema/validate.h"
+
+/* The most that a division with numbers of unusual size costs. */
+#define STEPS_OF_LONG_DIVISION	500000
 
 static int
 compare_numbers(Numeric a, Numeric b)
@@ -19,16 +23,22 @@ compare_numbers(Numeric a, Numeric b)
 											 NumericGetDatum(b)));
 }
 
-/*
- * What a division costs at most: by the quotient's digits, which a short
- * number with a large exponent has many of, times the divisor's.
- */
-static int64
-division_steps(Numeric divisor)
+/* Is a number beyond 1e300, either way? */
+static bool
+is_huge(Numeric number)
 {
-	int64		size = VARSIZE_ANY(divisor);
+	static Numeric limits[2] = {NULL, NULL};
 
-	return size <= 64 ? 1 : size * 64;
+	if (limits[1] == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+		limits[0] = evaudit_value_numeric("1e300");
+		limits[1] = evaudit_value_numeric("-1e300");
+		MemoryContextSwitchTo(old);
+	}
+	return compare_numbers(number, limits[0]) > 0 ||
+		compare_numbers(number, limits[1]) < 0;
 }
 
 static bool
@@ -39,7 +49,9 @@ check_multiple(Validation *v, const SchemaPath *path,
 	Numeric		rest;
 	bool		result;
 
-	if (!evaudit_spend(v, division_steps(divisor), path, instance))
+	/* the quotient of short numbers can have a hundred thousand digits */
+	if ((path->node->number->long_division || is_huge(value)) &&
+		!evaudit_spend(v, STEPS_OF_LONG_DIVISION, path, instance))
 		return false;
 	rest = DatumGetNumeric(DirectFunctionCall2(numeric_mod,
 											   NumericGetDatum(value),
@@ -131,7 +143,7 @@ check_format(Validation *v, const SchemaPath *path, const Instance *instance)
 	const EvauditFormat *format = path->node->string->format;
 	const EvauditValue *value = &instance->value;
 
-	if (!evaudit_spend(v, format->steps + value->len / 16, path, instance))
+	if (!evaudit_spend(v, format->steps * (1 + value->len / 16), path, instance))
 		return false;
 	return format->check(value->as.string, value->len) ||
 		evaudit_violation(v, path, "format", instance,

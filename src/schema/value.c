@@ -156,6 +156,16 @@ evaudit_value_find(const EvauditValue *object, const char *key,
 	return true;
 }
 
+/* A number from text that is one. */
+Numeric
+evaudit_value_numeric(const char *text)
+{
+	return DatumGetNumeric(DirectFunctionCall3(numeric_in,
+											   CStringGetDatum(text),
+											   ObjectIdGetDatum(InvalidOid),
+											   Int32GetDatum(-1)));
+}
+
 /* Has a number no fraction?  1.0 has none. */
 bool
 evaudit_value_is_integer(const EvauditValue *number)
@@ -241,7 +251,7 @@ evaudit_value_compare(const EvauditValue *a, const EvauditValue *b,
 		case EVAUDIT_VALUE_OBJECT:
 			if (a->len != b->len)
 				return a->len < b->len ? -1 : 1;
-			*steps -= a->len;
+			*steps -= 2 * (int64) a->len + 1;
 			return *steps < 0 ? -1 : compare_containers(a, b, steps);
 	}
 	return 0;

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
@@ -17,29 +18,57 @@
 /* How many steps are taken between two looks for interrupts. */
 #define STEPS_BETWEEN_CHECKS	10000
 
+/*
+ * Append to a location, unless it is too long by now: what is cut off ends in
+ * three dots.
+ */
+static void
+append_bounded(StringInfo out, const char *text, int len)
+{
+	int			room = EVAUDIT_SCHEMA_MAX_LOCATION - out->len;
+
+	if (room <= 0)
+		return;
+	if (len < room)
+	{
+		appendBinaryStringInfo(out, text, len);
+		return;
+	}
+	appendBinaryStringInfo(out, text, pg_mbcliplen(text, len, room - 1));
+	appendStringInfoString(out, "...");
+	while (out->len < EVAUDIT_SCHEMA_MAX_LOCATION)
+		appendStringInfoChar(out, '.');
+}
+
 /* Write a JSON Pointer to an instance. */
 static void
 append_instance(StringInfo out, const Instance *instance)
 {
+	const char *p = instance->key;
+	const char *end;
+
 	if (instance->parent == NULL)
 		return;
 	append_instance(out, instance->parent);
-	appendStringInfoChar(out, '/');
-	if (instance->key == NULL)
+	append_bounded(out, "/", 1);
+	if (p == NULL)
 	{
-		appendStringInfo(out, "%u", instance->index);
+		char		number[16];
+
+		append_bounded(out, number, sprintf(number, "%u", instance->index));
 		return;
 	}
-	for (uint32 i = 0; i < instance->key_len; i++)
+	end = p + instance->key_len;
+	while (p < end)
 	{
-		char		c = instance->key[i];
+		const char *stop = p;
 
-		if (c == '~')
-			appendStringInfoString(out, "~0");
-		else if (c == '/')
-			appendStringInfoString(out, "~1");
-		else
-			appendStringInfoChar(out, c);
+		while (stop < end && *stop != '~' && *stop != '/')
+			stop++;
+		append_bounded(out, p, (int) (stop - p));
+		if (stop < end)
+			append_bounded(out, *stop == '~' ? "~0" : "~1", 2);
+		p = stop + 1;
 	}
 }
 
@@ -50,8 +79,10 @@ append_path(StringInfo out, const SchemaPath *path)
 	if (path == NULL)
 		return;
 	append_path(out, path->parent);
-	if (path->step[0] != '\0')
-		appendStringInfo(out, "/%s", path->step);
+	if (path->step[0] == '\0')
+		return;
+	append_bounded(out, "/", 1);
+	append_bounded(out, path->step, (int) strlen(path->step));
 }
 
 /* An error with its places, and no message yet. */
@@ -68,7 +99,10 @@ make_error(const SchemaPath *path, const char *keyword,
 	initStringInfo(&out);
 	append_path(&out, path);
 	if (keyword != NULL)
-		appendStringInfo(&out, "/%s", keyword);
+	{
+		append_bounded(&out, "/", 1);
+		append_bounded(&out, keyword, (int) strlen(keyword));
+	}
 	error->keyword_location = out.data;
 	return error;
 }

@@ -201,6 +201,9 @@ raw_member(const char *text, const char *name, size_t *len)
 		p = skip_value(value);
 		if (strncmp(key, name, strlen(name)) == 0 && key[strlen(name)] == '"')
 		{
+			while (p[-1] == ' ' || p[-1] == '\t' || p[-1] == '\n' ||
+				   p[-1] == '\r')
+				p--;
 			*len = p - value;
 			return value;
 		}

@@ -24,6 +24,7 @@
 #include "events/topic.h"
 #include "platform/compat.h"
 #include "platform/options.h"
+#include "platform/server_options.h"
 #include "platform/spi.h"
 #include "platform/trigger.h"
 #include "platform/wakeup.h"
@@ -43,18 +44,6 @@ typedef struct Handle
 	int64		id;
 	const EvauditSourceKind *kind;
 } Handle;
-
-/* Refuse a server that the current user may not use. */
-static void
-check_server_usage(const char *name)
-{
-	ForeignServer *server = GetForeignServerByName(name, false);
-	AclResult	result = evaudit_compat_server_aclcheck(server->serverid,
-														GetUserId(), ACL_USAGE);
-
-	if (result != ACLCHECK_OK)
-		aclcheck_error(result, OBJECT_FOREIGN_SERVER, name);
-}
 
 /* Refuse names that could not be shown or used. */
 static void
@@ -91,7 +80,7 @@ evaudit_create_source(PG_FUNCTION_ARGS)
 
 	evaudit_require_preload();
 	check_source_name(name);
-	check_server_usage(server);
+	evaudit_check_server_usage(server);
 	kind = evaudit_server_kind(server);
 	evaudit_check_source_options(kind, PG_GETARG_JSONB_P(3));
 	evaudit_topic_lock(text_to_cstring(PG_GETARG_TEXT_PP(2)));

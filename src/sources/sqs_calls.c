@@ -53,8 +53,7 @@ void
 evaudit_sqs_call(SqsSource *state, SqsCall *call, const char *body, size_t len)
 {
 	evaudit_aws_call(state->aws, operation_name(call->operation), body, len,
-					 call, call->operation == SQS_RECEIVE ?
-					 SQS_WAIT_SECONDS * 1000 : 0);
+					 call, call->wait * 1000);
 }
 
 /*
@@ -78,8 +77,9 @@ evaudit_sqs_failed(SqsSource *state, SqsPace *pace, const SqsCall *call,
 	}
 	if (state->leaving)
 		return;
-	evaudit_source_complain(state->source, "%s of queue \"%s\": %s",
+	evaudit_source_complain(state->source, "%s of queue \"%s\": %s%s%s",
 							operation_name(call->operation), state->name,
+							answer->code, answer->code[0] ? ": " : "",
 							answer->message);
 	evaudit_source_wait(state->source, pace->not_before);
 }
@@ -185,8 +185,8 @@ evaudit_sqs_take(SqsSource *state, EvauditBatch *batch)
 }
 
 /* The pause until a time, if that is shorter than the one given. */
-static long
-sooner(long pause, TimestampTz now, TimestampTz until)
+long
+evaudit_sqs_sooner(long pause, TimestampTz now, TimestampTz until)
 {
 	long		millis;
 
@@ -204,12 +204,12 @@ evaudit_sqs_pause(const SqsSource *state, TimestampTz now)
 
 	if (state->queue_state != SQS_QUEUE_READY)
 		return state->looking ? -1 :
-			sooner(-1, now, state->pace.not_before);
+			evaudit_sqs_sooner(-1, now, state->pace.not_before);
 	if (state->receives == 0)
-		pause = sooner(pause, now, state->pace.not_before);
+		pause = evaudit_sqs_sooner(pause, now, state->pace.not_before);
 	if (state->deletes.nwaiting > 0 && state->deletes.ncalls == 0)
-		pause = sooner(pause, now, state->deletes.pace.not_before);
+		pause = evaudit_sqs_sooner(pause, now, state->deletes.pace.not_before);
 	if (state->changes.nwaiting > 0 && state->changes.ncalls == 0)
-		pause = sooner(pause, now, state->changes.pace.not_before);
+		pause = evaudit_sqs_sooner(pause, now, state->changes.pace.not_before);
 	return pause;
 }

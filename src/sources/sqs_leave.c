@@ -7,7 +7,8 @@
  * not become visible again at once, instead of when their time is over.  A
  * receive under way cannot be called back: the service hands out messages to
  * a connection that nobody reads any more.  So its answer is waited for, and
- * what is in it is put back.
+ * what is in it is put back; and only then, as it would get again what was
+ * put back before.
  *
  * All that takes no more than LEAVE_TIMEOUT, as a shutdown or DROP DATABASE
  * waits for it.  What is not done by then comes again by itself.
@@ -27,8 +28,8 @@
 
 /* How long leaving may take, and how long of it receives are waited for, in
  * milliseconds. */
-#define LEAVE_TIMEOUT		2000
-#define RECEIVE_TIMEOUT		1000
+#define LEAVE_TIMEOUT		2500
+#define RECEIVE_TIMEOUT		(SQS_SHORT_WAIT * 1000 + 250)
 
 /* Put back the messages of the batch that is not acknowledged. */
 static void
@@ -74,11 +75,12 @@ leave_queue(int code, Datum arg)
 	release_batch(state);
 	/* many calls at a time, and no pause between them */
 	state->wanted = state->options.max_receives;
-	state->deletes.pace.not_before = state->changes.pace.not_before = 0;
+	state->deletes.pace.not_before = 0;
 	while (now < end && is_busy(state, now < patience))
 	{
 		TimestampTz until = now < patience ? patience : end;
 
+		state->changes.pace.not_before = state->receives > 0 ? patience : 0;
 		evaudit_sqs_go_on(state, &none);
 		(void) evaudit_http_wait(state->http,
 								 TimestampDifferenceMilliseconds(now, until));

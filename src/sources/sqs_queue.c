@@ -60,37 +60,50 @@ evaudit_sqs_look(SqsSource *state)
 		ask_attributes(state);
 }
 
-/*
- * The queue is known: from now on it can be received from.  Its own time of
- * invisibility holds unless the source has an option, or it is not known.
- */
+/* Write the body of receives that wait and hide for so many seconds. */
 static void
-make_ready(SqsSource *state, int visibility)
+write_receive(const SqsSource *state, int wait, int visibility, char **result)
 {
-	bool		own = state->options.visibility == 0 && visibility > 0;
+	MemoryContext previous = MemoryContextSwitchTo(state->context);
 	StringInfoData body;
-
-	state->visibility = own ? visibility :
-		state->options.visibility > 0 ? state->options.visibility :
-		USUAL_VISIBILITY;
 
 	initStringInfo(&body);
 	appendStringInfoString(&body, "{\"QueueUrl\":");
 	evaudit_json_quote(&body, state->url, strlen(state->url));
 	appendStringInfo(&body, ",\"MaxNumberOfMessages\":%d,\"WaitTimeSeconds\":%d",
-					 SQS_MAX_ENTRIES, SQS_WAIT_SECONDS);
+					 SQS_MAX_ENTRIES, wait);
+	appendStringInfo(&body, ",\"VisibilityTimeout\":%d", visibility);
 	appendStringInfoString(&body, ",\"MessageSystemAttributeNames\":["
 						   "\"ApproximateReceiveCount\",\"SentTimestamp\","
 						   "\"MessageGroupId\"]");
-	appendStringInfoString(&body, ",\"MessageAttributeNames\":[\"All\"]");
-	if (!own)
-		appendStringInfo(&body, ",\"VisibilityTimeout\":%d", state->visibility);
-	appendStringInfoChar(&body, '}');
+	appendStringInfoString(&body, ",\"MessageAttributeNames\":[\"All\"]}");
+	MemoryContextSwitchTo(previous);
+	if (*result != NULL)
+		pfree(*result);
+	*result = body.data;
+}
 
-	if (state->receive_body != NULL)
-		pfree(state->receive_body);
-	state->receive_body = MemoryContextStrdup(state->context, body.data);
-	pfree(body.data);
+/*
+ * The queue is known: from now on it can be received from.  Its own time of
+ * invisibility holds unless the source has an option, or it is not known.
+ *
+ * The answer of a long wait may come when we are gone; so it hides messages
+ * for a short time, which is extended like any other.  Not so in a FIFO
+ * queue, where a commit that takes longer would cost the order of a group.
+ */
+static void
+make_ready(SqsSource *state, int visibility)
+{
+	if (state->options.visibility > 0)
+		visibility = state->options.visibility;
+	else if (visibility <= 0)
+		visibility = USUAL_VISIBILITY;
+	state->visibility = state->first_visibility = visibility;
+	if (!state->fifo)
+		state->first_visibility = Min(visibility, SQS_SHORT_VISIBILITY);
+	write_receive(state, SQS_LONG_WAIT, state->first_visibility,
+				  &state->long_receive);
+	write_receive(state, SQS_SHORT_WAIT, visibility, &state->short_receive);
 	state->queue_state = SQS_QUEUE_READY;
 }
 

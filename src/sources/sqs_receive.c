@@ -7,7 +7,8 @@
  * batch is committed, the answers of those under way wait in the kernel.
  * How many there are follows the load: each answer that is full asks for
  * one more, each that is nearly empty for one less.  An idle queue is asked
- * by one, three times a minute.
+ * by one, three times a minute; only that one waits for long, since what it
+ * waits for cannot be called back.
  *
  * Until the first batch is committed there is only one, too: if the
  * database takes nothing, as few messages as possible use up the receives
@@ -37,6 +38,24 @@ most_undeleted(const SqsSource *state)
 	return 3 * state->source->batch_size + 1000;
 }
 
+/*
+ * Put a receive; one waits for long, the others not.  Nor does the first one
+ * after a failure: its answer says that all is well again.
+ */
+static void
+start_receive(SqsSource *state)
+{
+	SqsCall    *call = evaudit_sqs_new_call(state, SQS_RECEIVE);
+	bool		brief = state->long_wait || state->pace.failures > 0;
+	const char *body = brief ? state->short_receive : state->long_receive;
+
+	call->wait = brief ? SQS_SHORT_WAIT : SQS_LONG_WAIT;
+	call->visibility = brief ? state->visibility : state->first_visibility;
+	state->long_wait |= !brief;
+	state->receives++;
+	evaudit_sqs_call(state, call, body, strlen(body));
+}
+
 /* Put as many receives as the load calls for. */
 void
 evaudit_sqs_start_receives(SqsSource *state, TimestampTz now)
@@ -45,11 +64,7 @@ evaudit_sqs_start_receives(SqsSource *state, TimestampTz now)
 		state->deletes.nwaiting > most_undeleted(state))
 		return;
 	while (state->receives < state->wanted)
-	{
-		state->receives++;
-		evaudit_sqs_call(state, evaudit_sqs_new_call(state, SQS_RECEIVE),
-						 state->receive_body, strlen(state->receive_body));
-	}
+		start_receive(state);
 }
 
 /* Follow the load: n messages came at once. */
@@ -111,7 +126,6 @@ fill_event(SqsSource *state, EvauditEvent *event, SqsHeld *held,
 
 	held->handle = evaudit_json_string(message, "ReceiptHandle");
 	held->group = evaudit_json_string(attributes, "MessageGroupId");
-	held->hide = -1;
 	if (held->group != NULL)
 	{
 		event->key = held->group;
@@ -170,7 +184,7 @@ take_messages(SqsSource *state, EvauditBatch *batch, const SqsCall *call,
 			evaudit_sqs_add_entry(state, &state->changes, handle, 0);
 		else
 			add_message(state, batch, message,
-						received + state->visibility * USECS_PER_SEC);
+						received + call->visibility * USECS_PER_SEC);
 	}
 	follow_load(state, n);
 }
@@ -183,6 +197,8 @@ evaudit_sqs_received(SqsSource *state, EvauditBatch *batch,
 	MemoryContext previous;
 
 	state->receives--;
+	if (call->wait == SQS_LONG_WAIT)
+		state->long_wait = false;
 	if (answer->fault != EVAUDIT_AWS_OK)
 	{
 		state->wanted = Max(state->wanted / 2, 1);

@@ -4,8 +4,9 @@
  *	  What becomes of events that were rejected: a dead letter, or another
  *	  delivery by the queue.
  *
- *	  on_bad_event "leave"		a bad event stays in the queue, as it is:
- *								the queue's redrive policy has the last word
+ *	  on_bad_event "leave"		a bad event stays in the queue, hidden for
+ *								the usual time: the queue's redrive policy
+ *								has the last word
  *	  refused by the database	left max_attempts times; each time the queue
  *								hides it for longer
  *
@@ -41,7 +42,7 @@ stays(const SqsSource *state, const EvauditEvent *event, int *hide)
 {
 	if (event->reason != EVAUDIT_DATABASE_ERROR)
 	{
-		*hide = -1;
+		*hide = state->visibility;
 		return state->options.leave_bad;
 	}
 	*hide = evaudit_sqs_delay(event->receive_count);
@@ -94,6 +95,22 @@ leave_groups(SqsSource *state, EvauditBatch *batch)
 	return clean;
 }
 
+/*
+ * The batch is ingested again: an event that was in conflict with one that
+ * has no effect now has another chance.
+ */
+static void
+forget_conflicts(EvauditBatch *batch)
+{
+	for (int i = 0; i < batch->nevents; i++)
+	{
+		EvauditEvent *event = &batch->events[i];
+
+		if (event->reason == EVAUDIT_CONFLICT && !event->left)
+			event->reason = EVAUDIT_ACCEPTED;
+	}
+}
+
 /* See EvauditSourceKind. */
 bool
 evaudit_sqs_settle(void *arg, EvauditBatch *batch)
@@ -116,5 +133,8 @@ evaudit_sqs_settle(void *arg, EvauditBatch *batch)
 			any = true;
 		}
 	}
-	return !any || !state->fifo || leave_groups(state, batch);
+	if (!any || !state->fifo || leave_groups(state, batch))
+		return true;
+	forget_conflicts(batch);
+	return false;
 }

@@ -86,30 +86,26 @@ open_source(EvauditSource *source)
 }
 
 /*
- * Keep the messages of the batch ours: where half of their time is over, ask
- * for all of it again.  Returns when that is due next; 0 for never.
+ * Keep the messages of the batch ours: where no more is left than half of
+ * the time that they were hidden for at least, ask for all of it again.
+ * Returns when to look again.
  */
 static TimestampTz
 extend_batch(SqsSource *state, TimestampTz now)
 {
-	int64		half = state->visibility * USECS_PER_SEC / 2;
-	TimestampTz due = 0;
+	int64		half = state->first_visibility * USECS_PER_SEC / 2;
 
 	for (int i = 0; i < state->nheld; i++)
 	{
 		SqsHeld    *held = &state->held[i];
 
-		if (now >= held->expires - half)
-		{
-			evaudit_sqs_add_entry(state, &state->changes, held->handle,
-								  state->visibility);
-			held->expires = now + 2 * half;
-		}
-		/* received in this order, more or less */
-		if (due == 0 || held->expires - half < due)
-			due = held->expires - half;
+		if (now < held->expires - half)
+			continue;
+		evaudit_sqs_add_entry(state, &state->changes, held->handle,
+							  state->visibility);
+		held->expires = now + state->visibility * USECS_PER_SEC;
 	}
-	return due;
+	return now + half / 2;
 }
 
 /*
@@ -159,13 +155,9 @@ fetch_batch(void *arg, EvauditBatch *batch)
 
 		pause = evaudit_sqs_pause(state, now);
 		if (deadline != 0)
-		{
-			long		rest = TimestampDifferenceMilliseconds(now, deadline);
-
-			pause = pause < 0 || rest < pause ? rest : pause;
-			if (state->fifo || !state->proven)
-				pause = 0;
-		}
+			pause = evaudit_sqs_sooner(pause, now, Min(deadline, extend_at));
+		if (batch->nevents > 0 && (state->fifo || !state->proven))
+			pause = 0;
 		more = evaudit_http_wait(state->http, pause);
 	}
 	evaudit_http_step(state->http);
@@ -196,12 +188,10 @@ acknowledge_batch(void *arg, EvauditBatch *batch)
 	for (int i = 0; i < batch->nevents; i++)
 	{
 		const SqsHeld *held = &state->held[i];
+		bool		left = batch->events[i].left;
 
-		if (!batch->events[i].left)
-			evaudit_sqs_add_entry(state, &state->deletes, held->handle, 0);
-		else if (held->hide >= 0)
-			evaudit_sqs_add_entry(state, &state->changes, held->handle,
-								  held->hide);
+		evaudit_sqs_add_entry(state, left ? &state->changes : &state->deletes,
+							  held->handle, held->hide);
 	}
 	evaudit_sqs_go_on(state, batch);
 }

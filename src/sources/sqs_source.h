@@ -17,8 +17,19 @@
 /* Most messages in one call of SQS. */
 #define SQS_MAX_ENTRIES		10
 
-/* How long an empty queue keeps us waiting, seconds: the most there is. */
-#define SQS_WAIT_SECONDS	20
+/*
+ * How long an empty queue keeps a receive waiting, seconds: the one that is
+ * always under way as long as can be, those that a backlog adds not much
+ * longer than they are wanted.
+ */
+#define SQS_LONG_WAIT		20
+#define SQS_SHORT_WAIT		1
+
+/*
+ * For how long at first, in seconds, a receive that waits for long hides
+ * what it gets.  If we end meanwhile, its answer reaches nobody.
+ */
+#define SQS_SHORT_VISIBILITY	5
 
 /* Longest time that SQS hides a message for, seconds. */
 #define SQS_MAX_VISIBILITY	43200
@@ -84,6 +95,8 @@ typedef struct SqsCall
 {
 	SqsOperation operation;
 	TimestampTz started;
+	int			wait;			/* of a receive, seconds */
+	int			visibility;		/* likewise */
 	int			nentries;
 	SqsEntry   *entries[SQS_MAX_ENTRIES];
 } SqsCall;
@@ -94,7 +107,7 @@ typedef struct SqsHeld
 	const char *handle;
 	const char *group;			/* of a FIFO queue, else NULL */
 	TimestampTz expires;		/* visible again */
-	int			hide;			/* seconds it stays away if left; -1: as is */
+	int			hide;			/* seconds it stays away if it is left */
 } SqsHeld;
 
 typedef struct SqsSource
@@ -112,10 +125,13 @@ typedef struct SqsSource
 	char	   *url;
 	bool		fifo;
 	int			visibility;		/* seconds that a received message is ours */
-	char	   *receive_body;	/* of each ReceiveMessage */
+	int			first_visibility;	/* the same, after a long wait */
+	char	   *long_receive;	/* bodies of receives, by their wait */
+	char	   *short_receive;
 
 	SqsPace		pace;			/* of receives and of looking */
 	int			receives;		/* under way */
+	bool		long_wait;		/* one of them waits for long */
 	int			wanted;			/* as many as the load calls for */
 	bool		proven;			/* a batch was committed */
 	TimestampTz stepped_at;		/* when answers were last taken */
@@ -141,6 +157,8 @@ extern void evaudit_sqs_go_on(SqsSource *state, EvauditBatch *batch);
 extern void evaudit_sqs_take(SqsSource *state, EvauditBatch *batch);
 extern bool evaudit_sqs_batch_done(const SqsSource *state,
 								   const EvauditBatch *batch);
+extern long evaudit_sqs_sooner(long pause, TimestampTz now,
+							   TimestampTz until);
 extern long evaudit_sqs_pause(const SqsSource *state, TimestampTz now);
 extern void evaudit_sqs_failed(SqsSource *state, SqsPace *pace,
 							   const SqsCall *call,

@@ -120,6 +120,12 @@ end_processes(Oid database)
 		kill(slot->scheduler, SIGTERM);
 		n++;
 	}
+	if (slot != NULL && slot->fetcher != 0 &&
+		BackendPidGetProc(slot->fetcher) != NULL)
+	{
+		kill(slot->fetcher, SIGTERM);
+		n++;
+	}
 	for (int i = 0; i < evaudit_shared->nsources; i++)
 	{
 		EvauditSourceSlot *source = &evaudit_shared->sources[i];

@@ -45,6 +45,31 @@ evaudit_begin_process(void)
 }
 
 /*
+ * Settings of the session.  Losing the last commits in a crash is harmless,
+ * since rows and offsets are lost together and read again: no commit waits
+ * for the disk.  Timeouts that are meant for users must not end the process.
+ */
+void
+evaudit_set_up_session(void)
+{
+	static const char *const settings[][2] = {
+		{"synchronous_commit", "off"},
+		{"search_path", ""},
+		{"statement_timeout", "0"},
+		{"idle_in_transaction_session_timeout", "0"},
+		{"idle_session_timeout", "0"},
+		{"default_transaction_isolation", "read committed"},
+		{"default_transaction_read_only", "off"},
+		{"default_transaction_deferrable", "off"},
+		{"session_replication_role", "origin"},
+	};
+
+	for (int i = 0; i < lengthof(settings); i++)
+		SetConfigOption(settings[i][0], settings[i][1],
+						PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+/*
  * Wait for the latch, at most some milliseconds; serve interrupts and a
  * reload of the configuration.  True if the latch was set.
  */

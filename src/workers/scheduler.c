@@ -30,6 +30,7 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
+#include "workers/fetcher.h"
 #include "workers/schedule.h"
 #include "workers/workers.h"
 
@@ -128,9 +129,15 @@ read_sources(void)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pgstat_report_activity(STATE_RUNNING, "reading evaudit.sources");
 	if (OidIsValid(get_extension_oid("evaudit", true)))
+	{
 		evaudit_schedule_read();
+		evaudit_fetching_read();
+	}
 	else
+	{
 		evaudit_schedule_clear();
+		evaudit_fetching_clear();
+	}
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	pgstat_report_activity(STATE_IDLE, NULL);
@@ -161,8 +168,9 @@ evaudit_scheduler_main(Datum arg)
 		if (take_change())
 			read_sources();
 		busy = evaudit_supervise();
-		if (evaudit_schedule_is_empty())
+		changed |= evaudit_fetching_tend();
+		if (evaudit_schedule_is_empty() && !evaudit_fetching_wanted())
 			leave_if_idle();
-		(void) evaudit_wait(busy ? BUSY_INTERVAL : LOOK_INTERVAL);
+		(void) evaudit_wait(busy || changed ? BUSY_INTERVAL : LOOK_INTERVAL);
 	}
 }

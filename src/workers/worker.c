@@ -25,7 +25,6 @@
 #include "pgstat.h"
 #include "storage/ipc.h"
 #include "storage/pmsignal.h"
-#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -46,31 +45,6 @@ typedef struct Work
 } Work;
 
 static Work work;
-
-/*
- * Settings of the session.  Losing the last commits in a crash is harmless,
- * since rows and offsets are lost together and read again: no commit waits
- * for the disk.  Timeouts that are meant for users must not end the worker.
- */
-static void
-set_up_session(void)
-{
-	static const char *const settings[][2] = {
-		{"synchronous_commit", "off"},
-		{"search_path", ""},
-		{"statement_timeout", "0"},
-		{"idle_in_transaction_session_timeout", "0"},
-		{"idle_session_timeout", "0"},
-		{"default_transaction_isolation", "read committed"},
-		{"default_transaction_read_only", "off"},
-		{"default_transaction_deferrable", "off"},
-		{"session_replication_role", "origin"},
-	};
-
-	for (int i = 0; i < lengthof(settings); i++)
-		SetConfigOption(settings[i][0], settings[i][1],
-						PGC_SUSET, PGC_S_OVERRIDE);
-}
 
 /* At exit: this worker reads no more. */
 static void
@@ -291,7 +265,7 @@ evaudit_worker_main(Datum arg)
 
 	PG_TRY();
 	{
-		set_up_session();
+		evaudit_set_up_session();
 		run();
 	}
 	PG_CATCH();

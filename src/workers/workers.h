@@ -11,6 +11,7 @@
  *		launcher	  knows databases		ended by it: no process
  *		  scheduler	  knows sources			comes and goes with them
  *			worker	  reads one source		ends when its source changes
+ *			fetcher	  fetches keys			ends when it has them
  *
  *-------------------------------------------------------------------------
  */
@@ -33,16 +34,26 @@ typedef struct EvauditWorkerOrder
 StaticAssertDecl(sizeof(EvauditWorkerOrder) <= BGW_EXTRALEN,
 				 "a worker's order must fit into bgw_extra");
 
+/* What a key fetcher is told there. */
+typedef struct EvauditFetcherOrder
+{
+	Oid			database;
+	bool		wanted;			/* fetch what somebody asked for, too */
+} EvauditFetcherOrder;
+
 extern void evaudit_launcher_init(void);
 extern void evaudit_database_ddl_init(void);
 
 extern void evaudit_prepare_worker(BackgroundWorker *worker,
 								   const char *type, const char *function);
 extern void evaudit_begin_process(void);
+extern void evaudit_set_up_session(void);
 extern bool evaudit_wait(long timeout);
 
 PGDLLEXPORT extern void evaudit_launcher_main(Datum arg);
 PGDLLEXPORT extern void evaudit_scheduler_main(Datum arg);
 PGDLLEXPORT extern void evaudit_worker_main(Datum arg);
+PGDLLEXPORT extern void evaudit_check_main(Datum arg);
+PGDLLEXPORT extern void evaudit_fetcher_main(Datum arg);
 
 #endif							/* EVAUDIT_WORKERS_H */

@@ -52,6 +52,7 @@ class Rule:
     status, error, message, headers, text
                 the answer; an error's is JSON unless there is a text
     hang        no answer, until other rules are set
+    hold        the answer is held until other rules are set
     cut         "before" it is dealt with, "after", or within the "answer"
     answer_delay  seconds from dealing with it to the answer
     fail_entries  the number of entries of a batch that fail, by "error";
@@ -170,6 +171,7 @@ class Handler(BaseHTTPRequestHandler):
             else:
                 self.do_request()
         except Cut:
+            self.entry["status"] = 0
             self.close_connection = True
         except (ConnectionError, ssl.SSLError, socket.timeout):
             self.close_connection = True
@@ -194,7 +196,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_request(self):
         operation = self.operation()
-        entry = self.state.note(self, operation)
+        entry = self.entry = self.state.note(self, operation)
         rule, changed = self.state.rule_for(
             operation, self.body.decode("utf-8", "replace"))
         rule = rule or Rule({})
@@ -213,6 +215,8 @@ class Handler(BaseHTTPRequestHandler):
         entry["status"] = status
         if rule["answer_delay"]:
             time.sleep(rule["answer_delay"])
+        if rule["hold"]:
+            changed.wait()
         if rule["cut"] == "after":
             raise Cut
         if rule["replace"]:

@@ -29,32 +29,39 @@ my $peak_noise = 2 * 1024 * 1024;
 my $quarantine = $ENV{ASAN_OPTIONS};
 
 # Bytes in use in all memory contexts of a process, and all that it has to
-# itself.
+# itself; and the bytes by the names of contexts.
 sub memory
 {
 	my ($node, $pid) = @_;
 	my $offset = -s $node->logfile;
-	my ($used, $rss);
+	my ($used, $rss, $log, %contexts);
 
 	$node->safe_psql('postgres', "SELECT pg_log_backend_memory_contexts($pid)");
 	wait_until(
 		sub {
-			($used) = slurp_file($node->logfile, $offset) =~
-			  /\[$pid\].*Grand total: .* (\d+) used/;
+			$log = slurp_file($node->logfile, $offset);
+			($used) = $log =~ /\[$pid\].*Grand total: .* (\d+) used/;
 			return defined $used;
 		},
 		"the memory contexts of process $pid");
 	($rss) = slurp_file("/proc/$pid/status") =~ /^RssAnon:\s+(\d+) kB/m;
-	return ($used, $rss * 1024);
+	$contexts{$1} += $2
+	  while $log =~ /\[$pid\].*level: \d+; (.*?): \d+ total .* (\d+) used/g;
+	return ($used, $rss * 1024, \%contexts);
 }
 
-# Compare two measurements.
+# Compare two measurements; of memory that grew, say which.
 sub compare
 {
 	my ($before, $after, $what) = @_;
 
 	note("$what: contexts $before->[0], $after->[0];"
 		  . " process $before->[1], $after->[1]");
+	foreach my $name (sort keys %{ $after->[2] || {} })
+	{
+		my $growth = $after->[2]{$name} - ($before->[2]{$name} // 0);
+		note("$name grew by $growth") if $growth > 512;
+	}
 	cmp_ok($after->[0] - $before->[0], '<', $noise, "$what: contexts");
 	cmp_ok($after->[1] - $before->[1], '<', $heap_noise, "$what: process")
 	  unless $quarantine;

@@ -10,6 +10,7 @@ use warnings;
 use Evaudit::Cluster;
 use Evaudit::ElasticMQ;
 use Evaudit::Pipeline;
+use Evaudit::Sqs;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -58,8 +59,8 @@ my %kill = (
 	postmaster => sub { $node->crash });
 my @order = sort { $a cmp $b } keys %kill;
 
-read_queue($node, $emq->endpoint, 'logins', queue => 'logins',
-	batch_size => 200);
+add_aws($node, $emq->endpoint, request_timeout => '2s');
+read_queue($node, 'logins', 'logins', batch_size => 200);
 foreach my $round (1 .. $rounds)
 {
 	my $sent = send_stream($node, $sqs, 'logins', 'oracle',
@@ -76,7 +77,7 @@ foreach my $round (1 .. $rounds)
 	$kill{$what}->();
 	wait_until(sub { ask('SELECT true') }, 'the server');
 }
-wait_until(sub { $sqs->counts('logins')->{all} == 0 }, 'an empty queue');
+await_queue($sqs, 'logins');
 
 my $winners = winners('oracle');
 is( $node->safe_psql('postgres', "

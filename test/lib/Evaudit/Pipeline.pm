@@ -13,7 +13,6 @@ Evaudit::Pipeline - what tests of a server that reads from a broker share
   my $pid = worker_pids($node, 'logins')->[0];
   my $ms = cpu_ms($pid);                           # used since its start
   load_oracle($node, $kafka, 'events', [ '-m', 20 ], 1000, 50, 7);
-  read_queue($node, $emq->endpoint, 'logins', queue => 'logins');
   send_stream($node, $emq->queue, 'logins', 'events', [ '-m', 20 ], 1000, 50, 7);
 
 =cut
@@ -30,8 +29,8 @@ use IPC::Run;
 use PostgreSQL::Test::Utils;
 use Time::HiRes qw(time usleep);
 
-our @EXPORT = qw(add_server read_topic read_queue await_end wait_until
-  worker_pids cpu_ms load_oracle send_stream winners);
+our @EXPORT = qw(add_server read_topic await_end wait_until worker_pids
+  cpu_ms load_oracle send_stream winners);
 
 my $DEADLINE = $PostgreSQL::Test::Utils::timeout_default || 180;
 
@@ -48,51 +47,20 @@ sub add_server
 	return;
 }
 
-# Whether there is a server of that name.
-sub has_server
-{
-	my ($node, $server) = @_;
-	return $node->safe_psql('postgres',
-		"SELECT count(*) FROM pg_foreign_server WHERE srvname = '$server'");
-}
-
-# Create a source; of its options, numbers, lists and objects are as in JSON.
-sub create_source
-{
-	my ($node, $server, $source, %options) = @_;
-	my $topic = delete $options{topic} || 'login';
-	my $json = join(', ',
-		map { qq{"$_": } . ($options{$_} =~ /^([0-9]+|true|false|[\[{].*)$/s
-				? $options{$_} : qq{"$options{$_}"}) } sort keys %options);
-
-	$node->safe_psql('postgres',
-		"SELECT evaudit.create_source('$source', '$server', '$topic',"
-		  . " options => '{$json}')");
-	return;
-}
-
 # Create a source of the server "kafka", made if it is not there.
 sub read_topic
 {
 	my ($node, $kafka, $source, %options) = @_;
+	my $json = join(', ',
+		map { qq{"$_": } . ($options{$_} =~ /^([0-9]+|[\[{].*)$/s
+				? $options{$_} : qq{"$options{$_}"}) } sort keys %options);
 
-	add_server($node, $kafka->servers) unless has_server($node, 'kafka');
-	return create_source($node, 'kafka', $source, %options);
-}
-
-# Create a source of the server "aws", made if it is not there.
-sub read_queue
-{
-	my ($node, $endpoint, $source, %options) = @_;
-
-	$node->safe_psql('postgres', qq{
-		CREATE SERVER aws FOREIGN DATA WRAPPER evaudit_aws
-			OPTIONS (region 'us-east-1', endpoint_url '$endpoint',
-				request_timeout '2s');
-		CREATE USER MAPPING FOR CURRENT_USER SERVER aws
-			OPTIONS (access_key_id 'AKIATEST', secret_access_key 'test')})
-	  unless has_server($node, 'aws');
-	return create_source($node, 'aws', $source, %options);
+	add_server($node, $kafka->servers)
+	  unless $node->safe_psql('postgres',
+		"SELECT count(*) FROM pg_foreign_server WHERE srvname = 'kafka'");
+	$node->safe_psql('postgres',
+		"SELECT evaudit.create_source('$source', 'kafka', options => '{$json}')");
+	return;
 }
 
 # Wait until a source has read, and counted, all that is in a topic.
@@ -187,6 +155,7 @@ sub send_stream
 	append_to_file($file,
 		join('', map { "$lines[$_]\t$ids[$_]\n" } 0 .. $#lines));
 	$node->safe_psql('postgres', qq{
+		SET client_min_messages = warning;
 		CREATE TABLE IF NOT EXISTS $table (n bigint, reason text,
 			user_id text COLLATE "C", service_id text COLLATE "C",
 			service_name text COLLATE "C", last_accessed timestamptz,

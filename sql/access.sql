@@ -1,0 +1,54 @@
+-- access.sql: whose token may publish what over HTTP.
+
+CREATE TABLE evaudit.publish_grants (
+	topic text COLLATE "C" NOT NULL,
+	subject text COLLATE "C" NOT NULL,
+	folded text COLLATE "C" NOT NULL,
+	constraints jsonb,
+	PRIMARY KEY (topic, folded)
+);
+COMMENT ON TABLE evaudit.publish_grants IS
+	'which subjects of tokens may publish to which topics over HTTP';
+COMMENT ON COLUMN evaudit.publish_grants.subject IS
+	'the claim "sub", compared without regard to case';
+COMMENT ON COLUMN evaudit.publish_grants.folded IS
+	'subject without its case';
+COMMENT ON COLUMN evaudit.publish_grants.constraints IS
+	'{"field": ["pattern", ...], ...}: top-level fields of the payload, each of which must be matched as a whole by one of its patterns; NULL: any payload';
+
+CREATE TRIGGER announce_change
+	AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON evaudit.publish_grants
+	FOR EACH STATEMENT EXECUTE FUNCTION evaudit.announce_change();
+ALTER TABLE evaudit.publish_grants ENABLE ALWAYS TRIGGER announce_change;
+
+-- A topic of the same name that is made later shall begin without grants.
+CREATE FUNCTION evaudit.forget_grants() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'evaudit_forget_grants';
+COMMENT ON FUNCTION evaudit.forget_grants() IS
+	'trigger: a topic that is dropped takes its grants along';
+CREATE TRIGGER forget_grants AFTER DELETE ON evaudit.topics
+	FOR EACH ROW EXECUTE FUNCTION evaudit.forget_grants();
+
+CREATE FUNCTION evaudit.grant_publish(topic text, subject text,
+									  constraints jsonb DEFAULT NULL)
+RETURNS void
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'evaudit_grant_publish';
+COMMENT ON FUNCTION evaudit.grant_publish(text, text, jsonb) IS
+	'let the subject of a token publish to a topic over HTTP, any payload or what the constraints {"field": ["pattern", ...], ...} allow; replaces an earlier grant';
+
+CREATE FUNCTION evaudit.revoke_publish(topic text, subject text)
+RETURNS void
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_revoke_publish';
+COMMENT ON FUNCTION evaudit.revoke_publish(text, text) IS
+	'take back what grant_publish() gave';
+
+CREATE FUNCTION evaudit.import_access_map(map jsonb) RETURNS void
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_import_access_map';
+COMMENT ON FUNCTION evaudit.import_access_map(jsonb) IS
+	'replace the grants of the topics in a map {"topic": ["subject", ...]} or {"topic": {"subject": {"field": ["pattern", ...]}}}';
+
+CREATE FUNCTION evaudit.explain_access(topic text, subject text, payload jsonb)
+RETURNS jsonb
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'evaudit_explain_access';
+COMMENT ON FUNCTION evaudit.explain_access(text, text, jsonb) IS
+	'whether a subject may publish a payload to a topic over HTTP, and which rule decides';

@@ -1,0 +1,15 @@
+-- http.sql: requests over HTTP, which any front hands over.
+
+CREATE FUNCTION evaudit.http(method text, path text, headers jsonb, body bytea,
+							 OUT status integer, OUT headers jsonb,
+							 OUT body bytea)
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'evaudit_http';
+COMMENT ON FUNCTION evaudit.http(text, text, jsonb, bytea) IS
+	'answer a request over HTTP: routes of an event gateway, of an event logger and of the query; the answer is true once the transaction commits';
+
+-- The event logger's.
+INSERT INTO evaudit.topics (name, options, seed)
+SELECT 'events', options, options FROM CAST('{
+	"event_id": "/id",
+	"keep": true
+}' AS jsonb) AS options;

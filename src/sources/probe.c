@@ -1,0 +1,167 @@
+/*-------------------------------------------------------------------------
+ *
+ * probe.c
+ *	  Looking whether a server can be used: what is common to all kinds.
+ *
+ * What to look at is gathered by the backend that asks, in its transaction;
+ * the looking is done by a process that may start threads (see
+ * workers/check_server.c).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_authid.h"
+#include "catalog/pg_type.h"
+#include "foreign/foreign.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+
+#include "platform/aws.h"
+#include "platform/server_options.h"
+#include "platform/spi.h"
+#include "sources/kafka_source.h"
+#include "sources/probe.h"
+#include "sources/sqs_source.h"
+
+static void add_topics(EvauditProbe *probe, Jsonb *options);
+static void add_queue(EvauditProbe *probe, Jsonb *options);
+
+/* What differs between kinds. */
+static const struct
+{
+	const EvauditSourceKind *kind;
+	void		(*add_streams) (EvauditProbe *probe, Jsonb *options);
+	void		(*run) (EvauditProbe *probe);
+}			probes[] = {
+	{&evaudit_kafka_source, add_topics, evaudit_kafka_probe},
+	{&evaudit_sqs_source, add_queue, evaudit_sqs_probe},
+};
+
+/* Add a stream, unless it is there. */
+static void
+add_stream(EvauditProbe *probe, const char *name, int visibility)
+{
+	EvauditProbeStream *stream;
+	ListCell   *lc;
+
+	foreach(lc, probe->streams)
+	{
+		if (strcmp(((EvauditProbeStream *) lfirst(lc))->name, name) == 0)
+			return;
+	}
+	stream = palloc0(sizeof(EvauditProbeStream));
+	stream->name = pstrdup(name);
+	stream->visibility = visibility;
+	probe->streams = lappend(probe->streams, stream);
+}
+
+/* Add the topics that a Kafka source names. */
+static void
+add_topics(EvauditProbe *probe, Jsonb *options)
+{
+	ListCell   *lc;
+
+	foreach(lc, evaudit_kafka_topics_named(options))
+		add_stream(probe, lfirst(lc), 0);
+}
+
+/* Add the queue of an SQS source. */
+static void
+add_queue(EvauditProbe *probe, Jsonb *options)
+{
+	SqsOptions	read = {0};
+
+	evaudit_sqs_read_options(options, &read);
+	add_stream(probe, read.queue, read.visibility);
+}
+
+/* The number of a kind in the list of probes. */
+static int
+probe_of(const char *kind)
+{
+	for (int i = 0; i < lengthof(probes); i++)
+	{
+		if (strcmp(probes[i].kind->name, kind) == 0)
+			return i;
+	}
+	elog(ERROR, "kind of source \"%s\" cannot be checked", kind);
+}
+
+/* Whether the current user has the rights of a source's owner. */
+static bool
+is_mine(Oid user, const char *owner)
+{
+	Oid			role = get_role_oid(owner, true);
+
+	/* as evaudit.owns() has it */
+	return has_privs_of_role(user, OidIsValid(role) ? role :
+							 ROLE_PG_DATABASE_OWNER);
+}
+
+/* Add what the user's sources read from a server. */
+static void
+add_streams(EvauditProbe *probe, const char *server)
+{
+	static EvauditStatement find = {
+		"SELECT owner, options FROM evaudit.sources WHERE server = $1::name"
+		" ORDER BY name",
+		1, {TEXTOID}
+	};
+	MemoryContext context = CurrentMemoryContext;
+	MemoryContext spi_context;
+	Oid			user = GetUserId();
+	Datum		value = CStringGetTextDatum(server);
+	int			i = probe_of(probe->kind);
+	EvauditSpi	spi;
+	uint64		n;
+
+	evaudit_spi_begin(&spi);
+	n = evaudit_spi_execute(&find, &value, NULL);
+	spi_context = MemoryContextSwitchTo(context);
+	for (uint64 row = 0; row < n; row++)
+	{
+		bool		isnull;
+		Datum		options = evaudit_spi_datum(row, 1, &isnull);
+
+		if (is_mine(user, evaudit_spi_text(row, 0)))
+			probes[i].add_streams(probe, DatumGetJsonbPCopy(options));
+	}
+	MemoryContextSwitchTo(spi_context);
+	evaudit_spi_end(&spi);
+}
+
+/* What to look at to check a server for the current user. */
+EvauditProbe *
+evaudit_probe_make(const char *server)
+{
+	EvauditProbe *probe = palloc0(sizeof(EvauditProbe));
+
+	probe->kind = evaudit_server_kind(server)->name;
+	probe->options = evaudit_server_options(server, GetUserId());
+	probe->ambient = evaudit_aws_may_use_ambient(GetUserId());
+	add_streams(probe, server);
+	return probe;
+}
+
+/* Report a line of the result. */
+void
+evaudit_probe_report(EvauditProbe *probe, bool ok, const char *check,
+					 const char *fmt,...)
+{
+	char		detail[1024];
+	va_list		args;
+
+	va_start(args, fmt);
+	vsnprintf(detail, sizeof(detail), fmt, args);
+	va_end(args);
+	probe->report(probe->arg, check, ok, detail);
+}
+
+/* Look; what is found is reported.  In a background worker. */
+void
+evaudit_probe_run(EvauditProbe *probe)
+{
+	probes[probe_of(probe->kind)].run(probe);
+}

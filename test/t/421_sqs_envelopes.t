@@ -1,0 +1,121 @@
+# Events in the envelopes of SNS and EventBridge.
+
+use strict;
+use warnings;
+
+use Evaudit::Aws;
+use Evaudit::Cluster;
+use Evaudit::Pipeline;
+use Evaudit::Sqs;
+use JSON::PP;
+use Test::More;
+
+my $node = Evaudit::Cluster->new('main');
+my $aws = Evaudit::Aws->new;
+my $sqs = $aws->queue;
+
+add_aws($node, $aws->endpoint);
+my $json = JSON::PP->new->canonical;
+my $arn = 'arn:aws:sns:us-east-1:000000000000:logins';
+
+# A notification of SNS, some of its members replaced or left out.
+sub notification
+{
+	my ($message, %members) = @_;
+	my %all = (
+		Type => 'Notification',
+		MessageId => '22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324',
+		TopicArn => $arn,
+		Subject => 'a subject',
+		Message => $message,
+		Timestamp => '2026-05-02T00:54:06.655Z',
+		MessageAttributes => {
+			tenant => { Type => 'String', Value => "t\x{e9}" } },
+		%members);
+
+	return $json->encode(
+		{ map { $_ => $all{$_} } grep { defined $all{$_} } keys %all });
+}
+
+# An event of EventBridge around a text that is its detail.
+sub bridged
+{
+	my ($detail, %members) = @_;
+	my %all = (
+		version => '"0"', id => '"6a7e8feb-b491"', 'detail-type' => '"Login"',
+		source => '"com.example"', account => '"123456789012"',
+		time => '"2026-01-02T03:04:05Z"', region => '"us-east-1"',
+		resources => '["} \\" {"]', detail => $detail, %members);
+
+	return '{' . join(" ,\n", map { qq{"$_" : $all{$_}} }
+		grep { defined $all{$_} } sort keys %all) . '}';
+}
+
+# What became of the events, in the order of their users.
+sub users
+{
+	return $node->safe_psql('postgres',
+		q{SELECT string_agg(user_id, ' ' ORDER BY user_id) FROM user_services});
+}
+
+
+# SNS
+$sqs->create_queue('sns');
+$sqs->send('sns',
+	notification(login('quoted "u" \\', 's', 1)),
+	notification(login('other', 's', 1), Subject => undef,
+		MessageAttributes => undef),
+	notification('{"user_id": 1}'),
+	notification(login('x', 's', 1), TopicArn => "${arn}2"),
+	notification(login('x', 's', 1), Type => 'SubscriptionConfirmation'),
+	notification(undef),
+	notification({ user_id => 'x' }),
+	login('x', 's', 1),
+	'[]', 'text');
+read_queue($node, 'sns', 'sns', envelope => 'sns', topic_arns => [ "$arn-9", $arn ]);
+$node->wait_for('SELECT received FROM evaudit.stat_sources', '10');
+is(users(), 'other quoted "u" \\', 'a message is unwrapped');
+is( $node->safe_psql('postgres', q{
+		SELECT string_agg(reason || ' ' || n, ', ' ORDER BY reason)
+		FROM (SELECT reason, count(*) AS n FROM evaudit.dead_letters
+			  GROUP BY reason) AS reasons}),
+	'bad_envelope 7, wrong_type 1', 'what is none is a dead letter');
+is( $node->safe_psql('postgres', q{
+		SELECT headers, convert_from(payload, 'UTF8')
+		FROM evaudit.dead_letters WHERE reason = 'wrong_type'}),
+	"{\"tenant\": \"t\x{c3}\x{a9}\"}|{\"user_id\": 1}",
+	'its attributes are headers, its message the payload');
+is( $node->safe_psql('postgres', qq{
+		SELECT count(*) FROM evaudit.dead_letters
+		WHERE error = 'SNS topic "${arn}2" is not among topic_arns'
+			AND convert_from(payload, 'UTF8')::jsonb ->> 'Type' = 'Notification'}),
+	'1', 'another topic is not believed; the envelope is kept');
+
+# EventBridge
+my $login = login('bridge', 's', 1);
+$sqs->create_queue('bridge');
+$sqs->send('bridge',
+	bridged($login),
+	bridged('{"user_id": 12345678901234567890.10, "a": {"]": "\\"}"}}'),
+	bridged('"text"'), bridged(undef), bridged($login, id => '1'),
+	bridged($login, source => undef), $login);
+read_queue($node, 'bridge', 'bridge', envelope => 'eventbridge');
+$node->wait_for(
+	q{SELECT received FROM evaudit.stat_sources WHERE name = 'bridge'}, '7');
+is(users(), 'bridge other quoted "u" \\', 'the detail is the event');
+is( $node->safe_psql('postgres', q{
+		SELECT headers, convert_from(payload, 'UTF8')
+		FROM evaudit.dead_letters
+		WHERE source = 'bridge' AND reason <> 'bad_envelope'}),
+	'{"id": "6a7e8feb-b491", "time": "2026-01-02T03:04:05Z",'
+	  . ' "region": "us-east-1", "source": "com.example",'
+	  . ' "account": "123456789012", "detail-type": "Login"}'
+	  . '|{"user_id": 12345678901234567890.10, "a": {"]": "\\"}"}}',
+	'as it stands, with what the envelope says');
+is( $node->safe_psql('postgres', q{
+		SELECT count(*) FROM evaudit.dead_letters
+		WHERE source = 'bridge' AND reason = 'bad_envelope'}),
+	'5', 'what is none is a dead letter');
+await_queue($sqs, $_) foreach 'sns', 'bridge';
+
+done_testing();
