@@ -25,6 +25,8 @@ my %contents = (
 	'dead letters' => q{SELECT d::text FROM evaudit.dead_letter d ORDER BY id},
 	'offsets' => q{SELECT o::text FROM evaudit.offsets o ORDER BY o},
 	'sources' => q{SELECT to_jsonb(s) - 'database' FROM evaudit.sources s ORDER BY id},
+	'kept events' => q{SELECT e::text FROM evaudit.events e ORDER BY id},
+	'grants to publish' => q{SELECT g::text FROM evaudit.publish_grants g ORDER BY 1},
 	'topics' => q{SELECT t::text FROM evaudit.topics t ORDER BY name},
 	'sequences' => q{SELECT schemaname, sequencename, last_value
 		FROM pg_sequences ORDER BY 1, 2},
@@ -64,8 +66,10 @@ sub check_copy
 			SELECT nextval('evaudit.dead_letter_id_seq') > max(id)
 				FROM evaudit.dead_letter;
 			SELECT nextval('evaudit.sources_id_seq') > max(id)
-				FROM evaudit.sources}),
-		"t\nt\nt", "$what: numbers go on");
+				FROM evaudit.sources;
+			SELECT nextval('evaudit.events_id_seq') > max(id)
+				FROM evaudit.events}),
+		"t\nt\nt\nt", "$what: numbers go on");
 	return;
 }
 
@@ -92,7 +96,10 @@ $main->safe_psql('prod', q{
 	DELETE FROM app.parts WHERE i = 6;
 	UPDATE evaudit.topics SET options = options || '{"max_future": "10min"}';
 	INSERT INTO evaudit.topics (name, options)
-		SELECT 'other', options FROM evaudit.topics});
+		SELECT 'other', options FROM evaudit.topics WHERE name = 'login';
+	SELECT evaudit.create_topic('kept', options => '{"keep": true}');
+	SELECT evaudit.publish('kept', '{"n": 1}', 'first'), evaudit.publish('kept', '{"n": 2}', 'second');
+	SELECT evaudit.grant_publish('kept', 'Alice'), evaudit.grant_publish('kept', 'Bob', '{"n": ["1"]}')});
 $broker->login("user$_", "service" . $_ % 3, 1700000000 + $_) foreach 1 .. 5;
 $broker->produce('not json', '{}', "key\tpayload");
 $broker->add_source($main, 'logins', database => 'prod', role => 'collector');
