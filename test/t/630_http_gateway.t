@@ -192,7 +192,7 @@ foreach my $compat ('off', 'eventgate')
 	is($body->{status}, 'ok', 'health: status');
 	cmp_ok($body->{uptime_seconds}, '>=', 0, 'health: uptime');
 	$body = $check->('topics', 200, undef, 'GET', '/topics');
-	is_deeply($body, [ sort 'events', 'login', keys %topics ], 'topics: names');
+	is_deeply($body, [ sort 'http_events', 'login', keys %topics ], 'topics: names');
 	is_deeply($check->('schema', 200, undef, 'GET', "/topics/$_"), $topics{$_}, "schema of $_")
 	  foreach sort keys %topics;
 	$check->('no schema', 404, 'topic', 'GET', '/topics/no.such.topic');
