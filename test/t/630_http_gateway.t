@@ -322,5 +322,15 @@ is($code, 429, 'message 3 of a rate of 2');
 cmp_ok($headers->{'Retry-After'}, '<=', 1000, 'can be sent later');
 check('another subject has its own rate', 202, undef, 'POST', "$path.dlchange", 'FooUser', event('dlchange'), @rate);
 
+# health tells what is wrong, in a word
+ask(q(SELECT evaudit.create_issuer('late', '{"issuer": "late", "jwks_url": "https://127.0.0.1:1/keys"}')));
+$body = check('something is wrong', 503, undef, 'GET', '/health');
+is($body->{status}, 'degraded', 'a state');
+is_deeply($body->{failures}, { 'issuer late' => 'keys are not here yet' }, 'what fails');
+is_deeply([ @{ $body->{dependencies} }{ 'database', 'issuer provider', 'issuer late' } ], [ 'ok', 'ok', 'keys are not here yet' ], 'all that it depends on');
+ask("SELECT evaudit.drop_issuer('late'); ALTER DATABASE postgres SET default_transaction_read_only = on");
+$body = check('a database that is only read', 503, undef, 'GET', '/health');
+is_deeply($body->{failures}, { database => 'read-only' }, 'is no healthy one');
+
 $node->stop;
 done_testing();
