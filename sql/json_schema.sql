@@ -36,3 +36,11 @@ LANGUAGE c STABLE STRICT PARALLEL SAFE COST 50
 AS 'MODULE_PATHNAME', 'evaudit_json_schema_is_valid';
 COMMENT ON FUNCTION evaudit.json_schema_is_valid(jsonb, jsonb, boolean) IS
 	'whether a JSON Schema, of draft 4, 6, 7, 2019-09 or 2020-12, accepts a value; formats are asserted only if asked';
+
+CREATE FUNCTION evaudit.json_schema_errors(schema jsonb, instance jsonb,
+	assert_format boolean DEFAULT false, max_errors integer DEFAULT 100)
+RETURNS TABLE (instance_location text, keyword_location text, error text)
+LANGUAGE c STABLE STRICT PARALLEL SAFE COST 100 ROWS 5
+AS 'MODULE_PATHNAME', 'evaudit_json_schema_errors';
+COMMENT ON FUNCTION evaudit.json_schema_errors(jsonb, jsonb, boolean, integer) IS
+	'where and why a JSON Schema does not accept a value, with JSON Pointers; no rows if it does';

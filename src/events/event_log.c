@@ -289,7 +289,7 @@ evaudit_event_log_add(const EvauditTopic *topic, EvauditEvent **events, int n,
 	uint64		ninserted = 0;
 	EvauditSpi	spi;
 
-	if (n == 0)
+	if (n <= 0)					/* of which compilers are afraid */
 		return 0;
 	if (!all_granted(events, n))
 		evaudit_event_log_check();

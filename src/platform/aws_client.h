@@ -56,6 +56,7 @@ typedef struct AwsCredentials
 	AwsKeys		keys;			/* key_id NULL: none */
 	uint32		generation;		/* number of the keys in use */
 	bool		refused;		/* the service did not take them */
+	TimestampTz fetched_at;		/* the last time, with or without success */
 	TimestampTz next_fetch;		/* not before that */
 	int			failures;		/* fetches that failed in a row */
 	char		error[AWS_ERROR_BYTES]; /* why there are none */

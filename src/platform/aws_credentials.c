@@ -37,6 +37,7 @@
 /* Milliseconds until another try while there still are valid keys. */
 #define RETRY_AT_EASE	(60 * 1000)
 #define RETRY_SOON		(10 * 1000)
+#define RETRY_REFUSED	(5 * 1000)
 
 /* Largest file that is read. */
 #define MAX_FILE		(1024 * 1024)
@@ -338,7 +339,7 @@ fetch(AwsCredentials *credentials, TimestampTz now)
 	wipe(keys.secret);
 	wipe(keys.token);
 
-	now = GetCurrentTimestamp();
+	now = credentials->fetched_at = GetCurrentTimestamp();
 	pause = have_keys(credentials, now) ? pause_after_fetch(credentials, now) :
 		evaudit_aws_backoff(EVAUDIT_AWS_CREDENTIALS, credentials->failures);
 	credentials->next_fetch = TimestampTzPlusMilliseconds(now, pause);
@@ -384,6 +385,11 @@ void
 evaudit_aws_credentials_refused(AwsCredentials *credentials,
 								uint32 generation)
 {
-	if (credentials->generation == generation)
-		credentials->refused = true;
+	TimestampTz retry = TimestampTzPlusMilliseconds(credentials->fetched_at,
+													RETRY_REFUSED);
+
+	if (credentials->generation != generation)
+		return;
+	credentials->refused = true;
+	credentials->next_fetch = Min(credentials->next_fetch, retry);
 }

@@ -275,7 +275,7 @@ evaudit_http_call_finish(HttpCall *call, CURLcode code)
 		call->answer.body[call->answer.body_len] = '\0';
 
 	call->answer.error = "";
-	if (call->too_large)
+	if (call->answer.fault == EVAUDIT_HTTP_TOO_LARGE)
 		call->answer.error = "the answer is too large";
 	else if (call->answer.fault != EVAUDIT_HTTP_OK)
 		call->answer.error = call->error[0] != '\0' ?

@@ -278,7 +278,9 @@ evaudit_schema_node(SchemaCompile *compile, const EvauditValue *value,
 		resource->root = node;
 	compile->depth++;
 	charge_node(compile, node);
-	if (value->type == EVAUDIT_VALUE_BOOLEAN)
+	if (value->type == EVAUDIT_VALUE_BOOLEAN &&
+		(resource->dialect.draft > DRAFT_4 ||
+		 strncmp(step, "additional", 10) == 0))
 		node->verdict = value->boolean ? ACCEPTS_ALL : ACCEPTS_NONE;
 	else if (value->type != EVAUDIT_VALUE_OBJECT)
 		evaudit_schema_broken(node, NULL, "a schema must be %s",

@@ -104,12 +104,17 @@ evaudit_schema_registered(const char *uri)
 Datum
 evaudit_register_schema(PG_FUNCTION_ARGS)
 {
-	static EvauditStatement insert = {
+	static EvauditStatement insert =
+	{
 		"INSERT INTO evaudit.schemas (uri, schema) VALUES ($1, $2)"
-		" ON CONFLICT (uri) DO UPDATE SET schema = EXCLUDED.schema",
-		2, {TEXTOID, JSONBOID}
+			" ON CONFLICT (uri) DO UPDATE SET schema = EXCLUDED.schema",
+			2,
+		{
+			TEXTOID, JSONBOID
+		}
 	};
-	char	   *uri = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char	   *given = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char	   *uri = pstrdup(given);
 	Jsonb	   *schema = PG_GETARG_JSONB_P(1);
 	Datum		values[2];
 	EvauditSpi	spi;
@@ -118,7 +123,7 @@ evaudit_register_schema(PG_FUNCTION_ARGS)
 		strlen(uri) > EVAUDIT_SCHEMA_MAX_URI)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("\"%s\" is not a URI to register a schema under", uri),
+				 errmsg("\"%s\" is not a URI to register a schema under", given),
 				 errhint("Use an absolute URI without a fragment, of at most %d bytes.",
 						 EVAUDIT_SCHEMA_MAX_URI)));
 	if (evaudit_metaschema(uri) != NULL)
@@ -139,8 +144,12 @@ evaudit_register_schema(PG_FUNCTION_ARGS)
 Datum
 evaudit_unregister_schema(PG_FUNCTION_ARGS)
 {
-	static EvauditStatement delete = {
-		"DELETE FROM evaudit.schemas WHERE uri = $1", 1, {TEXTOID}
+	static EvauditStatement delete =
+	{
+		"DELETE FROM evaudit.schemas WHERE uri = $1", 1,
+		{
+			TEXTOID
+		}
 	};
 	char	   *uri = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	Datum		value;

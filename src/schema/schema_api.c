@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * schema_api.c
- *	  json_schema_is_valid(), and the compiled schemas that it keeps.
+ *	  json_schema_is_valid(), json_schema_errors(), and the compiled schemas
+ *	  that they keep.
  *
  * A backend keeps what it compiled by the schema's bytes, the latest used
  * first.  The list is bounded by number and memory; an entry is freed only
@@ -13,6 +14,7 @@
 #include "postgres.h"
 
 #include "common/hashfn.h"
+#include "funcapi.h"
 #include "lib/ilist.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -21,6 +23,7 @@
 #include "schema/limits.h"
 
 PG_FUNCTION_INFO_V1(evaudit_json_schema_is_valid);
+PG_FUNCTION_INFO_V1(evaudit_json_schema_errors);
 
 typedef struct CacheEntry
 {
@@ -138,4 +141,30 @@ evaudit_json_schema_is_valid(PG_FUNCTION_ARGS)
 						   gave_up->instance_location)));
 	PG_FREE_IF_COPY(instance, 1);
 	PG_RETURN_BOOL(result);
+}
+
+/* json_schema_errors(schema, instance, assert_format, max_errors) */
+Datum
+evaudit_json_schema_errors(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	const EvauditSchema *schema = lookup(PG_GETARG_JSONB_P(0));
+	List	   *errors;
+	ListCell   *cell;
+
+	InitMaterializedSRF(fcinfo, 0);
+	errors = evaudit_schema_errors(schema, PG_GETARG_JSONB_P(1),
+								   PG_GETARG_BOOL(2), PG_GETARG_INT32(3));
+	foreach(cell, errors)
+	{
+		const EvauditSchemaError *error = lfirst(cell);
+		Datum		values[3];
+		bool		nulls[3] = {false, false, false};
+
+		values[0] = CStringGetTextDatum(error->instance_location);
+		values[1] = CStringGetTextDatum(error->keyword_location);
+		values[2] = CStringGetTextDatum(error->message);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	PG_RETURN_VOID();
 }

@@ -251,7 +251,7 @@ evaudit_value_compare(const EvauditValue *a, const EvauditValue *b,
 		case EVAUDIT_VALUE_OBJECT:
 			if (a->len != b->len)
 				return a->len < b->len ? -1 : 1;
-			*steps -= 4 * (int64) a->len + 1;
+			*steps -= 2 * (int64) a->len + 1;
 			return *steps < 0 ? -1 : compare_containers(a, b, steps);
 	}
 	return 0;

@@ -95,6 +95,22 @@ leave_groups(SqsSource *state, EvauditBatch *batch)
 	return clean;
 }
 
+/*
+ * The batch is ingested again: an event that was in conflict with one that
+ * has no effect now has another chance.
+ */
+static void
+forget_conflicts(EvauditBatch *batch)
+{
+	for (int i = 0; i < batch->nevents; i++)
+	{
+		EvauditEvent *event = &batch->events[i];
+
+		if (event->reason == EVAUDIT_CONFLICT && !event->left)
+			event->reason = EVAUDIT_ACCEPTED;
+	}
+}
+
 /* See EvauditSourceKind. */
 bool
 evaudit_sqs_settle(void *arg, EvauditBatch *batch)
@@ -117,5 +133,8 @@ evaudit_sqs_settle(void *arg, EvauditBatch *batch)
 			any = true;
 		}
 	}
-	return !any || !state->fifo || leave_groups(state, batch);
+	if (!any || !state->fifo || leave_groups(state, batch))
+		return true;
+	forget_conflicts(batch);
+	return false;
 }

@@ -166,11 +166,16 @@ class Credentials:
     def sts(self, request, path):
         form = dict(urllib.parse.parse_qsl(request.body.decode()))
         action = form.get("Action")
-        if action == "AssumeRole":
+        if action in ("AssumeRole", "GetCallerIdentity"):
             try:
                 self.check(request)
             except Refusal as refusal:
                 return self.sts_error(refusal)
+            if action == "GetCallerIdentity":
+                return 200, "text/xml", (
+                    "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>"
+                    "arn:aws:iam::000000000000:user/test</Arn>"
+                    "</GetCallerIdentityResult></GetCallerIdentityResponse>")
         elif (action != "AssumeRoleWithWebIdentity" or
               not form.get("WebIdentityToken")):
             return self.sts_error(Refusal("InvalidIdentityToken", "no token"))

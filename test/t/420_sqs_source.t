@@ -15,11 +15,12 @@ my $node = Evaudit::Cluster->new('main');
 my $aws = Evaudit::Aws->new;
 my $sqs = $aws->queue;
 
+add_aws($node, $aws->endpoint);
 
 # good ones
 $sqs->create_queue('logins', VisibilityTimeout => 30);
 $sqs->send('logins', map { login($_ % 7, $_ % 3, $_) } 1 .. 200);
-read_queue($node, $aws->endpoint, 'logins', queue => 'logins', max_attempts => 2);
+read_queue($node, 'logins', 'logins', max_attempts => 2);
 $node->wait_for("SELECT received FROM evaudit.stat_sources", '200');
 await_queue($sqs, 'logins');
 is( $node->safe_psql('postgres', q{
@@ -79,7 +80,7 @@ like($node->safe_psql('postgres', 'SELECT last_error FROM evaudit.stat_sources')
 
 # a bad one that is left to the queue's own policy
 $sqs->create_queue('strict', VisibilityTimeout => 1);
-read_queue($node, $aws->endpoint, 'strict', queue => 'strict', on_bad_event => 'leave');
+read_queue($node, 'strict', 'strict', on_bad_event => 'leave');
 $sqs->send('strict', 'not JSON', login('v', 'w', 1));
 $node->wait_for(q{SELECT count(*) FROM user_services WHERE user_id = 'v'}, '1');
 $node->wait_for(q{SELECT received >= 3 FROM evaudit.stat_sources

@@ -13,6 +13,8 @@ use Test::More;
 my $node = Evaudit::Cluster->new('main');
 my $aws = Evaudit::Aws->new;
 my $sqs = $aws->queue;
+
+add_aws($node, $aws->endpoint);
 my $json = JSON::PP->new->canonical;
 my $arn = 'arn:aws:sns:us-east-1:000000000000:logins';
 
@@ -70,7 +72,7 @@ $sqs->send('sns',
 	notification({ user_id => 'x' }),
 	login('x', 's', 1),
 	'[]', 'text');
-read_queue($node, $aws->endpoint, 'sns', queue => 'sns', envelope => 'sns', topic_arns => qq{["$arn-9", "$arn"]});
+read_queue($node, 'sns', 'sns', envelope => 'sns', topic_arns => [ "$arn-9", $arn ]);
 $node->wait_for('SELECT received FROM evaudit.stat_sources', '10');
 is(users(), 'other quoted "u" \\', 'a message is unwrapped');
 is( $node->safe_psql('postgres', q{
@@ -97,7 +99,7 @@ $sqs->send('bridge',
 	bridged('{"user_id": 12345678901234567890.10, "a": {"]": "\\"}"}}'),
 	bridged('"text"'), bridged(undef), bridged($login, id => '1'),
 	bridged($login, source => undef), $login);
-read_queue($node, $aws->endpoint, 'bridge', queue => 'bridge', envelope => 'eventbridge');
+read_queue($node, 'bridge', 'bridge', envelope => 'eventbridge');
 $node->wait_for(
 	q{SELECT received FROM evaudit.stat_sources WHERE name = 'bridge'}, '7');
 is(users(), 'bridge other quoted "u" \\', 'the detail is the event');

@@ -13,6 +13,8 @@ use Test::More;
 my $node = Evaudit::Cluster->new('main');
 my $aws = Evaudit::Aws->new;
 my $sqs = $aws->queue;
+
+add_aws($node, $aws->endpoint);
 my $sent = 0;
 
 # A message of a group: the user is the group, the service a number.
@@ -53,7 +55,7 @@ $node->safe_psql('postgres', q{
 
 $sqs->create_queue('logins.fifo', FifoQueue => 'true', VisibilityTimeout => 30);
 $sqs->send('logins.fifo', map { (message('a', $_), message('b', $_)) } 1 .. 5);
-read_queue($node, $aws->endpoint, 'logins', queue => 'logins.fifo', max_attempts => 50);
+read_queue($node, 'logins', 'logins.fifo', max_attempts => 50);
 $node->wait_for(q{SELECT count(*) FROM user_services WHERE user_id = 'b'}, '5');
 $node->wait_for(q{SELECT count(*) FROM user_services WHERE user_id = 'a'}, '2');
 is(arrived('b'), '1 2 3 4 5', 'the other group goes on');
@@ -72,7 +74,7 @@ $node->safe_psql('postgres', q{
 $sqs->create_queue('more.fifo', FifoQueue => 'true', VisibilityTimeout => 30);
 $sqs->send('more.fifo', message('a', 6), message('a', 7), message('a', 8),
 	message('a', 0, 'not JSON'), message('a', 9));
-read_queue($node, $aws->endpoint, 'more', queue => 'more.fifo', max_attempts => 2);
+read_queue($node, 'more', 'more.fifo', max_attempts => 2);
 await_queue($sqs, 'more.fifo');
 is(arrived('a'), '1 2 3 4 5 6 8 9', 'what follows has its effect');
 is( $node->safe_psql('postgres', q{

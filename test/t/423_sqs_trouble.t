@@ -13,6 +13,8 @@ use Test::More;
 my $node = Evaudit::Cluster->new('main');
 my $aws = Evaudit::Aws->new;
 my $sqs = $aws->queue;
+
+add_aws($node, $aws->endpoint);
 my $n = 0;
 
 # Send a login and wait until it has arrived.
@@ -42,7 +44,7 @@ sub await_trouble
 }
 
 # a queue that is not there yet
-read_queue($node, $aws->endpoint, 'logins', queue => 'logins');
+read_queue($node, 'logins', 'logins');
 await_trouble('QueueDoesNotExist|does not exist');
 my $pid = worker_pids($node, 'logins')->[0];
 $sqs->create_queue('logins', VisibilityTimeout => 2);

@@ -14,8 +14,10 @@ my $node = Evaudit::Cluster->new('main');
 my $aws = Evaudit::Aws->new;
 my $sqs = $aws->queue;
 
+add_aws($node, $aws->endpoint);
+
 $sqs->create_queue('logins', VisibilityTimeout => 600);
-read_queue($node, $aws->endpoint, 'logins', queue => 'logins', batch_interval => '60s');
+read_queue($node, 'logins', 'logins', batch_interval => '60s');
 $sqs->send('logins', login('first', 's', 1));     # a batch of its own
 $node->wait_for('SELECT count(*) FROM user_services', '1');
 await_queue($sqs, 'logins');

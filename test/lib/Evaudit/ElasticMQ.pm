@@ -8,6 +8,8 @@ Evaudit::ElasticMQ - a queue server for a test
 =head1 SYNOPSIS
 
   my $emq = Evaudit::ElasticMQ->new(memory => 256);  # MB of heap
+  my $emq = Evaudit::ElasticMQ->new(for_long => 1);  # slower to start, then
+                                                     # faster
   $emq->start;
   my $url = $emq->queue->create_queue('logins', VisibilityTimeout => 30);
   $emq->queue->send('logins', ...);       # see Evaudit::Queue
@@ -47,6 +49,7 @@ sub new
 	my $self = $class->SUPER::new(
 		'elasticmq',
 		memory => $args{memory} || 128,
+		for_long => $args{for_long},
 		port => $args{port} || PostgreSQL::Test::Cluster::get_free_port());
 
 	$self->{queue} = Evaudit::Queue->new($self->endpoint);
@@ -73,8 +76,10 @@ sub start
 	my $http = HTTP::Tiny->new(timeout => 1);
 
 	$self->launch(
-		'java', "-Xmx$self->{memory}m", '-XX:+UseSerialGC',
-		'-XX:TieredStopAtLevel=1', '-XX:-UsePerfData',
+		'java', "-Xmx$self->{memory}m", '-XX:-UsePerfData',
+		$self->{for_long}
+		? ()
+		: ('-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'),
 		"-Dconfig.file=$self->{dir}/server.conf",
 		'-cp', "$ENV{EVAUDIT_ELASTICMQ_JARS}/*", 'org.elasticmq.server.Main');
 	$self->await(

@@ -98,6 +98,8 @@ sub running
 	return 0;
 }
 
+sub pid { return $_[0]{pid}; }
+
 # End the process in good order.
 sub stop
 {

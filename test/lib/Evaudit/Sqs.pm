@@ -7,6 +7,8 @@ Evaudit::Sqs - what tests of a server that reads from queues share
 
 =head1 SYNOPSIS
 
+  add_aws($node, $aws->endpoint);              # the foreign server "aws"
+  read_queue($node, 'logins', 'logins', on_bad_event => 'leave');
   my $body = login('user', 'service', 10);     # the second it happened at
   await_queue($sqs, 'logins');                 # until it is empty
   await_queue($sqs, 'logins', visible => 3);   # until so many wait
@@ -23,7 +25,35 @@ use Exporter 'import';
 use JSON::PP;
 use POSIX qw(strftime);
 
-our @EXPORT = qw(login await_queue);
+our @EXPORT = qw(add_aws read_queue login await_queue);
+
+# Make the server "aws", with further options.
+sub add_aws
+{
+	my ($node, $endpoint, %options) = @_;
+	my $more = join('',
+		map { qq{, $_ '$options{$_}'} } sort keys %options);
+
+	$node->safe_psql('postgres', qq{
+		CREATE SERVER aws FOREIGN DATA WRAPPER evaudit_aws
+			OPTIONS (region 'us-east-1', endpoint_url '$endpoint'$more);
+		CREATE USER MAPPING FOR CURRENT_USER SERVER aws
+			OPTIONS (access_key_id 'AKIATEST', secret_access_key 'secret')});
+	return;
+}
+
+# Create a source of the server "aws".
+sub read_queue
+{
+	my ($node, $source, $queue, %options) = @_;
+	my $topic = delete $options{topic} // 'login';
+	my $json = JSON::PP->new->allow_nonref->encode(
+		{ queue => $queue, %options });
+
+	$node->safe_psql('postgres', qq{
+		SELECT evaudit.create_source('$source', 'aws', '$topic', \$\$$json\$\$)});
+	return;
+}
 
 # The body of a login event.
 sub login

@@ -223,6 +223,6 @@ SELECT evaudit.drop_topic(t) FROM unnest(ARRAY['loose', 'projected']) t;
 SELECT evaudit.drop_issuer('gate');
 DROP FUNCTION public.evaudit_http_project(evaudit.event[]);
 DROP TABLE public.evaudit_http_token;
-TRUNCATE evaudit.publish_grants, evaudit.events;
+TRUNCATE evaudit.publish_grants, evaudit.events, evaudit.topic_schemas;
 DELETE FROM public.configuration;
 DELETE FROM public.user_services;
