@@ -35,6 +35,8 @@ static const EvauditFuzzTarget targets[] = {
 	{"schema", evaudit_fuzz_schema},
 	{"validate", evaudit_fuzz_validate},
 	{"token", evaudit_fuzz_token},
+	{"claims", evaudit_fuzz_claims},
+	{"keys", evaudit_fuzz_keys},
 	{"http", evaudit_fuzz_http},
 };
 

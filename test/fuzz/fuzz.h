@@ -24,6 +24,8 @@ extern Jsonb *evaudit_fuzz_jsonb(char *text);
 extern void evaudit_fuzz_schema(const char *data, size_t size);
 extern void evaudit_fuzz_validate(const char *data, size_t size);
 extern void evaudit_fuzz_token(const char *data, size_t size);
+extern void evaudit_fuzz_claims(const char *data, size_t size);
+extern void evaudit_fuzz_keys(const char *data, size_t size);
 extern void evaudit_fuzz_http(const char *data, size_t size);
 
 #endif							/* EVAUDIT_FUZZ_H */
