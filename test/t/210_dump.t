@@ -28,6 +28,10 @@ my %contents = (
 	'kept events' => q{SELECT e::text FROM evaudit.events e ORDER BY id},
 	'grants to publish' => q{SELECT g::text FROM evaudit.publish_grants g ORDER BY 1},
 	'topics' => q{SELECT t::text FROM evaudit.topics t ORDER BY name},
+	'schemas of topics' => q{SELECT s::text FROM evaudit.topic_schemas s
+		ORDER BY topic, version},
+	'events' => q{SELECT e::text FROM evaudit.events e
+		ORDER BY topic, event_id},
 	'sequences' => q{SELECT schemaname, sequencename, last_value
 		FROM pg_sequences ORDER BY 1, 2},
 	'triggers' => q{SELECT tgrelid::regclass, tgname, tgenabled FROM pg_trigger
@@ -63,13 +67,14 @@ sub check_copy
 				bool_and(a.relation IN ('app.configuration', 'app.flat', 'app.parts'))
 			FROM app.audit a
 			WHERE seq > (SELECT count(*) FROM app.audit) - 3;
+			SELECT evaudit.publish('orders', '{"id": "a", "n": 1}');
 			SELECT nextval('evaudit.dead_letter_id_seq') > max(id)
 				FROM evaudit.dead_letter;
 			SELECT nextval('evaudit.sources_id_seq') > max(id)
 				FROM evaudit.sources;
 			SELECT nextval('evaudit.events_id_seq') > max(id)
 				FROM evaudit.events}),
-		"t\nt\nt\nt", "$what: numbers go on");
+		"t\na\nt\nt\nt", "$what: numbers and topics go on");
 	return;
 }
 
@@ -97,9 +102,14 @@ $main->safe_psql('prod', q{
 	UPDATE evaudit.topics SET options = options || '{"max_future": "10min"}';
 	INSERT INTO evaudit.topics (name, options)
 		SELECT 'other', options FROM evaudit.topics WHERE name = 'login';
-	SELECT evaudit.create_topic('kept', options => '{"keep": true}');
-	SELECT evaudit.publish('kept', '{"n": 1}', 'first'), evaudit.publish('kept', '{"n": 2}', 'second');
-	SELECT evaudit.grant_publish('kept', 'Alice'), evaudit.grant_publish('kept', 'Bob', '{"n": ["1"]}')});
+	SELECT evaudit.grant_publish('login', 'Alice'), evaudit.grant_publish('login', 'Bob', '{"n": ["1"]}');
+	CREATE FUNCTION app.take(events evaudit.event[]) RETURNS bigint LANGUAGE sql
+		AS 'INSERT INTO app.flat SELECT 1000, ($1[1]).event_id RETURNING i';
+	SELECT evaudit.create_topic('orders', '{"required": ["n"]}',
+		'{"keep": true, "event_id": "/id", "project": "app.take"}');
+	SELECT evaudit.publish('orders', '{"id": "a", "n": 1.00}');
+	SELECT evaudit.alter_topic('orders', '{"required": ["n", "id"]}');
+	SELECT evaudit.alter_topic('login', '{"type": "object"}')});
 $broker->login("user$_", "service" . $_ % 3, 1700000000 + $_) foreach 1 .. 5;
 $broker->produce('not json', '{}', "key\tpayload");
 $broker->add_source($main, 'logins', database => 'prod', role => 'collector');
