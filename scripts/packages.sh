@@ -97,7 +97,7 @@ install_server() {
 }
 
 # Install what is missing for the purposes named: build, tap, broker, queue,
-# servers, valgrind, coverage, lint.
+# servers, checked, coverage, lint.
 need() {
 	local purpose library missing=()
 
@@ -130,7 +130,7 @@ need() {
 		servers)
 			need_pip
 			;;
-		valgrind)
+		checked)
 			have valgrind || missing+=(valgrind)
 			[ -f /usr/share/doc/libc6-dbg/copyright ] || missing+=(libc6-dbg)
 			have dpkg-source || missing+=(dpkg-dev)

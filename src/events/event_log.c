@@ -338,7 +338,7 @@ evaudit_event_log_add(const EvauditTopic *topic, EvauditEvent **events, int n,
 	bool		granted;
 	EvauditSpi	spi;
 
-	if (n == 0)
+	if (n <= 0)					/* of which compilers are afraid */
 		return 0;
 	granted = all_granted(events, n);
 	if (granted)
