@@ -15,7 +15,7 @@
 
 /* The rules of a node for numbers, made when first asked for. */
 NumberRules *
-evaudit_schema_number(SchemaNode * node)
+evaudit_schema_number(SchemaNode *node)
 {
 	if (node->number == NULL)
 		node->number = palloc0(sizeof(NumberRules));
@@ -23,7 +23,7 @@ evaudit_schema_number(SchemaNode * node)
 }
 
 static StringRules *
-string_rules(SchemaNode * node)
+string_rules(SchemaNode *node)
 {
 	if (node->string == NULL)
 	{
@@ -34,7 +34,7 @@ string_rules(SchemaNode * node)
 }
 
 static ValueRules *
-value_rules(SchemaNode * node)
+value_rules(SchemaNode *node)
 {
 	if (node->value == NULL)
 	{
@@ -46,7 +46,7 @@ value_rules(SchemaNode * node)
 
 /* Compile a pattern. */
 EvauditRegex *
-evaudit_schema_regex(SchemaCompile * compile, SchemaNode * node,
+evaudit_schema_regex(SchemaCompile *compile, SchemaNode *node,
 					 const char *keyword, const char *pattern, size_t len)
 {
 	char	   *error;
@@ -69,16 +69,16 @@ evaudit_schema_regex(SchemaCompile * compile, SchemaNode * node,
 static int
 compare_names(const void *a, const void *b)
 {
-	const		SchemaName *left = a;
-	const		SchemaName *right = b;
+	const SchemaName *left = a;
+	const SchemaName *right = b;
 
 	return evaudit_key_compare(left->name, left->len, right->name, right->len);
 }
 
 /* An array of strings, sorted as jsonb sorts keys. */
 SchemaName *
-evaudit_schema_names(SchemaNode * node, const char *keyword,
-					 const EvauditValue * value, int *n)
+evaudit_schema_names(SchemaNode *node, const char *keyword,
+					 const EvauditValue *value, int *n)
 {
 	EvauditValue *elements;
 	SchemaName *names;
@@ -104,7 +104,7 @@ evaudit_schema_names(SchemaNode * node, const char *keyword,
 
 /* A count, that is an integer from 0; huge ones are all the same. */
 static int64
-count_of(SchemaNode * node, const char *keyword, const EvauditValue * value)
+count_of(SchemaNode *node, const char *keyword, const EvauditValue *value)
 {
 	Datum		number;
 	Datum		bound;
@@ -125,8 +125,8 @@ count_of(SchemaNode * node, const char *keyword, const EvauditValue * value)
 }
 
 static void
-compile_count(SchemaCompile * compile, SchemaNode * node, const char *keyword,
-			  const EvauditValue * value)
+compile_count(SchemaCompile *compile, SchemaNode *node, const char *keyword,
+			  const EvauditValue *value)
 {
 	int64		count = count_of(node, keyword, value);
 	bool		min = keyword[1] == 'i';
@@ -152,8 +152,8 @@ compile_count(SchemaCompile * compile, SchemaNode * node, const char *keyword,
 
 /* Bounds; in draft 4 the exclusive ones are flags for the others. */
 static void
-compile_bound(SchemaCompile * compile, SchemaNode * node, const char *keyword,
-			  const EvauditValue * value)
+compile_bound(SchemaCompile *compile, SchemaNode *node, const char *keyword,
+			  const EvauditValue *value)
 {
 	NumberRules *rules = evaudit_schema_number(node);
 	bool		exclusive = keyword[0] == 'e';
@@ -181,8 +181,8 @@ compile_bound(SchemaCompile * compile, SchemaNode * node, const char *keyword,
 }
 
 static void
-compile_multiple_of(SchemaCompile * compile, SchemaNode * node,
-					const char *keyword, const EvauditValue * value)
+compile_multiple_of(SchemaCompile *compile, SchemaNode *node,
+					const char *keyword, const EvauditValue *value)
 {
 	NumberRules *rules = evaudit_schema_number(node);
 	Datum		divisor = NumericGetDatum(value->as.number);
@@ -200,8 +200,8 @@ compile_multiple_of(SchemaCompile * compile, SchemaNode * node,
 }
 
 static void
-compile_unique(SchemaCompile * compile, SchemaNode * node, const char *keyword,
-			   const EvauditValue * value)
+compile_unique(SchemaCompile *compile, SchemaNode *node, const char *keyword,
+			   const EvauditValue *value)
 {
 	if (value->type != EVAUDIT_VALUE_BOOLEAN)
 		evaudit_schema_broken(node, keyword, "must be a boolean");
@@ -209,8 +209,8 @@ compile_unique(SchemaCompile * compile, SchemaNode * node, const char *keyword,
 }
 
 static void
-compile_pattern(SchemaCompile * compile, SchemaNode * node, const char *keyword,
-				const EvauditValue * value)
+compile_pattern(SchemaCompile *compile, SchemaNode *node, const char *keyword,
+				const EvauditValue *value)
 {
 	if (value->type != EVAUDIT_VALUE_STRING)
 		evaudit_schema_broken(node, keyword, "must be a string");
@@ -221,10 +221,10 @@ compile_pattern(SchemaCompile * compile, SchemaNode * node, const char *keyword,
 
 /* A format that is not known is an annotation. */
 static void
-compile_format(SchemaCompile * compile, SchemaNode * node, const char *keyword,
-			   const EvauditValue * value)
+compile_format(SchemaCompile *compile, SchemaNode *node, const char *keyword,
+			   const EvauditValue *value)
 {
-	const		EvauditFormat *format;
+	const EvauditFormat *format;
 
 	if (value->type != EVAUDIT_VALUE_STRING)
 		evaudit_schema_broken(node, keyword, "must be a string");
@@ -239,8 +239,8 @@ compile_format(SchemaCompile * compile, SchemaNode * node, const char *keyword,
 }
 
 static void
-compile_required(SchemaCompile * compile, SchemaNode * node,
-				 const char *keyword, const EvauditValue * value)
+compile_required(SchemaCompile *compile, SchemaNode *node,
+				 const char *keyword, const EvauditValue *value)
 {
 	ObjectRules *rules = evaudit_schema_object(node);
 
@@ -254,7 +254,7 @@ compile_required(SchemaCompile * compile, SchemaNode * node,
 
 /* The bit of a type's name. */
 static uint8
-type_bit(SchemaNode * node, const char *keyword, const EvauditValue * value)
+type_bit(SchemaNode *node, const char *keyword, const EvauditValue *value)
 {
 	if (value->type == EVAUDIT_VALUE_STRING)
 	{
@@ -276,8 +276,8 @@ type_bit(SchemaNode * node, const char *keyword, const EvauditValue * value)
 }
 
 static void
-compile_type(SchemaCompile * compile, SchemaNode * node, const char *keyword,
-			 const EvauditValue * value)
+compile_type(SchemaCompile *compile, SchemaNode *node, const char *keyword,
+			 const EvauditValue *value)
 {
 	EvauditValue *elements;
 
@@ -302,8 +302,8 @@ compare_values(const void *a, const void *b, void *steps)
 }
 
 static void
-compile_values(SchemaCompile * compile, SchemaNode * node, const char *keyword,
-			   const EvauditValue * value)
+compile_values(SchemaCompile *compile, SchemaNode *node, const char *keyword,
+			   const EvauditValue *value)
 {
 	ValueRules *rules = value_rules(node);
 	int64		steps = PG_INT64_MAX;
@@ -347,7 +347,7 @@ static const SchemaKeyword assertions[] = {
 };
 
 /* The keywords of this file, and how many they are. */
-const		SchemaKeyword *
+const SchemaKeyword *
 evaudit_schema_assertions(int *n)
 {
 	*n = lengthof(assertions);

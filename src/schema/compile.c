@@ -26,7 +26,7 @@
 
 /* Write where a node is, as a URI reference with a JSON Pointer. */
 static void
-append_place(StringInfo out, const SchemaNode * node)
+append_place(StringInfo out, const SchemaNode *node)
 {
 	if (node->parent == NULL)
 	{
@@ -40,7 +40,7 @@ append_place(StringInfo out, const SchemaNode * node)
 
 /* Refuse the schema for a keyword of a node; NULL: for the node itself. */
 void
-evaudit_schema_broken(const SchemaNode * node, const char *keyword,
+evaudit_schema_broken(const SchemaNode *node, const char *keyword,
 					  const char *fmt,...)
 {
 	StringInfoData place;
@@ -71,8 +71,8 @@ evaudit_schema_broken(const SchemaNode * node, const char *keyword,
 
 /* A string of the schema; zero bytes cannot be in it. */
 static char *
-string_of(const SchemaNode * node, const char *keyword,
-		  const EvauditValue * value)
+string_of(const SchemaNode *node, const char *keyword,
+		  const EvauditValue *value)
 {
 	if (value->type != EVAUDIT_VALUE_STRING)
 		evaudit_schema_broken(node, keyword, "must be a string");
@@ -81,7 +81,7 @@ string_of(const SchemaNode * node, const char *keyword,
 
 /* Look up a keyword that names something. */
 static char *
-find_string(const SchemaNode * node, const EvauditValue * object,
+find_string(const SchemaNode *node, const EvauditValue *object,
 			const char *keyword)
 {
 	EvauditValue value;
@@ -93,8 +93,8 @@ find_string(const SchemaNode * node, const EvauditValue * object,
 
 /* Begin a resource with the node as its root. */
 static void
-begin_resource(SchemaCompile * compile, SchemaNode * node, const char *uri,
-			   const SchemaDialect * dialect)
+begin_resource(SchemaCompile *compile, SchemaNode *node, const char *uri,
+			   const SchemaDialect *dialect)
 {
 	SchemaResource *resource = palloc0(sizeof(SchemaResource));
 
@@ -107,8 +107,8 @@ begin_resource(SchemaCompile * compile, SchemaNode * node, const char *uri,
 
 /* Take note of the names that a schema gives itself. */
 static void
-read_anchors(SchemaCompile * compile, SchemaNode * node,
-			 const EvauditValue * object)
+read_anchors(SchemaCompile *compile, SchemaNode *node,
+			 const EvauditValue *object)
 {
 	SchemaResource *resource = node->resource;
 	SchemaDraft draft = resource->dialect.draft;
@@ -147,7 +147,7 @@ read_anchors(SchemaCompile * compile, SchemaNode * node,
  * a fragment alone, it names a place.
  */
 static void
-read_id(SchemaCompile * compile, SchemaNode * node, const EvauditValue * object)
+read_id(SchemaCompile *compile, SchemaNode *node, const EvauditValue *object)
 {
 	SchemaDraft draft = node->resource->dialect.draft;
 	const char *keyword = draft == DRAFT_4 ? "id" : "$id";
@@ -180,7 +180,7 @@ read_id(SchemaCompile * compile, SchemaNode * node, const EvauditValue * object)
 
 /* Put rules that depend on each other in order, once all are read. */
 static void
-finish_node(SchemaNode * node)
+finish_node(SchemaNode *node)
 {
 	NumberRules *number = node->number;
 	ArrayRules *array = node->array;
@@ -203,8 +203,8 @@ finish_node(SchemaNode * node)
 
 /* Compile what is in a schema that is an object. */
 static void
-compile_object(SchemaCompile * compile, SchemaNode * node,
-			   const EvauditValue * object)
+compile_object(SchemaCompile *compile, SchemaNode *node,
+			   const EvauditValue *object)
 {
 	EvauditMember *members;
 	EvauditValue ref;
@@ -241,7 +241,7 @@ compile_object(SchemaCompile * compile, SchemaNode * node,
 
 /* Count a node, and refuse a schema that has too many. */
 static void
-charge_node(SchemaCompile * compile, const SchemaNode * node)
+charge_node(SchemaCompile *compile, const SchemaNode *node)
 {
 	if (++compile->nodes > EVAUDIT_SCHEMA_MAX_NODES)
 		evaudit_schema_broken(node, NULL, "more than %d subschemas",
@@ -264,8 +264,8 @@ charge_node(SchemaCompile * compile, const SchemaNode * node)
  * has neither, and its resource was begun by the caller.
  */
 SchemaNode *
-evaudit_schema_node(SchemaCompile * compile, const EvauditValue * value,
-					SchemaNode * parent, SchemaResource * resource,
+evaudit_schema_node(SchemaCompile *compile, const EvauditValue *value,
+					SchemaNode *parent, SchemaResource *resource,
 					const char *step)
 {
 	SchemaNode *node = palloc0(sizeof(SchemaNode));
@@ -297,8 +297,8 @@ evaudit_schema_node(SchemaCompile * compile, const EvauditValue * value,
  * to it, unless it names its own.
  */
 SchemaNode *
-evaudit_schema_document(SchemaCompile * compile, Jsonb *document,
-						const char *uri, const SchemaDialect * dialect)
+evaudit_schema_document(SchemaCompile *compile, Jsonb *document,
+						const char *uri, const SchemaDialect *dialect)
 {
 	SchemaResource *resource = palloc0(sizeof(SchemaResource));
 	SchemaNode	place = {.resource = resource};
@@ -327,7 +327,7 @@ evaudit_schema_document(SchemaCompile * compile, Jsonb *document,
 
 /* Compile a schema, with all that it refers to, in the current context. */
 static SchemaNode *
-compile_all(SchemaCompile * compile, Jsonb *schema, const char *uri)
+compile_all(SchemaCompile *compile, Jsonb *schema, const char *uri)
 {
 	SchemaNode *root;
 
@@ -364,14 +364,14 @@ evaudit_schema_compile(Jsonb *schema, MemoryContext context)
 
 /* See schema.h. */
 void
-evaudit_schema_free(EvauditSchema * schema)
+evaudit_schema_free(EvauditSchema *schema)
 {
 	MemoryContextDelete(schema->context);
 }
 
 /* See schema.h. */
 bool
-evaudit_schema_is_current(const EvauditSchema * schema)
+evaudit_schema_is_current(const EvauditSchema *schema)
 {
 	return schema->generation == 0 ||
 		schema->generation == evaudit_schema_generation();

@@ -68,13 +68,13 @@ static const KnownVocabulary vocabularies[] = {
 	{"https://json-schema.org/draft/2019-09/vocab/meta-data", 0},
 };
 
-const		SchemaDialect evaudit_schema_default_dialect = {
+const SchemaDialect evaudit_schema_default_dialect = {
 	DRAFT_2020_12, ALL_VOCABULARIES
 };
 
 /* The draft of a URI without fragment; http and https are one. */
 static bool
-find_draft(const char *uri, SchemaDraft * draft)
+find_draft(const char *uri, SchemaDraft *draft)
 {
 	const char *rest = strchr(uri, ':');
 
@@ -93,7 +93,7 @@ find_draft(const char *uri, SchemaDraft * draft)
 
 /* The bits of "$vocabulary"; one that is required must be known. */
 static uint32
-read_vocabulary(const SchemaNode * node, const EvauditValue * value)
+read_vocabulary(const SchemaNode *node, const EvauditValue *value)
 {
 	uint32		bits = VOCABULARY_CORE;
 	EvauditMember *members;
@@ -123,8 +123,8 @@ read_vocabulary(const SchemaNode * node, const EvauditValue * value)
 
 /* What "$schema", somewhere in or behind that of a node, means. */
 static SchemaDialect
-resolve_dialect(SchemaCompile * compile, const SchemaNode * node,
-				const EvauditValue * value, int level)
+resolve_dialect(SchemaCompile *compile, const SchemaNode *node,
+				const EvauditValue *value, int level)
 {
 	SchemaDialect dialect = evaudit_schema_default_dialect;
 	EvauditValue meta;
@@ -141,6 +141,12 @@ resolve_dialect(SchemaCompile * compile, const SchemaNode * node,
 
 	compile->registered = true;
 	document = level < MAX_META_LEVELS ? evaudit_schema_registered(uri) : NULL;
+	if (document == NULL && compile->lenient)
+	{
+		/* it may be registered later; until then, nothing can be said */
+		dialect.vocabularies = 0;
+		return dialect;
+	}
 	if (document == NULL)
 		evaudit_schema_broken(node, "$schema",
 							  "\"%s\" is no draft from 4 to 2020-12 and not registered",
@@ -158,8 +164,8 @@ resolve_dialect(SchemaCompile * compile, const SchemaNode * node,
 
 /* The dialect that the "$schema" of a node means. */
 SchemaDialect
-evaudit_schema_dialect(SchemaCompile * compile, const SchemaNode * node,
-					   const EvauditValue * value)
+evaudit_schema_dialect(SchemaCompile *compile, const SchemaNode *node,
+					   const EvauditValue *value)
 {
 	return resolve_dialect(compile, node, value, 0);
 }

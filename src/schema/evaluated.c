@@ -13,14 +13,14 @@
 #include "schema/validate.h"
 
 static uint32
-count_words(const Evaluated * evaluated)
+count_words(const Evaluated *evaluated)
 {
 	return (evaluated->n + 63) / 64;
 }
 
 /* None of n are. */
 void
-evaudit_evaluated_init(Evaluated * evaluated, uint32 n)
+evaudit_evaluated_init(Evaluated *evaluated, uint32 n)
 {
 	evaluated->n = n;
 	evaluated->few = 0;
@@ -30,7 +30,7 @@ evaudit_evaluated_init(Evaluated * evaluated, uint32 n)
 }
 
 void
-evaudit_evaluated_free(Evaluated * evaluated)
+evaudit_evaluated_free(Evaluated *evaluated)
 {
 	if (evaluated->many != NULL)
 		pfree(evaluated->many);
@@ -38,7 +38,7 @@ evaudit_evaluated_free(Evaluated * evaluated)
 
 /* Add those of another one of the same instance. */
 void
-evaudit_evaluated_merge(Evaluated * evaluated, const Evaluated * more)
+evaudit_evaluated_merge(Evaluated *evaluated, const Evaluated *more)
 {
 	evaluated->few |= more->few;
 	if (more->many != NULL)
@@ -50,7 +50,7 @@ evaudit_evaluated_merge(Evaluated * evaluated, const Evaluated * more)
 
 /* All are. */
 void
-evaudit_evaluated_all(Evaluated * evaluated)
+evaudit_evaluated_all(Evaluated *evaluated)
 {
 	evaluated->few = ~UINT64CONST(0);
 	if (evaluated->many != NULL)

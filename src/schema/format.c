@@ -118,7 +118,7 @@ static const EvauditFormat formats[] = {
 };
 
 /* The format of a name, as the drafts up to 6 or the later ones have it. */
-const		EvauditFormat *
+const EvauditFormat *
 evaudit_format_find(const char *name, size_t len, bool old)
 {
 	for (int i = 0; i < lengthof(formats); i++)

@@ -17,7 +17,7 @@
 
 /* The rules of a node for arrays, made when first asked for. */
 ArrayRules *
-evaudit_schema_array(SchemaNode * node)
+evaudit_schema_array(SchemaNode *node)
 {
 	if (node->array == NULL)
 	{
@@ -30,7 +30,7 @@ evaudit_schema_array(SchemaNode * node)
 
 /* The rules of a node for objects. */
 ObjectRules *
-evaudit_schema_object(SchemaNode * node)
+evaudit_schema_object(SchemaNode *node)
 {
 	if (node->object == NULL)
 	{
@@ -41,7 +41,7 @@ evaudit_schema_object(SchemaNode * node)
 }
 
 static InPlaceRules *
-in_place(SchemaNode * node)
+in_place(SchemaNode *node)
 {
 	if (node->in_place == NULL)
 		node->in_place = palloc0(sizeof(InPlaceRules));
@@ -76,8 +76,8 @@ step_of(const char *keyword, const char *name, uint32 len)
 
 /* Compile the subschema that a keyword holds. */
 static SchemaNode *
-one_schema(SchemaCompile * compile, SchemaNode * node, const char *keyword,
-		   const EvauditValue * value)
+one_schema(SchemaCompile *compile, SchemaNode *node, const char *keyword,
+		   const EvauditValue *value)
 {
 	return evaudit_schema_node(compile, value, node, node->resource,
 							   keyword);
@@ -85,8 +85,8 @@ one_schema(SchemaCompile * compile, SchemaNode * node, const char *keyword,
 
 /* Compile the array of subschemas that a keyword holds. */
 static void
-list_schemas(SchemaCompile * compile, SchemaNode * node, const char *keyword,
-			 const EvauditValue * value, SchemaList * list)
+list_schemas(SchemaCompile *compile, SchemaNode *node, const char *keyword,
+			 const EvauditValue *value, SchemaList *list)
 {
 	EvauditValue *elements;
 
@@ -105,7 +105,7 @@ list_schemas(SchemaCompile * compile, SchemaNode * node, const char *keyword,
 
 /* The members of the object that a keyword holds. */
 static EvauditMember *
-members_of(SchemaNode * node, const char *keyword, const EvauditValue * value)
+members_of(SchemaNode *node, const char *keyword, const EvauditValue *value)
 {
 	EvauditMember *members;
 
@@ -117,16 +117,16 @@ members_of(SchemaNode * node, const char *keyword, const EvauditValue * value)
 }
 
 static SchemaNode *
-member_schema(SchemaCompile * compile, SchemaNode * node, const char *keyword,
-			  const EvauditMember * member)
+member_schema(SchemaCompile *compile, SchemaNode *node, const char *keyword,
+			  const EvauditMember *member)
 {
 	return evaudit_schema_node(compile, &member->value, node, node->resource,
 							   step_of(keyword, member->key, member->key_len));
 }
 
 static void
-compile_ref(SchemaCompile * compile, SchemaNode * node, const char *keyword,
-			const EvauditValue * value)
+compile_ref(SchemaCompile *compile, SchemaNode *node, const char *keyword,
+			const EvauditValue *value)
 {
 	SchemaRef  *ref = palloc0(sizeof(SchemaRef));
 
@@ -135,8 +135,8 @@ compile_ref(SchemaCompile * compile, SchemaNode * node, const char *keyword,
 }
 
 static void
-compile_dynamic_ref(SchemaCompile * compile, SchemaNode * node,
-					const char *keyword, const EvauditValue * value)
+compile_dynamic_ref(SchemaCompile *compile, SchemaNode *node,
+					const char *keyword, const EvauditValue *value)
 {
 	SchemaRef  *ref = palloc0(sizeof(SchemaRef));
 
@@ -149,8 +149,8 @@ compile_dynamic_ref(SchemaCompile * compile, SchemaNode * node,
 }
 
 static void
-compile_definitions(SchemaCompile * compile, SchemaNode * node,
-					const char *keyword, const EvauditValue * value)
+compile_definitions(SchemaCompile *compile, SchemaNode *node,
+					const char *keyword, const EvauditValue *value)
 {
 	EvauditMember *members = members_of(node, keyword, value);
 
@@ -161,8 +161,8 @@ compile_definitions(SchemaCompile * compile, SchemaNode * node,
 
 /* Keywords whose value is one subschema or a list of them. */
 static void
-compile_in_place(SchemaCompile * compile, SchemaNode * node,
-				 const char *keyword, const EvauditValue * value)
+compile_in_place(SchemaCompile *compile, SchemaNode *node,
+				 const char *keyword, const EvauditValue *value)
 {
 	InPlaceRules *rules = in_place(node);
 
@@ -183,8 +183,8 @@ compile_in_place(SchemaCompile * compile, SchemaNode * node,
 }
 
 static void
-compile_unevaluated(SchemaCompile * compile, SchemaNode * node,
-					const char *keyword, const EvauditValue * value)
+compile_unevaluated(SchemaCompile *compile, SchemaNode *node,
+					const char *keyword, const EvauditValue *value)
 {
 	SchemaNode *schema = one_schema(compile, node, keyword, value);
 
@@ -195,8 +195,8 @@ compile_unevaluated(SchemaCompile * compile, SchemaNode * node,
 }
 
 static void
-compile_items(SchemaCompile * compile, SchemaNode * node, const char *keyword,
-			  const EvauditValue * value)
+compile_items(SchemaCompile *compile, SchemaNode *node, const char *keyword,
+			  const EvauditValue *value)
 {
 	ArrayRules *rules = evaudit_schema_array(node);
 	SchemaDraft draft = node->resource->dialect.draft;
@@ -215,8 +215,8 @@ compile_items(SchemaCompile * compile, SchemaNode * node, const char *keyword,
 }
 
 static void
-compile_contains(SchemaCompile * compile, SchemaNode * node,
-				 const char *keyword, const EvauditValue * value)
+compile_contains(SchemaCompile *compile, SchemaNode *node,
+				 const char *keyword, const EvauditValue *value)
 {
 	ArrayRules *rules = evaudit_schema_array(node);
 
@@ -226,8 +226,8 @@ compile_contains(SchemaCompile * compile, SchemaNode * node,
 }
 
 static void
-compile_properties(SchemaCompile * compile, SchemaNode * node,
-				   const char *keyword, const EvauditValue * value)
+compile_properties(SchemaCompile *compile, SchemaNode *node,
+				   const char *keyword, const EvauditValue *value)
 {
 	EvauditMember *members = members_of(node, keyword, value);
 	ObjectRules *rules = evaudit_schema_object(node);
@@ -245,8 +245,8 @@ compile_properties(SchemaCompile * compile, SchemaNode * node,
 }
 
 static void
-compile_pattern_properties(SchemaCompile * compile, SchemaNode * node,
-						   const char *keyword, const EvauditValue * value)
+compile_pattern_properties(SchemaCompile *compile, SchemaNode *node,
+						   const char *keyword, const EvauditValue *value)
 {
 	EvauditMember *members = members_of(node, keyword, value);
 	ObjectRules *rules = evaudit_schema_object(node);
@@ -265,8 +265,8 @@ compile_pattern_properties(SchemaCompile * compile, SchemaNode * node,
 }
 
 static void
-compile_property_schema(SchemaCompile * compile, SchemaNode * node,
-						const char *keyword, const EvauditValue * value)
+compile_property_schema(SchemaCompile *compile, SchemaNode *node,
+						const char *keyword, const EvauditValue *value)
 {
 	SchemaNode *schema = one_schema(compile, node, keyword, value);
 
@@ -281,8 +281,8 @@ compile_property_schema(SchemaCompile * compile, SchemaNode * node,
  * they add up.
  */
 static void
-compile_dependent(SchemaCompile * compile, SchemaNode * node,
-				  const char *keyword, const EvauditValue * value)
+compile_dependent(SchemaCompile *compile, SchemaNode *node,
+				  const char *keyword, const EvauditValue *value)
 {
 	EvauditMember *members = members_of(node, keyword, value);
 	ObjectRules *rules = evaudit_schema_object(node);
@@ -358,7 +358,7 @@ static const SchemaKeyword applicators[] = {
 
 /* Find a keyword in a list. */
 static const SchemaKeyword *
-find_keyword(const SchemaKeyword * list, int n, const EvauditMember * member)
+find_keyword(const SchemaKeyword *list, int n, const EvauditMember *member)
 {
 	for (int i = 0; i < n; i++)
 	{
@@ -371,12 +371,12 @@ find_keyword(const SchemaKeyword * list, int n, const EvauditMember * member)
 
 /* Compile one member of a schema, if it is a keyword of its dialect. */
 void
-evaudit_schema_keyword(SchemaCompile * compile, SchemaNode * node,
-					   const EvauditMember * member)
+evaudit_schema_keyword(SchemaCompile *compile, SchemaNode *node,
+					   const EvauditMember *member)
 {
-	const		SchemaDialect *dialect = &node->resource->dialect;
-	const		SchemaKeyword *keyword;
-	const		SchemaKeyword *assertions;
+	const SchemaDialect *dialect = &node->resource->dialect;
+	const SchemaKeyword *keyword;
+	const SchemaKeyword *assertions;
 	int			n;
 
 	keyword = find_keyword(applicators, lengthof(applicators), member);

@@ -58,7 +58,7 @@ match_names(const void *a, const void *b, Size keysize)
 
 /* Make the tables of one compilation. */
 void
-evaudit_schema_references_init(SchemaCompile * compile)
+evaudit_schema_references_init(SchemaCompile *compile)
 {
 	HASHCTL		ctl = {0};
 
@@ -77,7 +77,7 @@ evaudit_schema_references_init(SchemaCompile * compile)
 
 /* Remember which container a node came from. */
 void
-evaudit_schema_add_source(SchemaCompile * compile, SchemaNode * node)
+evaudit_schema_add_source(SchemaCompile *compile, SchemaNode *node)
 {
 	SourceEntry *entry = hash_search(compile->sources, &node->source,
 									 HASH_ENTER, NULL);
@@ -90,8 +90,8 @@ evaudit_schema_add_source(SchemaCompile * compile, SchemaNode * node)
  * one to have a URI keeps it; an anchor cannot be in one resource twice.
  */
 void
-evaudit_schema_add_name(SchemaCompile * compile, const char *uri,
-						const char *anchor, SchemaNode * node, bool dynamic)
+evaudit_schema_add_name(SchemaCompile *compile, const char *uri,
+						const char *anchor, SchemaNode *node, bool dynamic)
 {
 	const char *name = anchor == NULL ? uri : psprintf("%s#%s", uri, anchor);
 	NameEntry  *entry;
@@ -113,9 +113,9 @@ evaudit_schema_add_name(SchemaCompile * compile, const char *uri,
 
 /* Keep a reference for evaudit_schema_resolve_all(). */
 void
-evaudit_schema_add_reference(SchemaCompile * compile, SchemaNode * node,
-							 SchemaRef * ref, const char *keyword,
-							 const EvauditValue * value)
+evaudit_schema_add_reference(SchemaCompile *compile, SchemaNode *node,
+							 SchemaRef *ref, const char *keyword,
+							 const EvauditValue *value)
 {
 	PendingRef *pending;
 	MemoryContext old;
@@ -184,7 +184,7 @@ next_token(char **pointer, char **token)
 
 /* Step into a value. */
 static bool
-step_into(EvauditValue * value, const char *token, int len)
+step_into(EvauditValue *value, const char *token, int len)
 {
 	if (value->type == EVAUDIT_VALUE_OBJECT)
 		return evaudit_value_find(value, token, len, value);
@@ -212,7 +212,7 @@ step_into(EvauditValue * value, const char *token, int len)
 
 /* The node that a container was compiled to, or NULL. */
 static SchemaNode *
-node_of(SchemaCompile * compile, const EvauditValue * value)
+node_of(SchemaCompile *compile, const EvauditValue *value)
 {
 	SourceEntry *entry = NULL;
 
@@ -224,7 +224,7 @@ node_of(SchemaCompile * compile, const EvauditValue * value)
 
 /* Follow a JSON Pointer from a node; NULL if nothing is there. */
 static SchemaNode *
-follow_pointer(SchemaCompile * compile, SchemaNode * node, const char *pointer)
+follow_pointer(SchemaCompile *compile, SchemaNode *node, const char *pointer)
 {
 	char	   *rest = pstrdup(pointer);
 	const char *beyond = pointer + 1;	/* what follows the last known node */
@@ -262,8 +262,8 @@ follow_pointer(SchemaCompile * compile, SchemaNode * node, const char *pointer)
 
 /* The resource of a URI without fragment, brought in if need be; or NULL. */
 static SchemaNode *
-find_resource(SchemaCompile * compile, const char *uri,
-			  const SchemaDialect * dialect)
+find_resource(SchemaCompile *compile, const char *uri,
+			  const SchemaDialect *dialect)
 {
 	NameEntry  *entry = hash_search(compile->names, &uri, HASH_FIND, NULL);
 	Jsonb	   *document;
@@ -283,7 +283,7 @@ find_resource(SchemaCompile * compile, const char *uri,
 
 /* Find what a reference means. */
 static void
-resolve(SchemaCompile * compile, const PendingRef *pending)
+resolve(SchemaCompile *compile, const PendingRef *pending)
 {
 	char	   *uri = pstrdup(pending->uri);
 	char	   *fragment = evaudit_uri_split(uri);
@@ -322,7 +322,7 @@ resolve(SchemaCompile * compile, const PendingRef *pending)
 
 /* Resolve all references, and those of what they bring in. */
 void
-evaudit_schema_resolve_all(SchemaCompile * compile)
+evaudit_schema_resolve_all(SchemaCompile *compile)
 {
 	for (int i = 0; i < list_length(compile->pending); i++)
 	{

@@ -169,7 +169,7 @@ schema_of_call(FunctionCallInfo fcinfo)
 Datum
 evaudit_json_schema_is_valid(PG_FUNCTION_ARGS)
 {
-	const		EvauditSchema *schema = schema_of_call(fcinfo);
+	const EvauditSchema *schema = schema_of_call(fcinfo);
 	Jsonb	   *instance = PG_GETARG_JSONB_P(1);
 	EvauditSchemaError *gave_up;
 	bool		result;
@@ -191,7 +191,7 @@ Datum
 evaudit_json_schema_errors(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	const		EvauditSchema *schema = schema_of_call(fcinfo);
+	const EvauditSchema *schema = schema_of_call(fcinfo);
 	List	   *errors;
 	ListCell   *cell;
 
@@ -200,7 +200,7 @@ evaudit_json_schema_errors(PG_FUNCTION_ARGS)
 								   PG_GETARG_BOOL(2), PG_GETARG_INT32(3));
 	foreach(cell, errors)
 	{
-		const		EvauditSchemaError *error = lfirst(cell);
+		const EvauditSchemaError *error = lfirst(cell);
 		Datum		values[3];
 		bool		nulls[3] = {false, false, false};
 

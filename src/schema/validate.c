@@ -23,8 +23,8 @@
 #include "schema/validate.h"
 
 /* The members of an object. */
-const		EvauditMember *
-evaudit_instance_members(Instance * instance)
+const EvauditMember *
+evaudit_instance_members(Instance *instance)
 {
 	if (instance->members == NULL)
 	{
@@ -36,8 +36,8 @@ evaudit_instance_members(Instance * instance)
 }
 
 /* The elements of an array. */
-const		EvauditValue *
-evaudit_instance_elements(Instance * instance)
+const EvauditValue *
+evaudit_instance_elements(Instance *instance)
 {
 	if (instance->elements == NULL)
 	{
@@ -49,7 +49,7 @@ evaudit_instance_elements(Instance * instance)
 }
 
 static void
-free_instance(Instance * instance)
+free_instance(Instance *instance)
 {
 	if (instance->members != NULL)
 		pfree(instance->members);
@@ -59,11 +59,11 @@ free_instance(Instance * instance)
 
 /* Validate a member of an object. */
 bool
-evaudit_validate_member(Validation * v, const SchemaNode * node,
-						const Instance * object, uint32 i,
-						const SchemaPath * path)
+evaudit_validate_member(Validation *v, const SchemaNode *node,
+						const Instance *object, uint32 i,
+						const SchemaPath *path)
 {
-	const		EvauditMember *member = &object->members[i];
+	const EvauditMember *member = &object->members[i];
 	Instance	child;
 	bool		result;
 
@@ -80,9 +80,9 @@ evaudit_validate_member(Validation * v, const SchemaNode * node,
 
 /* Validate an element of an array. */
 bool
-evaudit_validate_element(Validation * v, const SchemaNode * node,
-						 const Instance * array, uint32 i,
-						 const SchemaPath * path)
+evaudit_validate_element(Validation *v, const SchemaNode *node,
+						 const Instance *array, uint32 i,
+						 const SchemaPath *path)
 {
 	Instance	child;
 	bool		result;
@@ -100,7 +100,7 @@ evaudit_validate_element(Validation * v, const SchemaNode * node,
 
 /* A node that accepts nothing. */
 static bool
-refuse(Validation * v, const SchemaPath * path, const Instance * instance)
+refuse(Validation *v, const SchemaPath *path, const Instance *instance)
 {
 	const char *step = path->step;
 	bool		member = strcmp(step, "additionalProperties") == 0 ||
@@ -113,7 +113,7 @@ refuse(Validation * v, const SchemaPath * path, const Instance * instance)
 
 /* Names of the types that a node allows. */
 static char *
-list_types(const SchemaNode * node)
+list_types(const SchemaNode *node)
 {
 	StringInfoData out;
 
@@ -133,10 +133,10 @@ list_types(const SchemaNode * node)
 }
 
 static bool
-check_type(Validation * v, const SchemaPath * path, const Instance * instance)
+check_type(Validation *v, const SchemaPath *path, const Instance *instance)
 {
-	const		SchemaNode *node = path->node;
-	const		EvauditValue *value = &instance->value;
+	const SchemaNode *node = path->node;
+	const EvauditValue *value = &instance->value;
 
 	if ((node->types & TYPE_BIT(value->type)) != 0)
 		return true;
@@ -154,10 +154,10 @@ check_type(Validation * v, const SchemaPath * path, const Instance * instance)
 
 /* What was not evaluated by the other keywords. */
 static bool
-check_unevaluated(Validation * v, const SchemaPath * path, Instance * instance,
-				  Evaluated * evaluated)
+check_unevaluated(Validation *v, const SchemaPath *path, Instance *instance,
+				  Evaluated *evaluated)
 {
-	const		SchemaNode *node = path->node;
+	const SchemaNode *node = path->node;
 	bool		ok = true;
 
 	if (instance->value.type == EVAUDIT_VALUE_OBJECT &&
@@ -185,10 +185,10 @@ check_unevaluated(Validation * v, const SchemaPath * path, Instance * instance,
 
 /* All keywords of a node. */
 static bool
-check_keywords(Validation * v, const SchemaPath * path, Instance * instance,
-			   Evaluated * evaluated)
+check_keywords(Validation *v, const SchemaPath *path, Instance *instance,
+			   Evaluated *evaluated)
 {
-	const		SchemaNode *node = path->node;
+	const SchemaNode *node = path->node;
 	bool		ok = true;
 
 	if (node->types != TYPE_ANY)
@@ -233,9 +233,9 @@ check_keywords(Validation * v, const SchemaPath * path, Instance * instance,
  * to *evaluated, which has no meaning if it does not.
  */
 bool
-evaudit_validate_node(Validation * v, const SchemaNode * node,
-					  Instance * instance, const SchemaPath * parent,
-					  const char *step, Evaluated * evaluated)
+evaudit_validate_node(Validation *v, const SchemaNode *node,
+					  Instance *instance, const SchemaPath *parent,
+					  const char *step, Evaluated *evaluated)
 {
 	SchemaPath	path = {parent, step, node, instance};
 	Evaluated	own;
@@ -265,7 +265,7 @@ evaudit_validate_node(Validation * v, const SchemaNode * node,
 
 /* Validate a whole instance. */
 static bool
-validate(Validation * v, const EvauditSchema * schema, Jsonb *jsonb)
+validate(Validation *v, const EvauditSchema *schema, Jsonb *jsonb)
 {
 	Instance	instance = {0};
 	bool		result;
@@ -279,8 +279,8 @@ validate(Validation * v, const EvauditSchema * schema, Jsonb *jsonb)
 
 /* As evaudit_schema_accepts(), and why the validation was given up, if so. */
 bool
-evaudit_schema_try(const EvauditSchema * schema, Jsonb *instance,
-				   bool assert_format, EvauditSchemaError * *gave_up)
+evaudit_schema_try(const EvauditSchema *schema, Jsonb *instance,
+				   bool assert_format, EvauditSchemaError **gave_up)
 {
 	Validation	v = {.assert_format = assert_format};
 	bool		result = validate(&v, schema, instance);
@@ -291,7 +291,7 @@ evaudit_schema_try(const EvauditSchema * schema, Jsonb *instance,
 
 /* See schema.h. */
 bool
-evaudit_schema_accepts(const EvauditSchema * schema, Jsonb *instance,
+evaudit_schema_accepts(const EvauditSchema *schema, Jsonb *instance,
 					   bool assert_format)
 {
 	Validation	v = {.assert_format = assert_format};
@@ -301,7 +301,7 @@ evaudit_schema_accepts(const EvauditSchema * schema, Jsonb *instance,
 
 /* See schema.h. */
 List *
-evaudit_schema_errors(const EvauditSchema * schema, Jsonb *instance,
+evaudit_schema_errors(const EvauditSchema *schema, Jsonb *instance,
 					  bool assert_format, int max)
 {
 	Validation	v = {

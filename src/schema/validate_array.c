@@ -10,17 +10,17 @@
 #include "schema/validate.h"
 
 static bool
-check_items(Validation * v, const SchemaPath * path, Instance * instance,
-			Evaluated * evaluated)
+check_items(Validation *v, const SchemaPath *path, Instance *instance,
+			Evaluated *evaluated)
 {
-	const		ArrayRules *rules = path->node->array;
+	const ArrayRules *rules = path->node->array;
 	uint32		n = instance->value.len;
 	bool		ok = true;
 
 	evaudit_instance_elements(instance);
 	for (uint32 i = 0; i < n; i++)
 	{
-		const		SchemaNode *node = i < (uint32) rules->prefix.n ?
+		const SchemaNode *node = i < (uint32) rules->prefix.n ?
 			rules->prefix.nodes[i] : rules->items;
 
 		if (node == NULL)
@@ -34,10 +34,10 @@ check_items(Validation * v, const SchemaPath * path, Instance * instance,
 }
 
 static bool
-check_contains(Validation * v, const SchemaPath * path, Instance * instance,
-			   Evaluated * evaluated)
+check_contains(Validation *v, const SchemaPath *path, Instance *instance,
+			   Evaluated *evaluated)
 {
-	const		ArrayRules *rules = path->node->array;
+	const ArrayRules *rules = path->node->array;
 	uint32		n = instance->value.len;
 	bool		collect = v->collect;
 	bool		all = evaluated != NULL && rules->contains_evaluates;
@@ -82,7 +82,7 @@ compare_elements(const void *a, const void *b, void *steps)
 
 /* No two elements are equal: sorted, they would be neighbours. */
 static bool
-check_unique(Validation * v, const SchemaPath * path, Instance * instance)
+check_unique(Validation *v, const SchemaPath *path, Instance *instance)
 {
 	uint32		n = instance->value.len;
 	EvauditValue *sorted;
@@ -106,10 +106,10 @@ check_unique(Validation * v, const SchemaPath * path, Instance * instance)
 }
 
 bool
-evaudit_validate_array(Validation * v, const SchemaPath * path,
-					   Instance * instance, Evaluated * evaluated)
+evaudit_validate_array(Validation *v, const SchemaPath *path,
+					   Instance *instance, Evaluated *evaluated)
 {
-	const		ArrayRules *rules = path->node->array;
+	const ArrayRules *rules = path->node->array;
 	int64		n = instance->value.len;
 	bool		ok = true;
 

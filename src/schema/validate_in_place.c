@@ -15,16 +15,16 @@
  * resource on the way here that has it.
  */
 static const SchemaNode *
-dynamic_target(Validation * v, const SchemaRef * ref, const SchemaPath * path)
+dynamic_target(Validation *v, const SchemaRef *ref, const SchemaPath *path)
 {
-	const		SchemaNode *target = ref->target;
-	const		SchemaResource *last = NULL;
+	const SchemaNode *target = ref->target;
+	const SchemaResource *last = NULL;
 
 	if (ref->anchor == NULL && !ref->recursive)
 		return target;
 	for (; path != NULL; path = path->parent)
 	{
-		const		SchemaResource *resource = path->node->resource;
+		const SchemaResource *resource = path->node->resource;
 
 		v->steps--;
 		if (resource == last)
@@ -32,7 +32,7 @@ dynamic_target(Validation * v, const SchemaRef * ref, const SchemaPath * path)
 		last = resource;
 		if (ref->recursive && resource->recursive_anchor)
 			target = resource->root;
-		for (SchemaAnchor * anchor = ref->recursive ?
+		for (SchemaAnchor *anchor = ref->recursive ?
 			 NULL : resource->dynamic_anchors;
 			 anchor != NULL; anchor = anchor->next)
 		{
@@ -46,12 +46,12 @@ dynamic_target(Validation * v, const SchemaRef * ref, const SchemaPath * path)
 
 /* Go where a reference leads, unless the way there came from it. */
 static bool
-follow(Validation * v, const SchemaRef * ref, const char *keyword,
-	   const SchemaPath * path, Instance * instance, Evaluated * evaluated)
+follow(Validation *v, const SchemaRef *ref, const char *keyword,
+	   const SchemaPath *path, Instance *instance, Evaluated *evaluated)
 {
-	const		SchemaNode *target = dynamic_target(v, ref, path);
+	const SchemaNode *target = dynamic_target(v, ref, path);
 
-	for (const SchemaPath * p = path; p != NULL && p->instance == instance;
+	for (const SchemaPath *p = path; p != NULL && p->instance == instance;
 		 p = p->parent)
 	{
 		if (p->node == target)
@@ -67,8 +67,8 @@ follow(Validation * v, const SchemaRef * ref, const char *keyword,
  * Try a subschema: what it evaluates counts only if it accepts the instance.
  */
 static bool
-try_node(Validation * v, const SchemaNode * node, const SchemaPath * path,
-		 Instance * instance, Evaluated * evaluated)
+try_node(Validation *v, const SchemaNode *node, const SchemaPath *path,
+		 Instance *instance, Evaluated *evaluated)
 {
 	Evaluated	own;
 	bool		result;
@@ -86,8 +86,8 @@ try_node(Validation * v, const SchemaNode * node, const SchemaPath * path,
 
 /* As try_node(), without noting violations. */
 static bool
-try_quietly(Validation * v, const SchemaNode * node, const SchemaPath * path,
-			Instance * instance, Evaluated * evaluated)
+try_quietly(Validation *v, const SchemaNode *node, const SchemaPath *path,
+			Instance *instance, Evaluated *evaluated)
 {
 	bool		collect = v->collect;
 	bool		result;
@@ -100,10 +100,10 @@ try_quietly(Validation * v, const SchemaNode * node, const SchemaPath * path,
 
 /* One of them is enough; but each may evaluate something. */
 static bool
-check_any_of(Validation * v, const SchemaPath * path, Instance * instance,
-			 Evaluated * evaluated)
+check_any_of(Validation *v, const SchemaPath *path, Instance *instance,
+			 Evaluated *evaluated)
 {
-	const		SchemaList *list = &path->node->in_place->any_of;
+	const SchemaList *list = &path->node->in_place->any_of;
 	bool		found = false;
 
 	for (int i = 0; i < list->n && (!found || evaluated != NULL); i++)
@@ -124,10 +124,10 @@ check_any_of(Validation * v, const SchemaPath * path, Instance * instance,
 
 /* One of them, and no other. */
 static bool
-check_one_of(Validation * v, const SchemaPath * path, Instance * instance,
-			 Evaluated * evaluated)
+check_one_of(Validation *v, const SchemaPath *path, Instance *instance,
+			 Evaluated *evaluated)
 {
-	const		SchemaList *list = &path->node->in_place->one_of;
+	const SchemaList *list = &path->node->in_place->one_of;
 	int			found = 0;
 
 	for (int i = 0; i < list->n && found < 2; i++)
@@ -149,11 +149,11 @@ check_one_of(Validation * v, const SchemaPath * path, Instance * instance,
 
 /* if, then and else */
 static bool
-check_condition(Validation * v, const SchemaPath * path, Instance * instance,
-				Evaluated * evaluated)
+check_condition(Validation *v, const SchemaPath *path, Instance *instance,
+				Evaluated *evaluated)
 {
-	const		InPlaceRules *rules = path->node->in_place;
-	const		SchemaNode *node = rules->else_node;
+	const InPlaceRules *rules = path->node->in_place;
+	const SchemaNode *node = rules->else_node;
 
 	if (try_quietly(v, rules->if_node, path, instance, evaluated))
 		node = rules->then_node;
@@ -165,10 +165,10 @@ check_condition(Validation * v, const SchemaPath * path, Instance * instance,
 
 /* All keywords of this file. */
 bool
-evaudit_validate_in_place(Validation * v, const SchemaPath * path,
-						  Instance * instance, Evaluated * evaluated)
+evaudit_validate_in_place(Validation *v, const SchemaPath *path,
+						  Instance *instance, Evaluated *evaluated)
 {
-	const		InPlaceRules *rules = path->node->in_place;
+	const InPlaceRules *rules = path->node->in_place;
 	bool		ok = true;
 
 	if (rules->ref != NULL)

@@ -14,10 +14,10 @@
 
 /* Every name of a sorted list must be there. */
 static bool
-check_required(Validation * v, const SchemaPath * path, Instance * instance,
-			   const char *keyword, const SchemaName * names, int nnames)
+check_required(Validation *v, const SchemaPath *path, Instance *instance,
+			   const char *keyword, const SchemaName *names, int nnames)
 {
-	const		EvauditMember *members = evaudit_instance_members(instance);
+	const EvauditMember *members = evaudit_instance_members(instance);
 	uint32		n = instance->value.len;
 	uint32		m = 0;
 	bool		ok = true;
@@ -43,11 +43,11 @@ check_required(Validation * v, const SchemaPath * path, Instance * instance,
 
 /* The patterns that a member's name matches; *matched if any. */
 static bool
-check_patterns(Validation * v, const SchemaPath * path, Instance * instance,
+check_patterns(Validation *v, const SchemaPath *path, Instance *instance,
 			   uint32 i, bool *matched)
 {
-	const		ObjectRules *rules = path->node->object;
-	const		EvauditMember *member = &instance->members[i];
+	const ObjectRules *rules = path->node->object;
+	const EvauditMember *member = &instance->members[i];
 	bool		ok = true;
 
 	for (int p = 0; p < rules->npatterns; p++)
@@ -70,11 +70,11 @@ check_patterns(Validation * v, const SchemaPath * path, Instance * instance,
 
 /* properties, patternProperties and additionalProperties */
 static bool
-check_properties(Validation * v, const SchemaPath * path, Instance * instance,
-				 Evaluated * evaluated)
+check_properties(Validation *v, const SchemaPath *path, Instance *instance,
+				 Evaluated *evaluated)
 {
-	const		ObjectRules *rules = path->node->object;
-	const		EvauditMember *members = evaudit_instance_members(instance);
+	const ObjectRules *rules = path->node->object;
+	const EvauditMember *members = evaudit_instance_members(instance);
 	uint32		n = instance->value.len;
 	int			p = 0;
 	bool		ok = true;
@@ -115,10 +115,10 @@ check_properties(Validation * v, const SchemaPath * path, Instance * instance,
 
 /* The names of members are instances, too. */
 static bool
-check_names(Validation * v, const SchemaPath * path, Instance * instance)
+check_names(Validation *v, const SchemaPath *path, Instance *instance)
 {
-	const		SchemaNode *node = path->node->object->names;
-	const		EvauditMember *members = evaudit_instance_members(instance);
+	const SchemaNode *node = path->node->object->names;
+	const EvauditMember *members = evaudit_instance_members(instance);
 	bool		ok = true;
 
 	for (uint32 i = 0; i < instance->value.len; i++)
@@ -137,10 +137,10 @@ check_names(Validation * v, const SchemaPath * path, Instance * instance)
 }
 
 bool
-evaudit_validate_object(Validation * v, const SchemaPath * path,
-						Instance * instance, Evaluated * evaluated)
+evaudit_validate_object(Validation *v, const SchemaPath *path,
+						Instance *instance, Evaluated *evaluated)
 {
-	const		ObjectRules *rules = path->node->object;
+	const ObjectRules *rules = path->node->object;
 	int64		n = instance->value.len;
 	bool		ok = true;
 
@@ -165,9 +165,9 @@ evaudit_validate_object(Validation * v, const SchemaPath * path,
 
 /* Is there a member of a name? */
 static bool
-has_member(Instance * instance, const SchemaName * name)
+has_member(Instance *instance, const SchemaName *name)
 {
-	const		EvauditMember *members = evaudit_instance_members(instance);
+	const EvauditMember *members = evaudit_instance_members(instance);
 	uint32		low = 0;
 	uint32		high = instance->value.len;
 
@@ -190,15 +190,15 @@ has_member(Instance * instance, const SchemaName * name)
 
 /* What members ask of the whole object. */
 bool
-evaudit_validate_dependent(Validation * v, const SchemaPath * path,
-						   Instance * instance, Evaluated * evaluated)
+evaudit_validate_dependent(Validation *v, const SchemaPath *path,
+						   Instance *instance, Evaluated *evaluated)
 {
-	const		ObjectRules *rules = path->node->object;
+	const ObjectRules *rules = path->node->object;
 	bool		ok = true;
 
 	for (int i = 0; i < rules->ndependent; i++)
 	{
-		const		SchemaProperty *dependent = &rules->dependent[i];
+		const SchemaProperty *dependent = &rules->dependent[i];
 
 		if (!has_member(instance, &dependent->name))
 			continue;

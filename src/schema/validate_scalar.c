@@ -42,8 +42,8 @@ is_huge(Numeric number)
 }
 
 static bool
-check_multiple(Validation * v, const SchemaPath * path,
-			   const Instance * instance, Numeric value)
+check_multiple(Validation *v, const SchemaPath *path,
+			   const Instance *instance, Numeric value)
 {
 	Numeric		divisor = path->node->number->multiple_of;
 	Numeric		rest;
@@ -66,10 +66,10 @@ check_multiple(Validation * v, const SchemaPath * path,
 }
 
 bool
-evaudit_validate_number(Validation * v, const SchemaPath * path,
-						const Instance * instance)
+evaudit_validate_number(Validation *v, const SchemaPath *path,
+						const Instance *instance)
 {
-	const		NumberRules *rules = path->node->number;
+	const NumberRules *rules = path->node->number;
 	Numeric		value = instance->value.as.number;
 	bool		ok = true;
 
@@ -94,9 +94,9 @@ evaudit_validate_number(Validation * v, const SchemaPath * path,
 
 /* Characters are counted only when bytes do not tell. */
 static bool
-check_length(Validation * v, const SchemaPath * path, const Instance * instance)
+check_length(Validation *v, const SchemaPath *path, const Instance *instance)
 {
-	const		StringRules *rules = path->node->string;
+	const StringRules *rules = path->node->string;
 	int64		bytes = instance->value.len;
 	int64		least = bytes / pg_database_encoding_max_length();
 	int64		length;
@@ -119,7 +119,7 @@ check_length(Validation * v, const SchemaPath * path, const Instance * instance)
 }
 
 static bool
-check_pattern(Validation * v, const SchemaPath * path, const Instance * instance)
+check_pattern(Validation *v, const SchemaPath *path, const Instance *instance)
 {
 	switch (evaudit_regex_match(path->node->string->pattern,
 								instance->value.as.string,
@@ -138,10 +138,10 @@ check_pattern(Validation * v, const SchemaPath * path, const Instance * instance
 }
 
 static bool
-check_format(Validation * v, const SchemaPath * path, const Instance * instance)
+check_format(Validation *v, const SchemaPath *path, const Instance *instance)
 {
-	const		EvauditFormat *format = path->node->string->format;
-	const		EvauditValue *value = &instance->value;
+	const EvauditFormat *format = path->node->string->format;
+	const EvauditValue *value = &instance->value;
 
 	if (!evaudit_spend(v, format->steps * (1 + value->len / 16), path, instance))
 		return false;
@@ -151,10 +151,10 @@ check_format(Validation * v, const SchemaPath * path, const Instance * instance)
 }
 
 bool
-evaudit_validate_string(Validation * v, const SchemaPath * path,
-						const Instance * instance)
+evaudit_validate_string(Validation *v, const SchemaPath *path,
+						const Instance *instance)
 {
-	const		StringRules *rules = path->node->string;
+	const StringRules *rules = path->node->string;
 	bool		ok = true;
 
 	if (rules->min_length >= 0 || rules->max_length >= 0)
@@ -168,7 +168,7 @@ evaudit_validate_string(Validation * v, const SchemaPath * path,
 
 /* Look a value up among those of an enum. */
 static bool
-find_value(Validation * v, const ValueRules * rules, const EvauditValue * value)
+find_value(Validation *v, const ValueRules *rules, const EvauditValue *value)
 {
 	int			low = 0;
 	int			high = rules->nvalues;
@@ -191,10 +191,10 @@ find_value(Validation * v, const ValueRules * rules, const EvauditValue * value)
 
 /* enum and const */
 bool
-evaudit_validate_value(Validation * v, const SchemaPath * path,
-					   const Instance * instance)
+evaudit_validate_value(Validation *v, const SchemaPath *path,
+					   const Instance *instance)
 {
-	const		ValueRules *rules = path->node->value;
+	const ValueRules *rules = path->node->value;
 	bool		same = true;
 	bool		found = true;
 	bool		ok = true;

@@ -20,7 +20,7 @@
 /* The value of an entry, whose data stands at an offset from base. */
 static void
 read_entry(JEntry entry, const char *base, uint32 offset, uint32 len,
-		   EvauditValue * value)
+		   EvauditValue *value)
 {
 	if (JBE_ISSTRING(entry))
 	{
@@ -53,7 +53,7 @@ read_entry(JEntry entry, const char *base, uint32 offset, uint32 len,
 
 /* The whole document; a scalar stands in an array of its own. */
 void
-evaudit_value_from_jsonb(Jsonb *jsonb, EvauditValue * value)
+evaudit_value_from_jsonb(Jsonb *jsonb, EvauditValue *value)
 {
 	JsonbContainer *root = &jsonb->root;
 
@@ -72,7 +72,7 @@ evaudit_value_from_jsonb(Jsonb *jsonb, EvauditValue * value)
 
 /* Decode the members of an object, in jsonb's order. */
 void
-evaudit_value_members(const EvauditValue * object, EvauditMember * members)
+evaudit_value_members(const EvauditValue *object, EvauditMember *members)
 {
 	const JsonbContainer *container = object->as.container;
 	uint32		n = object->len;
@@ -99,7 +99,7 @@ evaudit_value_members(const EvauditValue * object, EvauditMember * members)
 
 /* Decode the elements of an array. */
 void
-evaudit_value_elements(const EvauditValue * array, EvauditValue * elements)
+evaudit_value_elements(const EvauditValue *array, EvauditValue *elements)
 {
 	const JsonbContainer *container = array->as.container;
 	uint32		n = array->len;
@@ -118,8 +118,8 @@ evaudit_value_elements(const EvauditValue * array, EvauditValue * elements)
 
 /* Look one member of an object up. */
 bool
-evaudit_value_find(const EvauditValue * object, const char *key,
-				   uint32 key_len, EvauditValue * value)
+evaudit_value_find(const EvauditValue *object, const char *key,
+				   uint32 key_len, EvauditValue *value)
 {
 	JsonbValue	found;
 	JsonbValue *result;
@@ -168,7 +168,7 @@ evaudit_value_numeric(const char *text)
 
 /* Has a number no fraction?  1.0 has none. */
 bool
-evaudit_value_is_integer(const EvauditValue * number)
+evaudit_value_is_integer(const EvauditValue *number)
 {
 	Datum		value = NumericGetDatum(number->as.number);
 
@@ -178,7 +178,7 @@ evaudit_value_is_integer(const EvauditValue * number)
 
 /* Was a number written without a fraction?  1.0 was not. */
 bool
-evaudit_value_has_no_point(const EvauditValue * number)
+evaudit_value_has_no_point(const EvauditValue *number)
 {
 	return DatumGetInt32(DirectFunctionCall1(numeric_scale,
 											 NumericGetDatum(number->as.number))) == 0;
@@ -186,7 +186,7 @@ evaudit_value_has_no_point(const EvauditValue * number)
 
 /* Compare arrays, or objects, of the same size. */
 static int
-compare_containers(const EvauditValue * a, const EvauditValue * b, int64 *steps)
+compare_containers(const EvauditValue *a, const EvauditValue *b, int64 *steps)
 {
 	int			result = 0;
 
@@ -228,7 +228,7 @@ compare_containers(const EvauditValue * a, const EvauditValue * b, int64 *steps)
  * meaning.
  */
 int
-evaudit_value_compare(const EvauditValue * a, const EvauditValue * b,
+evaudit_value_compare(const EvauditValue *a, const EvauditValue *b,
 					  int64 *steps)
 {
 	if (a->type != b->type)
@@ -259,7 +259,7 @@ evaudit_value_compare(const EvauditValue * a, const EvauditValue * b,
 
 /* The type as JSON Schema names it. */
 const char *
-evaudit_value_type_name(const EvauditValue * value)
+evaudit_value_type_name(const EvauditValue *value)
 {
 	static const char *const names[] = {
 		"null", "boolean", "number", "string", "array", "object"

@@ -42,7 +42,7 @@ append_bounded(StringInfo out, const char *text, int len)
 
 /* Write a JSON Pointer to an instance. */
 static void
-append_instance(StringInfo out, const Instance * instance)
+append_instance(StringInfo out, const Instance *instance)
 {
 	const char *p = instance->key;
 	const char *end;
@@ -74,7 +74,7 @@ append_instance(StringInfo out, const Instance * instance)
 
 /* Write the way through the schema. */
 static void
-append_path(StringInfo out, const SchemaPath * path)
+append_path(StringInfo out, const SchemaPath *path)
 {
 	if (path == NULL)
 		return;
@@ -87,8 +87,8 @@ append_path(StringInfo out, const SchemaPath * path)
 
 /* An error with its places, and no message yet. */
 static EvauditSchemaError *
-make_error(const SchemaPath * path, const char *keyword,
-		   const Instance * instance)
+make_error(const SchemaPath *path, const char *keyword,
+		   const Instance *instance)
 {
 	EvauditSchemaError *error = palloc(sizeof(EvauditSchemaError));
 	StringInfoData out;
@@ -109,8 +109,8 @@ make_error(const SchemaPath * path, const char *keyword,
 
 /* Note a violation of a keyword, or of the node itself; returns false. */
 bool
-evaudit_violation(Validation * v, const SchemaPath * path, const char *keyword,
-				  const Instance * instance, const char *fmt,...)
+evaudit_violation(Validation *v, const SchemaPath *path, const char *keyword,
+				  const Instance *instance, const char *fmt,...)
 {
 	EvauditSchemaError *error;
 	StringInfoData text;
@@ -139,8 +139,8 @@ evaudit_violation(Validation * v, const SchemaPath * path, const char *keyword,
 
 /* End the validation without a result; returns false. */
 bool
-evaudit_give_up(Validation * v, const SchemaPath * path, const char *keyword,
-				const Instance * instance, const char *reason)
+evaudit_give_up(Validation *v, const SchemaPath *path, const char *keyword,
+				const Instance *instance, const char *reason)
 {
 	if (v->gave_up == NULL)
 	{
@@ -153,8 +153,8 @@ evaudit_give_up(Validation * v, const SchemaPath * path, const char *keyword,
 
 /* Look for interrupts, and whether steps are left. */
 bool
-evaudit_spend_slowly(Validation * v, const SchemaPath * path,
-					 const Instance * instance)
+evaudit_spend_slowly(Validation *v, const SchemaPath *path,
+					 const Instance *instance)
 {
 	CHECK_FOR_INTERRUPTS();
 	if (v->steps < 0)
