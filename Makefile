@@ -10,6 +10,10 @@ EXTVERSION = 1.0
 MODULE_big = evaudit
 
 SRCS = $(sort $(wildcard src/*.c src/*/*.c))
+# With FUZZ, flags of clang's, what scripts/fuzz needs is in the library.
+ifdef FUZZ
+SRCS += $(sort $(wildcard test/fuzz/*.c))
+endif
 OBJS = $(SRCS:.c=.o)
 OWN_HEADERS = $(wildcard src/*/*.h)
 
@@ -29,6 +33,11 @@ PG_CFLAGS = -std=gnu11 -Wextra -Wno-unused-parameter \
 	-Wno-missing-field-initializers -Wno-sign-compare \
 	$(if $(WERROR),-Werror)
 SHLIB_LINK = $(shell $(PKG_CONFIG) --libs $(LIBRARIES))
+ifdef FUZZ
+PG_CPPFLAGS += -I$(CURDIR)/test/fuzz
+SHLIB_LINK += $(shell clang \
+	-print-file-name=libclang_rt.fuzzer_no_main-$(shell uname -m).a) -lstdc++ -lm
+endif
 
 # Expected output is looked for in the folder of output first: ./expected.
 REGRESS = $(sort $(patsubst test/sql/%.sql,%,$(wildcard test/sql/*.sql)))
@@ -44,6 +53,14 @@ override with_llvm = no
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
+
+# The server's compiler may be another one than clang.
+ifdef FUZZ
+override CC = clang
+override CFLAGS = -std=gnu11 -O1 -g -w -fPIC -fno-strict-aliasing -fwrapv \
+	$(FUZZ)
+override LDFLAGS =
+endif
 
 # PGXS tracks no header dependencies; a small tree can afford to name all.
 $(OBJS): $(OWN_HEADERS)

@@ -27,7 +27,7 @@ RUNS = int(os.environ.get("RUNS", 3))
 USERS = 5000
 DELAY = 10				# milliseconds of a longer round trip
 LIMIT = 300				# seconds that a pass may take
-IDLE = 60				# seconds over which an idle source is watched
+IDLE = int(os.environ.get("IDLE", 60))				# seconds over which an idle source is watched
 SETTLE = 25				# until it is idle: polls last for 20
 
 # Whether the way is long, receives at a time, events.

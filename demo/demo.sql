@@ -1,6 +1,7 @@
 -- demo.sql: what evaudit does, on one screen after the other.
 --
--- scripts/demo runs it with a broker that holds :events login events.
+-- scripts/demo runs it with a broker that holds :events login events, which
+-- :source reads.
 
 \set ON_ERROR_STOP on
 \pset footer off
@@ -41,36 +42,7 @@ UPDATE prices SET price = 1.00, note = 'organic';
 SELECT operation, item_key, updated_attribute, old_value, new_value
   FROM audit WHERE relation = 'public.prices' ORDER BY seq;
 
-\echo '== 3. Login events come from Kafka'
-\echo
-\echo :events 'login events wait at' :servers
-\echo
-CREATE SERVER kafka FOREIGN DATA WRAPPER evaudit_kafka
-  OPTIONS ("bootstrap.servers" :'servers');
-SELECT evaudit.create_source('logins', 'kafka',
-  options => '{"topics": "logins", "start": "earliest"}')
-  \g /dev/null
-
--- wait until the source has seen them all
-SELECT set_config('demo.events', :'events', false) \g /dev/null
-DO $$
-DECLARE
-	deadline timestamptz := clock_timestamp() + interval '1 minute';
-BEGIN
-	WHILE NOT EXISTS (SELECT FROM evaudit.stat_sources
-					  WHERE name = 'logins' AND
-					  received >= current_setting('demo.events')::bigint)
-		OR EXISTS (SELECT FROM evaudit.stat_partitions
-				   WHERE lag IS DISTINCT FROM 0)
-	LOOP
-		IF clock_timestamp() > deadline THEN
-			RAISE EXCEPTION 'the events did not arrive: %',
-				(SELECT to_json(s) FROM evaudit.stat_sources s);
-		END IF;
-		PERFORM pg_sleep(0.05);
-	END LOOP;
-END
-$$;
+\ir :source
 
 \echo 'They came late, twice and broken.  For each user and service one row is'
 \echo 'kept, of the newest login:'
@@ -103,5 +75,9 @@ SELECT name, kind, state, received, merged, dead_lettered, batches,
        last_committed_at, last_error
   FROM evaudit.stat_sources;
 \x off
+\if :{?topic_arn}
+\ir accounts.sql
+\else
 SELECT topic, partition, next_offset, end_offset, lag, state
   FROM evaudit.stat_partitions ORDER BY topic, partition;
+\endif

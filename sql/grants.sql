@@ -37,8 +37,16 @@ GRANT EXECUTE ON FUNCTION
 	evaudit.create_topic(text, jsonb, jsonb),
 	evaudit.alter_topic(text, jsonb, jsonb),
 	evaudit.drop_topic(text),
-	evaudit.import_topics(jsonb, jsonb)
+	evaudit.import_topics(jsonb, jsonb),
+	evaudit.grant_publish(text, text, jsonb),
+	evaudit.revoke_publish(text, text),
+	evaudit.import_access_map(jsonb),
+	evaudit.explain_access(text, text, jsonb)
 TO pg_database_owner;
+
+-- A front's role is given this; tokens and grants to publish decide then.
+GRANT EXECUTE ON FUNCTION evaudit.http(text, text, jsonb, bytea)
+TO pg_database_owner WITH GRANT OPTION;
 
 -- The caller's own rights on user_services decide.
 GRANT EXECUTE ON FUNCTION

@@ -9,7 +9,7 @@ COMMENT ON FUNCTION evaudit.http(text, text, jsonb, bytea) IS
 
 -- The event logger's.
 INSERT INTO evaudit.topics (name, options, seed)
-SELECT 'events', options, options FROM CAST('{
+SELECT 'http_events', options, options FROM CAST('{
 	"event_id": "/id",
 	"keep": true
 }' AS jsonb) AS options;

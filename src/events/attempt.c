@@ -55,8 +55,10 @@ evaudit_attempt(EvauditAction action, void *arg)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		action(arg);
-		ReleaseCurrentSubTransaction();
+		if (action(arg))
+			ReleaseCurrentSubTransaction();
+		else
+			RollbackAndReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
 	{

@@ -8,8 +8,11 @@
 #ifndef EVAUDIT_ATTEMPT_H
 #define EVAUDIT_ATTEMPT_H
 
-/* What is tried, with an argument of its caller's. */
-typedef void (*EvauditAction) (void *arg);
+/*
+ * What is tried, with an argument of its caller's; false to have it undone
+ * without an error.
+ */
+typedef bool (*EvauditAction) (void *arg);
 
 extern ErrorData *evaudit_attempt(EvauditAction action, void *arg);
 

@@ -59,13 +59,14 @@ may_have_huge_number(const char *p, int len)
 }
 
 /* Let Postgres read the payload. */
-static void
+static bool
 convert(void *arg)
 {
 	Conversion *conversion = arg;
 	Datum		json = CStringGetDatum(conversion->json);
 
 	conversion->result = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, json));
+	return true;
 }
 
 /*
@@ -81,7 +82,7 @@ evaudit_document_read(EvauditEvent *event, const EvauditPayload *payload)
 	if (may_have_huge_number(payload->json, payload->len))
 		error = evaudit_attempt(convert, &conversion);
 	else
-		convert(&conversion);
+		(void) convert(&conversion);
 	pfree(conversion.json);
 	if (error != NULL)
 	{

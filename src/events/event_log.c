@@ -14,50 +14,29 @@
  *		rejected	its row was there, with another payload
  *
  * Rows are inserted in the order of their ids, so that two sessions with the
- * same ids wait for each other in the same order and cannot deadlock.
- *
- * The work is done in the name of the extension's owner, as it takes reading
- * what others have published; that the current user may insert into the table
- * is checked first, unless a grant for a token's subject has decided.
+ * same ids wait for each other in the same order and cannot deadlock.  They
+ * are inserted as the current user, by plain SQL: the table's grants, row
+ * security and triggers decide.  Where a grant for a token's subject has
+ * decided, and for the comparison, since whoever may publish need not be able
+ * to read, it is the extension's owner.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/xact.h"
-#include "catalog/namespace.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
+#include "events/attempt.h"
 #include "events/event_json.h"
 #include "events/event_log.h"
 #include "platform/spi.h"
 
 /* Times that rows which vanish when looked at are inserted anew. */
 #define MAX_ROUNDS		100
-
-/* Refuse a user who may not insert into the log. */
-void
-evaudit_event_log_check(void)
-{
-	Oid			table = get_relname_relid("events",
-										  get_namespace_oid("evaudit", false));
-	AclResult	result;
-
-	if (!OidIsValid(table))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation \"evaudit.events\" does not exist")));
-	result = pg_class_aclcheck(table, GetUserId(), ACL_INSERT);
-	if (result != ACLCHECK_OK)
-		aclcheck_error(result, OBJECT_TABLE, "events");
-}
 
 /* Compare two ids by their bytes. */
 static int
@@ -84,8 +63,12 @@ compare_events(const void *a, const void *b)
 	return one < other ? -1 : one > other;
 }
 
-/* One text of each event as an array; NULL where it has none. */
-typedef Datum (*Column) (const EvauditEvent *event, bool *isnull);
+/* A column of the table as an event has it, of type text or jsonb. */
+typedef struct Column
+{
+	Datum		(*value) (const EvauditEvent *event, bool *isnull);
+	Oid			type;
+} Column;
 
 static Datum
 id_column(const EvauditEvent *event, bool *isnull)
@@ -124,69 +107,131 @@ position_column(const EvauditEvent *event, bool *isnull)
 	return JsonbPGetDatum(position);
 }
 
-/* A column of some events, of type text or jsonb, as an array. */
+/* The columns that are the event's own, in the order of the statements. */
+static const Column columns[] = {
+	{id_column, TEXTOID},
+	{payload_column, JSONBOID},
+	{subject_column, TEXTOID},
+	{source_column, TEXTOID},
+	{position_column, JSONBOID},
+};
+
+/* Set the parameters that are the same for all events of a batch. */
+static void
+set_constants(const EvauditTopic *topic, TimestampTz now, Datum *values,
+			  char *nulls)
+{
+	memset(nulls, ' ', lengthof(columns) + 3);
+	values[0] = CStringGetTextDatum(topic->name);
+	values[6] = TimestampTzGetDatum(now);
+	values[7] = Int32GetDatum(topic->version);
+	nulls[7] = topic->version == 0 ? 'n' : ' ';
+}
+
+/* A column of some events as an array. */
 static Datum
-column_array(EvauditEvent **events, int n, Column column, Oid type)
+column_array(EvauditEvent **events, int n, const Column *column)
 {
 	Datum	   *values = palloc(n * sizeof(Datum));
 	bool	   *nulls = palloc(n * sizeof(bool));
 	int			lower = 1;
 
 	for (int i = 0; i < n; i++)
-		values[i] = column(events[i], &nulls[i]);
+		values[i] = column->value(events[i], &nulls[i]);
 	return PointerGetDatum(construct_md_array(values, nulls, 1, &n, &lower,
-											  type, -1, false, TYPALIGN_INT));
+											  column->type, -1, false,
+											  TYPALIGN_INT));
+}
+
+/* Insert the row of one event; false if there is one of its id. */
+static bool
+insert_row(const EvauditTopic *topic, const EvauditEvent *event,
+		   TimestampTz now)
+{
+	static EvauditStatement insert = {
+		"INSERT INTO evaudit.events (topic, event_id, payload, subject,"
+		" source, source_position, received_at, schema_version)"
+		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
+		8, {TEXTOID, TEXTOID, JSONBOID, TEXTOID, TEXTOID, JSONBOID,
+		TIMESTAMPTZOID, INT4OID}
+	};
+	Datum		values[8];
+	char		nulls[8];
+
+	set_constants(topic, now, values, nulls);
+	for (int i = 0; i < lengthof(columns); i++)
+	{
+		bool		isnull;
+
+		values[i + 1] = columns[i].value(event, &isnull);
+		nulls[i + 1] = isnull ? 'n' : ' ';
+	}
+	return evaudit_spi_execute(&insert, values, nulls) > 0;
+}
+
+/* Rows to insert by one statement. */
+typedef struct Rows
+{
+	const EvauditTopic *topic;
+	EvauditEvent **events;
+	int			n;
+	TimestampTz now;
+	uint64		inserted;
+} Rows;
+
+/* Insert rows; false, to undo it, if it is not known which were inserted. */
+static bool
+insert_at_once(void *arg)
+{
+	static EvauditStatement insert = {
+		"INSERT INTO evaudit.events (topic, event_id, payload, subject,"
+		" source, source_position, received_at, schema_version)"
+		" SELECT $1, pg_catalog.unnest($2), pg_catalog.unnest($3),"
+		" pg_catalog.unnest($4), pg_catalog.unnest($5),"
+		" pg_catalog.unnest($6), $7, $8 ON CONFLICT DO NOTHING",
+		8, {TEXTOID, TEXTARRAYOID, JSONBARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
+		JSONBARRAYOID, TIMESTAMPTZOID, INT4OID}
+	};
+	Rows	   *rows = arg;
+	Datum		values[8];
+	char		nulls[8];
+
+	set_constants(rows->topic, rows->now, values, nulls);
+	for (int i = 0; i < lengthof(columns); i++)
+		values[i + 1] = column_array(rows->events, rows->n, &columns[i]);
+	rows->inserted = evaudit_spi_execute(&insert, values, nulls);
+	return rows->inserted == 0 || rows->inserted == rows->n;
 }
 
 /*
- * Insert rows for events of different ids, in the order of these.  Those
- * that were not inserted are left in "rest"; returns how many these are.
+ * Insert rows for events of different ids.  Those that have one already are
+ * left in "rest"; returns how many these are.
  */
 static int
 insert_rows(const EvauditTopic *topic, EvauditEvent **events, int n,
 			TimestampTz now, EvauditEvent **rest)
 {
-	static EvauditStatement insert = {
-		"INSERT INTO evaudit.events (topic, event_id, payload, subject,"
-		" source, source_position, received_at, schema_version)"
-		" SELECT $1, unnest($2), unnest($3), unnest($4), unnest($5),"
-		" unnest($6), $7, $8"
-		" ON CONFLICT (topic, event_id) DO NOTHING RETURNING event_id",
-		8, {TEXTOID, TEXTARRAYOID, JSONBARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
-		JSONBARRAYOID, TIMESTAMPTZOID, INT4OID}
-	};
-	Datum		values[8];
-	char		nulls[8];
-	uint64		ninserted;
+	Rows		rows = {.topic = topic,.events = events,.n = n,.now = now};
+	ErrorData  *error;
 	int			nrest = 0;
 
-	memset(nulls, ' ', sizeof(nulls));
-	values[0] = CStringGetTextDatum(topic->name);
-	values[1] = column_array(events, n, id_column, TEXTOID);
-	values[2] = column_array(events, n, payload_column, JSONBOID);
-	values[3] = column_array(events, n, subject_column, TEXTOID);
-	values[4] = column_array(events, n, source_column, TEXTOID);
-	values[5] = column_array(events, n, position_column, JSONBOID);
-	values[6] = TimestampTzGetDatum(now);
-	values[7] = Int32GetDatum(topic->version);
-	nulls[7] = topic->version == 0 ? 'n' : ' ';
-	ninserted = evaudit_spi_execute(&insert, values, nulls);
-
-	/* what came back has the order of what went in, with gaps */
-	if (ninserted == n)
-		return 0;
-	for (int i = 0, row = 0; i < n; i++)
+	if (n > 1)
 	{
-		bool		isnull;
-
-		if (row < ninserted &&
-			compare_ids(events[i]->event_id,
-						DatumGetTextPP(evaudit_spi_datum(row, 0,
-														 &isnull))) == 0)
-			row++;
-		else
-			rest[nrest++] = events[i];
+		error = evaudit_attempt(insert_at_once, &rows);
+		if (error != NULL)
+			ReThrowError(error);
+		if (rows.inserted == n)
+			return 0;
+		if (rows.inserted == 0)
+		{
+			memcpy(rest, events, n * sizeof(EvauditEvent *));
+			return n;
+		}
 	}
+	/* some have a row: find out which, one by one */
+	for (int i = 0; i < n; i++)
+		if (!insert_row(topic, events[i], now))
+			rest[nrest++] = events[i];
 	return nrest;
 }
 
@@ -206,10 +251,12 @@ compare_rows(const EvauditTopic *topic, EvauditEvent **events, int n,
 	};
 	Datum		values[3];
 	int			nrest = 0;
+	EvauditSpi	spi;
 
 	values[0] = CStringGetTextDatum(topic->name);
-	values[1] = column_array(events, n, id_column, TEXTOID);
-	values[2] = column_array(events, n, payload_column, JSONBOID);
+	values[1] = column_array(events, n, &columns[0]);
+	values[2] = column_array(events, n, &columns[1]);
+	evaudit_spi_begin(&spi);
 	(void) evaudit_spi_execute(&compare, values, NULL);
 	for (int i = 0; i < n; i++)
 	{
@@ -230,6 +277,7 @@ compare_rows(const EvauditTopic *topic, EvauditEvent **events, int n,
 			MemoryContextSwitchTo(previous);
 		}
 	}
+	evaudit_spi_end(&spi);
 	return nrest;
 }
 
@@ -287,13 +335,16 @@ evaudit_event_log_add(const EvauditTopic *topic, EvauditEvent **events, int n,
 	MemoryContext context = CurrentMemoryContext;
 	EvauditEvent **pending;
 	uint64		ninserted = 0;
+	bool		granted;
 	EvauditSpi	spi;
 
 	if (n <= 0)					/* of which compilers are afraid */
 		return 0;
-	if (!all_granted(events, n))
-		evaudit_event_log_check();
-	evaudit_spi_begin(&spi);
+	granted = all_granted(events, n);
+	if (granted)
+		evaudit_spi_begin(&spi);
+	else if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
 	pending = palloc(n * sizeof(EvauditEvent *));
 	memcpy(pending, events, n * sizeof(EvauditEvent *));
 	for (int round = 0; n > 0; round++)
@@ -309,6 +360,9 @@ evaudit_event_log_add(const EvauditTopic *topic, EvauditEvent **events, int n,
 		qsort(pending, n, sizeof(EvauditEvent *), compare_events);
 		n = add_round(topic, pending, n, now, context, &ninserted);
 	}
-	evaudit_spi_end(&spi);
+	if (granted)
+		evaudit_spi_end(&spi);
+	else if (SPI_finish() != SPI_OK_FINISH)
+		elog(ERROR, "could not disconnect from SPI");
 	return ninserted;
 }

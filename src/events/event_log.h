@@ -10,7 +10,6 @@
 
 #include "events/topic.h"
 
-extern void evaudit_event_log_check(void);
 extern uint64 evaudit_event_log_add(const EvauditTopic *topic,
 									EvauditEvent **events, int n,
 									TimestampTz now);

@@ -162,7 +162,7 @@ choose_live(const Effect *effect, EvauditEvent **live)
 }
 
 /* Keep and project events; whatever the database raises goes on its way. */
-static void
+static bool
 take_effect(void *arg)
 {
 	Effect	   *effect = arg;
@@ -175,7 +175,7 @@ take_effect(void *arg)
 		effect->written = evaudit_event_log_add(topic, effect->events,
 												effect->n, effect->now);
 	if (topic->projection == EVAUDIT_PROJECT_NONE)
-		return;
+		return true;
 
 	live = palloc(effect->n * sizeof(EvauditEvent *));
 	nlive = choose_live(effect, live);
@@ -187,6 +187,7 @@ take_effect(void *arg)
 		effect->written = nlive;
 	}
 	pfree(live);
+	return true;
 }
 
 /* Undo what a failed attempt has said of events. */
@@ -275,7 +276,7 @@ evaudit_ingest_one(const EvauditTopic *topic, EvauditEvent *event)
 	.now = GetCurrentTimestamp()};
 
 	if (decode_events(topic, event, 1, effect.now, &good) > 0)
-		take_effect(&effect);
+		(void) take_effect(&effect);
 	if (event->reason == EVAUDIT_ACCEPTED && event->event_id == NULL)
 		give_id(event);
 }

@@ -66,12 +66,16 @@ check_definition(const char *name, Jsonb *schema, Jsonb *options)
 	MemoryContextDelete(context);
 }
 
-/* The options without those that are null, which are not given. */
+/*
+ * The options without those that are null, which are not given.  18 added an
+ * argument, whether to look into arrays; those before ignore it.
+ */
 static Jsonb *
 given_options(Jsonb *options)
 {
-	return DatumGetJsonbP(DirectFunctionCall1(jsonb_strip_nulls,
-											  JsonbPGetDatum(options)));
+	return DatumGetJsonbP(DirectFunctionCall2(jsonb_strip_nulls,
+											  JsonbPGetDatum(options),
+											  BoolGetDatum(false)));
 }
 
 /*

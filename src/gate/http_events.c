@@ -3,7 +3,7 @@
  * http_events.c
  *	  An event logger: POST /events and GET /events/{id}.
  *
- * Events go to the topic "events", whose payload is {"id", "type",
+ * Events go to the topic "http_events", whose payload is {"id", "type",
  * "payload"}.  Whether that needs a token and a grant for the topic says
  * evaudit.http_events.
  *
@@ -24,7 +24,7 @@
 #include "platform/rfc3339.h"
 #include "platform/spi.h"
 
-#define TOPIC	"events"
+#define TOPIC	"http_events"
 
 /* Say what is wrong with a request, as loggers do. */
 static void

@@ -81,6 +81,29 @@ report_sources(Report *all)
 	evaudit_spi_end(&spi);
 }
 
+/* Report on issuers of tokens: without keys, none of theirs is good. */
+static void
+report_issuers(Report *all)
+{
+	static EvauditStatement issuers = {
+		"SELECT name, keys > 0 FROM evaudit.stat_issuers ORDER BY name", 0, {0}
+	};
+	EvauditSpi	spi;
+
+	evaudit_spi_begin(&spi);
+	(void) evaudit_spi_execute(&issuers, NULL, NULL);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		bool		isnull;
+		bool		has_keys = DatumGetBool(evaudit_spi_datum((int) i, 1,
+															  &isnull));
+
+		report(all, psprintf("issuer %s", evaudit_spi_text((int) i, 0)), "ok",
+			   has_keys ? NULL : "keys are not here yet");
+	}
+	evaudit_spi_end(&spi);
+}
+
 /* GET /health */
 void
 evaudit_gate_get_health(EvauditGateRequest *request,
@@ -93,6 +116,7 @@ evaudit_gate_get_health(EvauditGateRequest *request,
 	initStringInfo(&all.failures);
 	report(&all, "database", "ok", database_fault());
 	report_sources(&all);
+	report_issuers(&all);
 	if (all.failures.len == 0)
 		appendStringInfo(evaudit_gate_answer_json(answer, 200),
 						 "{\"status\":\"ok\",\"uptime_seconds\":" INT64_FORMAT

@@ -22,6 +22,7 @@
 #include "utils/snapmgr.h"
 
 #include "gate/issuer.h"
+#include "platform/wakeup.h"
 #include "platform/watch.h"
 
 /* The columns of evaudit.issuers. */
@@ -85,6 +86,22 @@ read_issuers(Oid relid)
 	return list;
 }
 
+/* Keys that come from a URL need somebody to look after them. */
+static void
+need_scheduler(void)
+{
+	ListCell   *lc;
+
+	foreach(lc, issuers)
+	{
+		if (((const EvauditIssuer *) lfirst(lc))->jwks_url != NULL)
+		{
+			evaudit_need_scheduler();
+			return;
+		}
+	}
+}
+
 /*
  * All issuers, in the order of their names, until this is called again; the
  * generation is another one whenever they may have changed.  Within a
@@ -112,6 +129,7 @@ evaudit_issuers(uint64 *generation)
 			issuers = read_issuers(watch.relid);
 		MemoryContextSwitchTo(previous);
 		loaded = true;
+		need_scheduler();
 	}
 	*generation = current_generation;
 	return issuers;

@@ -90,10 +90,12 @@ read_keys(const EvauditIssuer *issuer, Jsonb *options, const char *option)
 	else if (value->type == jbvBinary)
 		keys = evaudit_keys_read_json(value->val.binary.data, false,
 									  issuer->algorithms, &trouble);
+	/* it may be a private key by mistake: keep the statement out of logs */
 	if (keys == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("option \"%s\" cannot be used: %s", option, trouble)));
+				 errmsg("option \"%s\" cannot be used: %s", option, trouble),
+				 errhidestmt(true), errhidecontext(true)));
 	return keys;
 }
 

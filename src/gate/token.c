@@ -251,10 +251,12 @@ evaudit_verify_token(PG_FUNCTION_ARGS)
 	claims = evaudit_token_verify(token != NULL ? VARDATA_ANY(token) : "",
 								  token != NULL ? VARSIZE_ANY_EXHDR(token) : 0,
 								  &fault);
+	/* a token that is refused here may be good elsewhere: keep it out of logs */
 	if (claims == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
 				 errmsg_internal("%s", fault.message),
-				 fault.hint != NULL ? errhint("%s", fault.hint) : 0));
+				 fault.hint != NULL ? errhint("%s", fault.hint) : 0,
+				 errhidestmt(true), errhidecontext(true)));
 	PG_RETURN_JSONB_P(claims);
 }

@@ -68,7 +68,6 @@ struct EvauditAws
 	uint32		generation;		/* of the keys that it is of */
 	dlist_head	running;		/* not taken yet */
 	dlist_head	idle;
-	int			nrunning;
 };
 
 /* The service's own endpoint in a region. */
@@ -187,7 +186,6 @@ evaudit_aws_call(EvauditAws *aws, const char *operation,
 	call->answer.tag = tag;
 	call->answer.call = call;
 	dlist_push_tail(&aws->running, &call->node);
-	aws->nrunning++;
 	if (evaudit_aws_credentials_ready(aws->credentials))
 		send_call(aws, call, operation, body, body_len, hold);
 	else
@@ -238,7 +236,6 @@ evaudit_aws_take(EvauditAws *aws)
 
 	if (http == NULL)
 		return NULL;
-	aws->nrunning--;
 	call = http->tag;
 	dlist_delete(&call->node);
 	judge(aws, call);
@@ -271,18 +268,10 @@ evaudit_aws_cancel(EvauditAws *aws, void *tag)
 		if (call->answer.tag != tag)
 			continue;
 		dlist_delete(&call->node);
-		aws->nrunning--;
 		evaudit_http_cancel(aws->http, call->http);
 		call->http = NULL;
 		evaudit_aws_release(aws, &call->answer);
 	}
-}
-
-/* Calls not taken yet. */
-int
-evaudit_aws_running(const EvauditAws *aws)
-{
-	return aws->nrunning;
 }
 
 /* When the credentials in use expire; 0: never, or there are none. */
@@ -327,12 +316,6 @@ bool
 evaudit_aws_identity(EvauditAws *aws, char **text)
 {
 	return evaudit_aws_caller(aws->credentials, text);
-}
-
-const char *
-evaudit_aws_region(const EvauditAws *aws)
-{
-	return aws->conf->region;
 }
 
 const char *

@@ -94,9 +94,6 @@ extern EvauditAwsAnswer *evaudit_aws_take(EvauditAws *aws);
 
 extern void evaudit_aws_release(EvauditAws *aws, EvauditAwsAnswer *answer);
 
-/* Calls not taken yet. */
-extern int	evaudit_aws_running(const EvauditAws *aws);
-
 /* What an error code of an entry of a batch calls for. */
 extern EvauditAwsFault evaudit_aws_classify(const char *code);
 
@@ -128,7 +125,6 @@ extern bool evaudit_aws_knows_sts(const EvauditAws *aws);
 /* Ask STS who we are: the ARN, or false and why not; waits on the latch. */
 extern bool evaudit_aws_identity(EvauditAws *aws, char **text);
 
-extern const char *evaudit_aws_region(const EvauditAws *aws);
 extern const char *evaudit_aws_endpoint(const EvauditAws *aws);
 
 /* The authorities that the server option ca_file names, or NULL. */

@@ -54,7 +54,6 @@ struct EvauditHttp
 	dlist_head	running;
 	dlist_head	done;			/* to be taken */
 	dlist_head	idle;
-	int			nrunning;
 	int			nidle;
 	MemoryContextCallback on_reset;
 };
@@ -144,7 +143,6 @@ finish_call(EvauditHttp *http, HttpCall *call, CURLcode code)
 	evaudit_http_call_finish(call, code);
 	dlist_delete(&call->node);
 	dlist_push_tail(&http->done, &call->node);
-	http->nrunning--;
 }
 
 /* Note which requests libcurl has done with. */
@@ -294,13 +292,6 @@ evaudit_http_open(void)
 	return http;
 }
 
-/* A descriptor that is readable when evaudit_http_step() has work to do. */
-int
-evaudit_http_fd(EvauditHttp *http)
-{
-	return http->epoll;
-}
-
 /* A call to use, new or not. */
 static HttpCall *
 get_call(EvauditHttp *http)
@@ -320,7 +311,6 @@ evaudit_http_start(EvauditHttp *http, const EvauditHttpRequest *request)
 	sigset_t	signals;
 
 	dlist_push_tail(&http->running, &call->node);
-	http->nrunning++;
 	code = evaudit_http_call_prepare(call, request);
 	if (code == CURLE_OK &&
 		curl_multi_add_handle(http->multi, call->easy) != CURLM_OK)
@@ -359,18 +349,8 @@ evaudit_http_cancel(EvauditHttp *http, EvauditHttpAnswer *answer)
 	HttpCall   *call = (HttpCall *) answer;
 
 	if (!call->done)
-	{
 		curl_multi_remove_handle(http->multi, call->easy);
-		http->nrunning--;
-	}
 	evaudit_http_release(http, answer);
-}
-
-/* How many requests are under way, not counting answers to be taken. */
-int
-evaudit_http_running(const EvauditHttp *http)
-{
-	return http->nrunning;
 }
 
 /* Wait for the latch or the sockets, once; true if the latch was set. */

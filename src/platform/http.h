@@ -77,9 +77,6 @@ typedef struct EvauditHttpAnswer
 /* A client in the current memory context; it goes with the context. */
 extern EvauditHttp *evaudit_http_open(void);
 
-/* A descriptor that is readable when evaudit_http_step() has work to do. */
-extern int	evaudit_http_fd(EvauditHttp *http);
-
 /*
  * Begin a request.  What is returned will be its answer, and can be given to
  * evaudit_http_cancel() until evaudit_http_take() returned it.
@@ -93,9 +90,6 @@ extern EvauditHttpAnswer *evaudit_http_fail(EvauditHttp *http, void *owner,
 
 /* Forget a request: it is not answered any more. */
 extern void evaudit_http_cancel(EvauditHttp *http, EvauditHttpAnswer *answer);
-
-/* How many requests are under way, not counting answers to be taken. */
-extern int	evaudit_http_running(const EvauditHttp *http);
 
 /* Go on with all requests as far as possible without waiting. */
 extern void evaudit_http_step(EvauditHttp *http);

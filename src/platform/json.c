@@ -90,13 +90,6 @@ evaudit_json_get(const EvauditJson *json, const char *name)
 	return cJSON_GetObjectItemCaseSensitive(json, name);
 }
 
-/* The text of a value that is a string, or NULL. */
-const char *
-evaudit_json_text(const EvauditJson *json)
-{
-	return cJSON_GetStringValue(json);
-}
-
 /* The string that a member is, or NULL if it is none; json may be NULL. */
 const char *
 evaudit_json_string(const EvauditJson *json, const char *name)

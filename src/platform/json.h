@@ -35,9 +35,6 @@ extern const char *evaudit_json_string(const EvauditJson *json,
 extern bool evaudit_json_number(const EvauditJson *json, const char *name,
 								double *number);
 
-/* The text of a value that is a string, or NULL. */
-extern const char *evaudit_json_text(const EvauditJson *json);
-
 /* The first element or member of a value, and those after it, or NULL. */
 extern const EvauditJson *evaudit_json_first(const EvauditJson *json);
 extern const EvauditJson *evaudit_json_next(const EvauditJson *json);

@@ -121,3 +121,23 @@ evaudit_wake_fetcher(void)
 	last = now;
 	wake_scheduler(true);
 }
+
+/*
+ * Ask for a scheduler if there is none, as in a database that was copied:
+ * nobody has told the launcher of what is in it.
+ */
+void
+evaudit_need_scheduler(void)
+{
+	EvauditDatabase *slot;
+	bool		missing;
+
+	if (evaudit_shared == NULL)
+		return;
+	LWLockAcquire(evaudit_shared->lock, LW_SHARED);
+	slot = evaudit_find_database(MyDatabaseId);
+	missing = slot == NULL || slot->scheduler == 0;
+	LWLockRelease(evaudit_shared->lock);
+	if (missing)
+		wake_scheduler(false);
+}

@@ -11,5 +11,6 @@
 extern void evaudit_wake_process(pid_t pid);
 extern void evaudit_wake_scheduler_at_commit(void);
 extern void evaudit_wake_fetcher(void);
+extern void evaudit_need_scheduler(void);
 
 #endif							/* EVAUDIT_WAKEUP_H */

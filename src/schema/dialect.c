@@ -141,6 +141,12 @@ resolve_dialect(SchemaCompile *compile, const SchemaNode *node,
 
 	compile->registered = true;
 	document = level < MAX_META_LEVELS ? evaudit_schema_registered(uri) : NULL;
+	if (document == NULL && compile->lenient)
+	{
+		/* it may be registered later; until then, nothing can be said */
+		dialect.vocabularies = 0;
+		return dialect;
+	}
 	if (document == NULL)
 		evaudit_schema_broken(node, "$schema",
 							  "\"%s\" is no draft from 4 to 2020-12 and not registered",

@@ -7,7 +7,9 @@
  * A backend keeps what it compiled by the schema's bytes, the latest used
  * first.  The list is bounded by number and memory; an entry is freed only
  * when another one is made or found out of date, and never while it is used,
- * for a validation runs no SQL.
+ * for a validation runs no SQL.  A call site remembers the schema of its last
+ * call by the bytes as they were stored, compressed perhaps: a schema that
+ * comes out of a table need not be unpacked for each row.
  *
  *-------------------------------------------------------------------------
  */
@@ -34,10 +36,23 @@ typedef struct CacheEntry
 	Size		memory;
 } CacheEntry;
 
+/* What a call site had last, in fn_extra. */
+typedef struct LastCall
+{
+	EvauditSchema *schema;
+	uint64		removals;		/* as they were; else the schema may be gone */
+	Size		size;
+	char		stored[FLEXIBLE_ARRAY_MEMBER];
+} LastCall;
+
+/* The longest stored schema that a call site remembers. */
+#define MAX_STORED	(64 * 1024)
+
 static MemoryContext cache_context = NULL;
 static dlist_head cache = DLIST_STATIC_INIT(cache);
 static int	cache_entries = 0;
 static Size cache_memory = 0;
+static uint64 removals = 0;
 
 /* Drop an entry, and its schema. */
 static void
@@ -46,6 +61,7 @@ forget(CacheEntry *entry)
 	dlist_delete(&entry->node);
 	cache_entries--;
 	cache_memory -= entry->memory;
+	removals++;
 	evaudit_schema_free(entry->schema);
 }
 
@@ -90,21 +106,13 @@ add_entry(Jsonb *source, uint32 hash)
 }
 
 /* The compiled schema of a jsonb. */
-static const EvauditSchema *
+static EvauditSchema *
 lookup(Jsonb *source)
 {
 	CacheEntry *entry = NULL;
 	dlist_mutable_iter iter;
 	uint32		hash;
 
-	/* most often it is the one of the last call */
-	if (!dlist_is_empty(&cache))
-	{
-		entry = dlist_head_element(CacheEntry, node, &cache);
-		if (same_source(entry, source) &&
-			evaudit_schema_is_current(entry->schema))
-			return entry->schema;
-	}
 	hash = hash_bytes((unsigned char *) source, VARSIZE(source));
 	dlist_foreach_modify(iter, &cache)
 	{
@@ -122,11 +130,46 @@ lookup(Jsonb *source)
 	return add_entry(source, hash)->schema;
 }
 
+/* The compiled schema of the first argument. */
+static const EvauditSchema *
+schema_of_call(FunctionCallInfo fcinfo)
+{
+	struct varlena *stored = (struct varlena *) PG_GETARG_POINTER(0);
+	LastCall   *last = fcinfo->flinfo->fn_extra;
+	EvauditSchema *schema;
+	Size		size;
+
+	/* what is stored elsewhere has no bytes to compare */
+	if (VARATT_IS_EXTERNAL(stored) || VARSIZE_ANY(stored) > MAX_STORED)
+		return lookup(PG_GETARG_JSONB_P(0));
+	size = VARSIZE_ANY(stored);
+	if (last != NULL && last->removals == removals && last->size == size &&
+		memcmp(last->stored, stored, size) == 0 &&
+		evaudit_schema_is_current(last->schema))
+		return last->schema;
+
+	schema = lookup(PG_GETARG_JSONB_P(0));
+	if (last == NULL || last->size < size)
+	{
+		fcinfo->flinfo->fn_extra = NULL;
+		if (last != NULL)
+			pfree(last);
+		last = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt,
+								  offsetof(LastCall, stored) + size);
+		fcinfo->flinfo->fn_extra = last;
+	}
+	last->schema = schema;
+	last->removals = removals;
+	last->size = size;
+	memcpy(last->stored, stored, size);
+	return schema;
+}
+
 /* json_schema_is_valid(schema, instance, assert_format) */
 Datum
 evaudit_json_schema_is_valid(PG_FUNCTION_ARGS)
 {
-	const EvauditSchema *schema = lookup(PG_GETARG_JSONB_P(0));
+	const EvauditSchema *schema = schema_of_call(fcinfo);
 	Jsonb	   *instance = PG_GETARG_JSONB_P(1);
 	EvauditSchemaError *gave_up;
 	bool		result;
@@ -148,7 +191,7 @@ Datum
 evaudit_json_schema_errors(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	const EvauditSchema *schema = lookup(PG_GETARG_JSONB_P(0));
+	const EvauditSchema *schema = schema_of_call(fcinfo);
 	List	   *errors;
 	ListCell   *cell;
 

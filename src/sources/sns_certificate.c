@@ -21,7 +21,7 @@
 #define MAX_CERTIFICATES	8
 
 /* A fetch may take so long, milliseconds, and bring so many bytes. */
-#define FETCH_TIMEOUT		5000
+#define FETCH_TIMEOUT		10000
 #define MAX_PEM_BYTES		16384
 
 /* After a failure a URL is not asked again for so long, milliseconds. */

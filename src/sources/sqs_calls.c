@@ -156,14 +156,15 @@ handle_answer(SqsSource *state, EvauditBatch *batch, EvauditAwsAnswer *answer)
 
 /*
  * Whether a batch holds all that it shall, or has no room for the messages
- * of one more receive.
+ * of one more receive.  No answer is taken while a batch is committed: it
+ * should not take longer than the receives under way can bridge.
  */
 bool
 evaudit_sqs_batch_done(const SqsSource *state, const EvauditBatch *batch)
 {
 	const EvauditSource *source = state->source;
 
-	return batch->nevents >= source->batch_size ||
+	return batch->nevents >= Min(source->batch_size, SQS_MAX_BATCH) ||
 		batch->nevents + SQS_MAX_ENTRIES > source->max_events ||
 		evaudit_batch_full(source, batch);
 }

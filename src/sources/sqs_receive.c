@@ -63,6 +63,9 @@ evaudit_sqs_start_receives(SqsSource *state, TimestampTz now)
 	if (state->leaving || now < state->pace.not_before ||
 		state->deletes.nwaiting > most_undeleted(state))
 		return;
+	/* see the top of this file */
+	if (!state->proven && state->nheld > 0)
+		return;
 	while (state->receives < state->wanted)
 		start_receive(state);
 }

@@ -116,24 +116,27 @@ bool
 evaudit_sqs_settle(void *arg, EvauditBatch *batch)
 {
 	SqsSource  *state = arg;
-	bool		any = false;
+	const EvauditEvent *first = NULL;
+	int			n = 0;
 
 	for (int i = 0; i < batch->nevents; i++)
 	{
 		EvauditEvent *event = &batch->events[i];
 		int			hide;
 
-		if (event->reason == EVAUDIT_ACCEPTED || event->left)
+		if (event->reason == EVAUDIT_ACCEPTED || event->left ||
+			!stays(state, event, &hide))
 			continue;
-		if (stays(state, event, &hide))
-		{
-			leave_event(event, &state->held[i], hide);
-			evaudit_source_complain(state->source, "message %s stays in the queue: %s",
-									event->message_id, event->error);
-			any = true;
-		}
+		leave_event(event, &state->held[i], hide);
+		if (n++ == 0)
+			first = event;
 	}
-	if (!any || !state->fifo || leave_groups(state, batch))
+	if (n == 0)
+		return true;
+	evaudit_source_complain(state->source,
+							"%d messages stay in queue \"%s\" for now, the first one %s: %s",
+							n, state->name, first->message_id, first->error);
+	if (!state->fifo || leave_groups(state, batch))
 		return true;
 	forget_conflicts(batch);
 	return false;

@@ -17,6 +17,9 @@
 /* Most messages in one call of SQS. */
 #define SQS_MAX_ENTRIES		10
 
+/* Most messages in a batch, but for those of the last answers. */
+#define SQS_MAX_BATCH		1000
+
 /*
  * How long an empty queue keeps a receive waiting, seconds: the one that is
  * always under way as long as can be, those that a backlog adds not much

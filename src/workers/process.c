@@ -19,6 +19,9 @@
 
 #include "workers/workers.h"
 
+/* How often the configuration was read anew. */
+int			evaudit_reloads = 0;
+
 /* Fill in what all of evaudit's processes have in common. */
 void
 evaudit_prepare_worker(BackgroundWorker *worker, const char *type,
@@ -88,6 +91,7 @@ evaudit_wait(long timeout)
 	{
 		ConfigReloadPending = false;
 		ProcessConfigFile(PGC_SIGHUP);
+		evaudit_reloads++;
 	}
 	return (events & WL_LATCH_SET) != 0;
 }

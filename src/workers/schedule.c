@@ -19,6 +19,7 @@
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 
+#include "platform/aws.h"
 #include "platform/spi.h"
 #include "sources/source.h"
 #include "workers/schedule.h"
@@ -77,6 +78,22 @@ owner_trouble(int row)
 	return NULL;
 }
 
+/*
+ * What defines a source, as a number.  Whether its owner may use the server's
+ * own credentials of AWS is no option of it, but ends its workers, too.
+ */
+static int64
+definition_of(int row, const EvauditSourceKind *kind, Oid owner)
+{
+	bool		isnull;
+	int64		definition = DatumGetInt64(evaudit_spi_datum(row, 5, &isnull));
+
+	if (strcmp(kind->wrapper, "evaudit_aws") == 0 && OidIsValid(owner) &&
+		evaudit_aws_may_use_ambient(owner))
+		return ~definition;
+	return definition;
+}
+
 /* Take one row of evaudit.sources. */
 static void
 read_source(int row)
@@ -84,8 +101,9 @@ read_source(int row)
 	bool		isnull;
 	EvauditSourceEntry *entry = get_entry(DatumGetInt64(evaudit_spi_datum(row, 0,
 																		  &isnull)));
-	int64		definition = DatumGetInt64(evaudit_spi_datum(row, 5, &isnull));
-	const EvauditSourceKind *kind;
+	const EvauditSourceKind *kind = evaudit_source_kind(evaudit_spi_text(row, 3));
+	Oid			owner = get_role_oid(evaudit_spi_text(row, 2), true);
+	int64		definition = definition_of(row, kind, owner);
 
 	entry->wanted = true;
 	if (entry->name != NULL && entry->definition == definition)
@@ -97,9 +115,8 @@ read_source(int row)
 		pfree(entry->name);
 	entry->name = MemoryContextStrdup(TopMemoryContext,
 									  evaudit_spi_text(row, 1));
-	entry->owner = get_role_oid(evaudit_spi_text(row, 2), true);
+	entry->owner = owner;
 	entry->trouble = owner_trouble(row);
-	kind = evaudit_source_kind(evaudit_spi_text(row, 3));
 	entry->nworkers = kind->workers(DatumGetJsonbP(evaudit_spi_datum(row, 4,
 																	 &isnull)));
 	entry->definition = definition;

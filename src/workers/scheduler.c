@@ -50,6 +50,16 @@ note_change(Datum arg, int cache, uint32 hash)
 	changed = true;
 }
 
+/* Settings that sources depend on may have changed. */
+static void
+note_reload(void)
+{
+	static int	seen = 0;
+
+	changed |= evaudit_reloads != seen;
+	seen = evaudit_reloads;
+}
+
 /* At exit: give the slot of the database back, or leave it to be restarted. */
 static void
 leave_database(int code, Datum arg)
@@ -157,6 +167,7 @@ evaudit_scheduler_main(Datum arg)
 	CacheRegisterSyscacheCallback(USERMAPPINGOID, note_change, (Datum) 0);
 	CacheRegisterSyscacheCallback(FOREIGNSERVEROID, note_change, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHOID, note_change, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHMEMMEMROLE, note_change, (Datum) 0);
 	CacheRegisterSyscacheCallback(DATABASEOID, note_change, (Datum) 0);
 	/* DROP EXTENSION drops a schema */
 	CacheRegisterSyscacheCallback(NAMESPACEOID, note_change, (Datum) 0);
@@ -172,5 +183,6 @@ evaudit_scheduler_main(Datum arg)
 		if (evaudit_schedule_is_empty() && !evaudit_fetching_wanted())
 			leave_if_idle();
 		(void) evaudit_wait(busy || changed ? BUSY_INTERVAL : LOOK_INTERVAL);
+		note_reload();
 	}
 }

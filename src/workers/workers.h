@@ -41,6 +41,8 @@ typedef struct EvauditFetcherOrder
 	bool		wanted;			/* fetch what somebody asked for, too */
 } EvauditFetcherOrder;
 
+extern int	evaudit_reloads;
+
 extern void evaudit_launcher_init(void);
 extern void evaudit_database_ddl_init(void);
 

@@ -133,10 +133,10 @@ SELECT pg_temp.head('GET', '/events/none');
 SET evaudit.http_events = token;
 SELECT pg_temp.ask('POST', '/events', '{"id": "l2", "type": "x", "payload": {}}'), pg_temp.ask('GET', '/events/l1'),
 	pg_temp.ask('POST', '/events', '{"id": "l2", "type": "x", "payload": {}}', 'Alice');
-SELECT evaudit.grant_publish('events', 'Alice', '{"type": ["x"]}');
+SELECT evaudit.grant_publish('http_events', 'Alice', '{"type": ["x"]}');
 SELECT left(pg_temp.ask('POST', '/events', '{"id": "l2", "type": "x", "payload": {}}', 'Alice'), 15), left(pg_temp.ask('GET', '/events/l2', NULL, 'Eve'), 15),
 	pg_temp.ask('POST', '/events', '{"id": "l3", "type": "y", "payload": {}}', 'Alice');
-SELECT event_id, subject FROM evaudit.events WHERE topic = 'events' AND event_id LIKE 'l%' ORDER BY id;
+SELECT event_id, subject FROM evaudit.events WHERE topic = 'http_events' AND event_id LIKE 'l%' ORDER BY id;
 SET evaudit.http_events = off;
 SELECT pg_temp.ask('POST', '/events', '{"id": "l4", "type": "x", "payload": {}}'), pg_temp.ask('GET', '/events/l1');
 RESET evaudit.http_events;

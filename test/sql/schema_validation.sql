@@ -128,6 +128,14 @@ SELECT evaudit.register_schema('https://example.com/a',
 	'{"$schema": "https://json-schema.org/draft/2020-12/schema", "$ref": "b"}');
 SELECT evaudit.register_schema('https://example.com/b', '{"type": "null"}');
 SELECT evaudit.json_schema_is_valid('{"$ref": "https://example.com/a"}', 'null');
+SELECT evaudit.register_schema('https://example.com/future', '{"$schema": "https://example.com/meta", "type": 1}');
+SELECT broken('{"$ref": "https://example.com/future"}');
+SELECT evaudit.register_schema('https://example.com/meta',
+	'{"$schema": "https://json-schema.org/draft/2020-12/schema", "$vocabulary": {"https://json-schema.org/draft/2020-12/vocab/applicator": true}}');
+SELECT broken('{"$ref": "https://example.com/future"}');
+SELECT evaudit.register_schema('https://example.com/meta',
+	'{"$schema": "https://json-schema.org/draft/2020-12/schema", "$vocabulary": {"https://example.com/vocabulary": true}}');
+SELECT broken('{"$ref": "https://example.com/future"}');
 SELECT count(*) FROM evaudit.schemas;
 CREATE ROLE regress_json_schema;
 SET ROLE regress_json_schema;

@@ -25,7 +25,12 @@ my %contents = (
 	'dead letters' => q{SELECT d::text FROM evaudit.dead_letter d ORDER BY id},
 	'offsets' => q{SELECT o::text FROM evaudit.offsets o ORDER BY o},
 	'sources' => q{SELECT to_jsonb(s) - 'database' FROM evaudit.sources s ORDER BY id},
+	'grants to publish' => q{SELECT g::text FROM evaudit.publish_grants g ORDER BY 1},
 	'topics' => q{SELECT t::text FROM evaudit.topics t ORDER BY name},
+	'schemas of topics' => q{SELECT s::text FROM evaudit.topic_schemas s
+		ORDER BY topic, version},
+	'events' => q{SELECT e::text FROM evaudit.events e
+		ORDER BY topic, event_id},
 	'sequences' => q{SELECT schemaname, sequencename, last_value
 		FROM pg_sequences ORDER BY 1, 2},
 	'triggers' => q{SELECT tgrelid::regclass, tgname, tgenabled FROM pg_trigger
@@ -61,11 +66,14 @@ sub check_copy
 				bool_and(a.relation IN ('app.configuration', 'app.flat', 'app.parts'))
 			FROM app.audit a
 			WHERE seq > (SELECT count(*) FROM app.audit) - 3;
+			SELECT evaudit.publish('orders', '{"id": "a", "n": 1}');
 			SELECT nextval('evaudit.dead_letter_id_seq') > max(id)
 				FROM evaudit.dead_letter;
 			SELECT nextval('evaudit.sources_id_seq') > max(id)
-				FROM evaudit.sources}),
-		"t\nt\nt", "$what: numbers go on");
+				FROM evaudit.sources;
+			SELECT nextval('evaudit.events_id_seq') > max(id)
+				FROM evaudit.events}),
+		"t\na\nt\nt\nt", "$what: numbers and topics go on");
 	return;
 }
 
@@ -92,7 +100,16 @@ $main->safe_psql('prod', q{
 	DELETE FROM app.parts WHERE i = 6;
 	UPDATE evaudit.topics SET options = options || '{"max_future": "10min"}';
 	INSERT INTO evaudit.topics (name, options)
-		SELECT 'other', options FROM evaudit.topics});
+		SELECT 'other', options FROM evaudit.topics WHERE name = 'login';
+	CREATE FUNCTION app.take(events evaudit.event[]) RETURNS bigint LANGUAGE sql
+		AS 'INSERT INTO app.flat SELECT 1000, ($1[1]).event_id RETURNING i';
+	SELECT evaudit.create_topic('orders', '{"required": ["n"]}',
+		'{"keep": true, "event_id": "/id", "project": "app.take"}');
+	SELECT evaudit.publish('orders', '{"id": "a", "n": 1.00}');
+	SELECT evaudit.alter_topic('orders', '{"required": ["n", "id"]}');
+	SELECT evaudit.alter_topic('login', '{"type": "object"}');
+	SELECT evaudit.grant_publish('orders', 'Alice'),
+		evaudit.grant_publish('orders', 'Bob', '{"n": ["1"]}')});
 $broker->login("user$_", "service" . $_ % 3, 1700000000 + $_) foreach 1 .. 5;
 $broker->produce('not json', '{}', "key\tpayload");
 $broker->add_source($main, 'logins', database => 'prod', role => 'collector');

@@ -132,6 +132,36 @@ is(worker_pids($node, 'logins')->[0], $pid, 'keys are used while they are good')
 cmp_ok($aws->count('AssumeRoleWithWebIdentity'), '<', 20,
 	'and not asked for all the time');
 
+# --- the server's keys are not everybody's
+
+$node->safe_psql('postgres', q{
+	SELECT evaudit.drop_source('logins');
+	CREATE ROLE app LOGIN;
+	CREATE ROLE cloud;
+	GRANT cloud TO app;
+	GRANT USAGE ON FOREIGN SERVER aws TO app;
+	GRANT SELECT, INSERT, UPDATE ON user_services TO app;
+	TRUNCATE user_services;
+	SET ROLE app;
+	SELECT evaudit.create_source('app', 'aws', options => '{"queue": "logins"}')});
+my $refused = q{SELECT last_error ~ 'are for superusers and members'
+	FROM evaudit.stat_sources WHERE true};
+$aws->control(credentials => { fail => undef, lifetime => 3600 });
+$node->wait_for($refused);
+pass('a source of somebody else may not use them');
+$node->safe_psql('postgres',
+	q{ALTER SYSTEM SET evaudit.ambient_credentials_role = 'cloud'});
+$node->reload;
+send_event();
+await_event();
+pass('until its owner is in the role that may');
+my $before = $node->safe_psql('postgres',
+	'SELECT last_error_at FROM evaudit.stat_sources');
+$node->safe_psql('postgres', 'REVOKE cloud FROM app');
+send_event();
+$node->wait_for("$refused AND last_error_at > '$before'");
+pass('and no longer');
+
 $node->stop;
 unlike(slurp_file($node->logfile), qr/secret-\d|token-\d|WebIdentityToken=/,
 	'no secret is in the log');

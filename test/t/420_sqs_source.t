@@ -71,12 +71,12 @@ $node->safe_psql('postgres', q{
 $sqs->send('logins', login('u', 'bad', 1), login('u', 'good', 1));
 $node->wait_for(q{SELECT count(*) FROM user_services WHERE user_id = 'u'}, '1');
 $node->wait_for(q{
-	SELECT reason, sqlstate, source_position->'receive_count'
+	SELECT reason, sqlstate, source_position->'receive_count' >= '2'
 	FROM evaudit.dead_letters WHERE reason = 'database_error'},
-	'database_error|23514|2');
+	'database_error|23514|t');
 await_queue($sqs, 'logins');
 like($node->safe_psql('postgres', 'SELECT last_error FROM evaudit.stat_sources'),
-	qr/stays in the queue/, 'which the view says');
+	qr/messages stay in queue/, 'which the view says');
 
 # a bad one that is left to the queue's own policy
 $sqs->create_queue('strict', VisibilityTimeout => 1);

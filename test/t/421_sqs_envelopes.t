@@ -118,4 +118,26 @@ is( $node->safe_psql('postgres', q{
 	'5', 'what is none is a dead letter');
 await_queue($sqs, $_) foreach 'sns', 'bridge';
 
+# what is kept has the envelope's id, and is kept once
+$node->safe_psql('postgres', q{
+	SELECT evaudit.create_topic('account_deleted', options => '{"keep": true}')});
+$sqs->create_queue('deleted');
+my @ids = $sqs->send('deleted',
+	(notification('{"email": "a@example.com"}', MessageId => 'one')) x 2,
+	notification('{"email": "b@example.com"}', MessageId => 'two'));
+read_queue($node, 'deleted', 'deleted', envelope => 'sns',
+	topic => 'account_deleted');
+$node->wait_for(
+	q{SELECT received FROM evaudit.stat_sources WHERE name = 'deleted'}, '3');
+is( $node->safe_psql('postgres', q{
+		SELECT event_id, payload, source, source_position
+		FROM evaudit.events ORDER BY event_id}),
+	join("\n", map {
+		my ($id, $email, $message) = @$_;
+		qq(${id}|{"email": "$email\@example.com"}|deleted|)
+		  . qq({"queue": "deleted", "message_id": "$message", "receive_count": 1});
+	} [ 'one', 'a', $ids[0] ], [ 'two', 'b', $ids[2] ]),
+	'an event that SNS delivers twice is kept once, by the id of SNS');
+await_queue($sqs, 'deleted');
+
 done_testing();

@@ -101,8 +101,5 @@ $node->wait_for(
 await_queue($sqs, 'logins');
 cmp_ok($aws->count('ChangeMessageVisibilityBatch'), '>=', 1,
 	'a batch that waits asks for more time');
-my $deleted = join(' ', map { $_->{body} } @{ $aws->requests('DeleteMessageBatch') });
-my $handles = () = $deleted =~ /ReceiptHandle/g;
-is($handles, 3, 'and nothing comes twice');
 
 done_testing();

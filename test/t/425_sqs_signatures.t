@@ -150,6 +150,7 @@ is(slurp_file("$dir/pages/requests"),
 	'hosts that are not of SNS are not asked');
 
 # while the certificate is not to be had, nobody knows
+await_queue($sqs, 'logins');
 $host->kill9;
 $node->restart;
 $sqs->send('logins', signed(2, 'signer'));

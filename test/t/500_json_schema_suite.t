@@ -25,7 +25,10 @@ my %metaschema = (
 
 # What is not asserted, or not to the last letter: IDNA's tables are not there,
 # and PCRE2 wants lookbehinds of a known length.
-my %known = map { $_ => 1 } qw(idn-hostname.json);
+my @known = (
+	qr{/idn-hostname\.json: },
+	qr{/hostname\.json: validation of A-label},
+	qr{: a variable-width lookbehind});
 
 my $node = Evaudit::Cluster->new('main', preload => 0);
 
@@ -112,7 +115,7 @@ sub report
 		my $verdict =
 			$got eq 'zero' ? 'zero'
 		  : $got eq $wanted ? 'passed'
-		  : $known{ $file =~ s{.*/}{}r } ? 'known'
+		  : (grep { "$file: $name" =~ $_ } @known) ? 'known'
 		  : 'failed';
 
 		$count{$verdict}++;

@@ -19,7 +19,8 @@ my $sql = PostgreSQL::Test::Utils::tempdir() . '/tokens.sql';
 IPC::Run::run([ $python, '-B', "$FindBin::RealBin/../keys/tokens.py" ],
 	'>', $sql) or die 'could not make tokens';
 
-my $node = Evaudit::Cluster->new('main');
+# what a server logs by itself, not what it is told to log
+my $node = Evaudit::Cluster->new('main', conf => "log_statement = none\n");
 $node->safe_psql('postgres', slurp_file($sql));
 $node->safe_psql('postgres', q(
 	CREATE FUNCTION verify(token text) RETURNS text LANGUAGE plpgsql AS $$
@@ -106,7 +107,17 @@ my ($code, $out, $err) = $node->psql('postgres',
 	extra_params => [ '-v', "token=$token", '-v', 'VERBOSITY=verbose' ]);
 like($err, qr/28000/, 'a fault is an error of class 28');
 
+$node->psql('postgres', q(DO $$ BEGIN
+	EXECUTE format('SELECT evaudit.verify_token(%L)', (SELECT token FROM tokens
+		WHERE what = 'forged, kid rsa')); END $$));
+$node->psql('postgres', q(SELECT evaudit.create_issuer('k',
+	E'{"pem": "-----BEGIN PRIVATE KEY-----\\\\nsesame\\\\n-----END PRIVATE KEY-----"}')));
+
 $node->stop;
-unlike(slurp_file($node->logfile), qr/PANIC|terminated by signal/,
-	'nothing crashed');
+my $log = slurp_file($node->logfile);
+unlike($log, qr/PANIC|terminated by signal/, 'nothing crashed');
+like($log, qr/ERROR:  signature of the token does not match/, 'faults are logged');
+is(index($log, (split /\./, $token)[2]), -1, 'tokens are not');
+like($log, qr/ERROR:  option "pem" cannot be used/, 'as are keys that are of no use');
+unlike($log, qr/sesame/, 'but not the keys');
 done_testing();

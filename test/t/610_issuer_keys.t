@@ -182,7 +182,15 @@ $node->safe_psql('d', "CREATE EXTENSION evaudit;
 	SELECT evaudit.create_issuer('i', '{\"jwks_url\": \"${\ $server->url}\"}')");
 $node->wait_for("SELECT last_error IS NOT NULL FROM evaudit.stat_issuers",
 	't', database => 'd');
+# a copy of it looks after its keys from the first token on
+$node->safe_psql('postgres', 'CREATE DATABASE e TEMPLATE d');
+is($node->safe_psql('e', 'DELETE FROM evaudit.issuer_fetches RETURNING 1'), '1',
+	'a copy knows how fetching went');
+$node->psql('e', "SELECT evaudit.verify_token('$token')");
+$node->wait_for("SELECT last_error IS NOT NULL FROM evaudit.stat_issuers",
+	't', database => 'e');
 $node->safe_psql('postgres', 'DROP DATABASE d');
+$node->safe_psql('postgres', 'DROP DATABASE e');
 pass('a database whose keys are fetched can be dropped');
 
 $node->stop;

@@ -192,7 +192,7 @@ foreach my $compat ('off', 'eventgate')
 	is($body->{status}, 'ok', 'health: status');
 	cmp_ok($body->{uptime_seconds}, '>=', 0, 'health: uptime');
 	$body = $check->('topics', 200, undef, 'GET', '/topics');
-	is_deeply($body, [ sort 'events', 'login', keys %topics ], 'topics: names');
+	is_deeply($body, [ sort 'http_events', 'login', keys %topics ], 'topics: names');
 	is_deeply($check->('schema', 200, undef, 'GET', "/topics/$_"), $topics{$_}, "schema of $_")
 	  foreach sort keys %topics;
 	$check->('no schema', 404, 'topic', 'GET', '/topics/no.such.topic');
@@ -321,6 +321,16 @@ my ($code, $headers) = request('POST', "$path.test", 'TestUser', event('test'), 
 is($code, 429, 'message 3 of a rate of 2');
 cmp_ok($headers->{'Retry-After'}, '<=', 1000, 'can be sent later');
 check('another subject has its own rate', 202, undef, 'POST', "$path.dlchange", 'FooUser', event('dlchange'), @rate);
+
+# health tells what is wrong, in a word
+ask(q(SELECT evaudit.create_issuer('late', '{"issuer": "late", "jwks_url": "https://127.0.0.1:1/keys"}')));
+$body = check('something is wrong', 503, undef, 'GET', '/health');
+is($body->{status}, 'degraded', 'a state');
+is_deeply($body->{failures}, { 'issuer late' => 'keys are not here yet' }, 'what fails');
+is_deeply([ @{ $body->{dependencies} }{ 'database', 'issuer provider', 'issuer late' } ], [ 'ok', 'ok', 'keys are not here yet' ], 'all that it depends on');
+ask("SELECT evaudit.drop_issuer('late'); ALTER DATABASE postgres SET default_transaction_read_only = on");
+$body = check('a database that is only read', 503, undef, 'GET', '/health');
+is_deeply($body->{failures}, { database => 'read-only' }, 'is no healthy one');
 
 $node->stop;
 done_testing();

@@ -1,0 +1,51 @@
+/*-------------------------------------------------------------------------
+ *
+ * gate.c
+ *	  Fuzz targets: tokens, and requests over HTTP.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+
+#include "fuzz.h"
+#include "gate/token.h"
+
+/* A token; setup.sql has the issuers. */
+void
+evaudit_fuzz_token(const char *data, size_t size)
+{
+	EvauditTokenFault fault = {0};
+	Jsonb	   *claims = evaudit_token_verify(data, size, &fault);
+
+	if ((claims == NULL) != (fault.code != EVAUDIT_TOKEN_GOOD))
+	{
+		write_stderr("claims: %d, fault: %d\n", claims != NULL, fault.code);
+		abort();
+	}
+}
+
+/* Method, path and headers, a line for each, and the body. */
+void
+evaudit_fuzz_http(const char *data, size_t size)
+{
+	static Oid	types[] = {TEXTOID, TEXTOID, JSONBOID, BYTEAOID};
+	Datum		values[4];
+	bytea	   *body;
+
+	values[0] = CStringGetTextDatum(evaudit_fuzz_line(&data, &size));
+	values[1] = CStringGetTextDatum(evaudit_fuzz_line(&data, &size));
+	values[2] = JsonbPGetDatum(evaudit_fuzz_jsonb(evaudit_fuzz_line(&data, &size)));
+	body = palloc(VARHDRSZ + size);
+	SET_VARSIZE(body, VARHDRSZ + size);
+	memcpy(VARDATA(body), data, size);
+	values[3] = PointerGetDatum(body);
+
+	SPI_connect();
+	SPI_execute_with_args("SELECT * FROM evaudit.http($1, $2, $3, $4)",
+						  4, types, values, NULL, false, 0);
+	SPI_finish();
+}

@@ -1,0 +1,59 @@
+/*-------------------------------------------------------------------------
+ *
+ * token.c
+ *	  Fuzz targets: what lies behind a good signature, and documents of keys.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fuzz.h"
+#include "gate/token_json.h"
+#include "gate/token_parse.h"
+
+/* The claims of a token whose signature is good. */
+void
+evaudit_fuzz_claims(const char *data, size_t size)
+{
+	EvauditIssuer issuer = {.name = "fuzz",.require_exp = true};
+	EvauditTokenParts parts = {0};
+	EvauditTokenTimes times;
+	EvauditTokenFault fault = {0};
+
+	issuer.audiences = list_make1("us");
+	parts.claims = evaudit_token_json(pnstrdup(data, size), size,
+									  &parts.claims_trouble);
+	if (evaudit_claims_check(&issuer, &parts, &times, &fault) !=
+		(fault.code == EVAUDIT_TOKEN_GOOD))
+	{
+		write_stderr("fault: %d\n", fault.code);
+		abort();
+	}
+}
+
+/* A document of keys, as a server of them may answer; or PEM. */
+void
+evaudit_fuzz_keys(const char *data, size_t size)
+{
+	EvauditIssuer issuer = {.name = "fuzz"};
+	char	   *text = pnstrdup(data, size);
+	char	   *trouble = NULL;
+	const char *why;
+	Jsonb	   *document = evaudit_token_json(text, size, &why);
+	Jsonb	   *keys;
+
+	keys = document != NULL ?
+		evaudit_keys_read_json(&document->root, true, ~0, &trouble) :
+		evaudit_keys_read_pem(text, ~0, &trouble);
+	if (keys == NULL && trouble == NULL)
+		abort();
+	if (keys == NULL)
+		return;
+	/* what is kept can be loaded */
+	evaudit_keys_load(&issuer, keys);
+	if (issuer.nkeys != JB_ROOT_COUNT(keys))
+	{
+		write_stderr("%d keys of %d\n", issuer.nkeys, JB_ROOT_COUNT(keys));
+		abort();
+	}
+}
