@@ -112,7 +112,10 @@ sub received_after
 
 is(received_after('earliest'), 12, 'seek to the beginning, while it runs');
 is(received_after('{"0": 10}'), 2, 'to an offset');
+is(received_after('{"start": {"0": 11}, "other": {"0": 0}}'), 1, 'of a topic');
+is(received_after('{"7": 1}'), 0, 'or of a partition that is not there');
 is(received_after('2023-11-15T07:13:20Z'), 3, 'to a time');
+is(received_after('2100-01-01T00:00:00Z'), 0, 'which may be in the future');
 is(received_after('latest', 'new'), 1, 'to the end');
 like(error_of("SELECT evaudit.seek_source('offsets', 'yesterday')"),
 	qr/invalid place to read from/, 'nowhere else');
@@ -142,7 +145,11 @@ ask(q{SELECT evaudit.alter_source('offsets', '{"batch_size": null}')});
 is(ask(q{SELECT options - 'topics' - 'start' FROM evaudit.sources}),
 	'{"batch_interval": "10ms"}', 'an option goes back to its default');
 foreach my $bad ('{"batch_sise": 7}', '{"batch_size": 0}', '{"topics": null}',
-	'{"workers": 17}', '{"start": "now"}', '{"topics": "^("}', '[]', '1')
+	'{"workers": 17}', '{"start": "now"}', '{"topics": "^("}', '[]', '1',
+	'{"topics": 7}', '{"topics": []}', '{"topics": ["start", 7]}', '{"topics": ""}',
+	'{"topics": {"start": 0}}', '{"topics": "' . 'x' x 300 . '"}', '{"start": {"0": -1}}',
+	'{"start": {"0": "1"}}', '{"start": {"start": {"0": {"0": 1}}}}',
+	'{"start": {"0": 1e30}}', '{"start": "{"}', '{"start": true}')
 {
 	isnt(error_of("SELECT evaudit.alter_source('offsets', '$bad')"), '',
 		"refused: $bad");

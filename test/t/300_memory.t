@@ -69,7 +69,7 @@ sub compare
 }
 
 # A worker.  Events come in rounds: the mock broker keeps little, and each
-# round is a batch at least.  Some are late, repeated or broken.
+# round is ten batches at least.  Some are late, repeated or broken.
 sub test_worker
 {
 	my ($node) = @_;
@@ -79,6 +79,8 @@ sub test_worker
 
 	$round = 20000 if $round > 20000;
 	$broker->add_source($node, 'logins');
+	$node->safe_psql('postgres', q{
+		SELECT evaudit.alter_source('logins', '{"batch_size": 20}')});
 	foreach my $n (1 .. $events / $round)
 	{
 		IPC::Run::run([ $ENV{EVAUDIT_KAFKA_TOOL}, '-s', $broker->servers,
@@ -172,6 +174,32 @@ sub test_statement
 	return;
 }
 
+# One statement that audits a row after the other: a trigger that fires after
+# ours measures meanwhile.  The queue of the triggers is made before.
+sub test_rows
+{
+	my ($node) = @_;
+
+	$node->safe_psql('postgres', qq{
+		CREATE TABLE steps (i int PRIMARY KEY, a int);
+		INSERT INTO steps SELECT i, 0 FROM generate_series(1, $calls) i;
+		SELECT evaudit.track('steps');
+		CREATE TABLE measured (used bigint);
+		CREATE FUNCTION measure() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN
+			INSERT INTO measured SELECT sum(used_bytes)
+				FROM pg_backend_memory_contexts WHERE name <> 'AfterTriggerEvents';
+			RETURN NULL; END \$\$;
+		CREATE TRIGGER zz_measure AFTER UPDATE ON steps FOR EACH ROW
+			WHEN (NEW.i % ($calls / 10) = 0) EXECUTE FUNCTION measure();
+		UPDATE steps SET a = 1});
+	my @used = split /\n/,
+	  $node->safe_psql('postgres', 'SELECT used FROM measured ORDER BY ctid');
+	is(scalar @used, 10, 'ten measurements in one statement');
+	note("rows: contexts @used");
+	cmp_ok($used[9] - $used[1], '<', $noise, "audit, $calls rows in one statement");
+	return;
+}
+
 my $node = Evaudit::Cluster->new('main',
 	conf => "autovacuum = off\nshared_buffers = 4MB\nsynchronous_commit = off\n");
 $node->safe_psql('postgres', qq{
@@ -181,6 +209,7 @@ $node->safe_psql('postgres', qq{
 		FROM generate_series(1, $calls) i;
 	SELECT evaudit.track('wide'), evaudit.track('sink')});
 test_transactions($node, $_) foreach sort keys %in_transactions;
+test_rows($node);
 if (!$quarantine)
 {
 	test_statement($node, $_) foreach sort keys %in_statement;

@@ -47,13 +47,13 @@ sub await_trouble
 read_queue($node, 'logins', 'logins');
 await_trouble('QueueDoesNotExist|does not exist');
 my $pid = worker_pids($node, 'logins')->[0];
-$sqs->create_queue('logins', VisibilityTimeout => 2);
+$sqs->create_queue('logins', VisibilityTimeout => 4);
 passes('the queue is made, and read');
 
 # deleted, and made again
 $sqs->delete_queue('logins');
 await_trouble('QueueDoesNotExist|does not exist');
-$sqs->create_queue('logins', VisibilityTimeout => 2);
+$sqs->create_queue('logins', VisibilityTimeout => 4);
 passes('made anew, it is read again');
 
 # throttled, out of order, and cut; receives and deletes alike
@@ -89,7 +89,7 @@ is(worker_pids($node, 'logins')->[0], $pid, 'all that is one worker');
 
 # messages of a batch that waits stay ours
 $node->safe_psql('postgres', q{
-	SELECT evaudit.alter_source('logins', '{"batch_interval": "3s"}')});
+	SELECT evaudit.alter_source('logins', '{"batch_interval": "6s"}')});
 $node->wait_for(qq{SELECT pids <> '{}' AND pids <> '{$pid}'
 	FROM evaudit.stat_sources});
 $sqs->send('logins', login('first', 's', 1));     # a batch of its own

@@ -43,6 +43,7 @@ $node->safe_psql('postgres', q{SELECT evaudit.resume_source('logins')});
 await_queue($sqs, 'logins');
 my $pid = worker_pids($node, 'logins')->[0];
 $node->safe_psql('postgres', q{SELECT evaudit.pause_source('logins')});
+$node->wait_for('SELECT state FROM evaudit.source_stats()', 'stopped');
 $sqs->send('logins', login('late', 's', 1));
 $node->wait_for(q{SELECT pids = '{}' FROM evaudit.stat_sources});
 $node->safe_psql('postgres', q{SELECT evaudit.resume_source('logins')});

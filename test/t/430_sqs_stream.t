@@ -42,14 +42,18 @@ sub ask
 	return defined $status && $status == 0 ? $out : '';
 }
 
-# Kill one of the server's processes, of those that a condition finds.
+# Kill one of the server's processes, of those that a condition finds.  When it
+# is gone the postmaster knows, and lets nobody in before all is restarted.
 sub kill_one
 {
 	my ($which) = @_;
 	my @pids = split /\n/,
 	  ask("SELECT pid FROM pg_stat_activity WHERE $which");
 
-	kill 'KILL', $pids[ rand @pids ] if @pids;
+	my $pid = @pids ? $pids[ rand @pids ] : return;
+
+	kill 'KILL', $pid;
+	wait_until(sub { !kill 0, $pid }, "the end of process $pid");
 	return;
 }
 

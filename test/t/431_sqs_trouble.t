@@ -147,6 +147,7 @@ $aws->rules({ operation => 'ReceiveMessage', hold => JSON::PP::true });
 send_logins(100);
 wait_until(sub { $sqs->counts('logins')->{in_flight} > 0 }, 'a receive');
 $node->safe_psql('postgres', "SELECT evaudit.pause_source('logins')");
+$node->wait_for('SELECT state FROM evaudit.source_stats()', 'stopped');
 $aws->rules;
 $node->wait_for("SELECT state, pids FROM evaudit.stat_sources", 'paused|{}');
 wait_until(sub { $sqs->counts('logins')->{in_flight} == 0 },
