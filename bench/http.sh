@@ -11,23 +11,11 @@
 #   refused   the same with a value that the constraint forbids
 #   publish   evaudit.publish() of the same events
 #   insert    INSERT of the same rows into a table like evaudit.events
-set -euo pipefail
+. "$(dirname "$0")/lib.sh"
 
 RUNS=${RUNS:-5}
 REQUESTS=${REQUESTS:-10000}
-DB=evaudit_bench_http_$$
-TMP=$(mktemp -d)
 
-cleanup() {
-	rm -rf "$TMP"
-	psql -qX -d postgres -c "DROP DATABASE IF EXISTS $DB WITH (FORCE)"
-}
-trap cleanup EXIT
-
-sql() { psql -qAtX -v ON_ERROR_STOP=1 -d "$DB" "$@"; }
-median() { sort -g | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
-
-psql -qX -d postgres -c "CREATE DATABASE $DB"
 sql >"$TMP/out" <<'SQL'
 CREATE EXTENSION evaudit;
 SELECT evaudit.create_issuer('gate', '{"issuer": "gate", "require_exp": false,

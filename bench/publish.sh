@@ -6,24 +6,12 @@
 # database of its own.  Prints the medians of RUNS runs, alternating:
 #   client   us a call at the client, pgbench -M prepared, one connection
 #   server   us an event inside one statement over many events
-set -euo pipefail
+. "$(dirname "$0")/lib.sh"
 
 RUNS=${RUNS:-7}
 SECONDS_PER_RUN=${SECONDS_PER_RUN:-3}
 EVENTS=${EVENTS:-50000}
-DB=evaudit_bench_publish_$$
-TMP=$(mktemp -d)
 
-cleanup() {
-	rm -rf "$TMP"
-	psql -qX -d postgres -c "DROP DATABASE IF EXISTS $DB WITH (FORCE)"
-}
-trap cleanup EXIT
-
-sql() { psql -qAtX -v ON_ERROR_STOP=1 -d "$DB" "$@"; }
-median() { sort -g | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
-
-psql -qX -d postgres -c "CREATE DATABASE $DB"
 sql <<'SQL'
 CREATE EXTENSION evaudit;
 SELECT evaudit.create_topic('plain', options => '{"event_id": "/event_id", "keep": true}');

@@ -6,25 +6,13 @@
 # database of its own.  Prints the medians of RUNS runs, alternating:
 #   client   ms a call at the client, pgbench -M prepared, one connection
 #   server   us a call inside one statement over many users
-set -euo pipefail
+. "$(dirname "$0")/lib.sh"
 
 RUNS=${RUNS:-7}
 SECONDS_PER_RUN=${SECONDS_PER_RUN:-5}
 USERS=${USERS:-200000}
 FIRST=100000000					# ids are digits: pgbench has no text variables
-DB=evaudit_bench_query_$$
-TMP=$(mktemp -d)
 
-cleanup() {
-	rm -rf "$TMP"
-	psql -qX -d postgres -c "DROP DATABASE IF EXISTS $DB WITH (FORCE)"
-}
-trap cleanup EXIT
-
-sql() { psql -qAtX -v ON_ERROR_STOP=1 -d "$DB" "$@"; }
-median() { sort -g | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
-
-psql -qX -d postgres -c "CREATE DATABASE $DB"
 sql <<SQL
 CREATE EXTENSION evaudit;
 INSERT INTO user_services

@@ -5,17 +5,10 @@
 # database of its own.  Prints the medians of RUNS runs, in microseconds a
 # validation, without what reading the row takes.  For a peer, a function
 # (schema jsonb, event jsonb) that template1 has, say PEER=name.
-set -euo pipefail
+. "$(dirname "$0")/lib.sh"
 
 RUNS=${RUNS:-5}
 EVENTS=${EVENTS:-100000}
-DB=evaudit_bench_schema_$$
-
-trap 'psql -qX -d postgres -c "DROP DATABASE IF EXISTS $DB WITH (FORCE)"' EXIT
-sql() { psql -qAtX -v ON_ERROR_STOP=1 -d "$DB" "$@"; }
-median() { sort -g | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
-
-psql -qX -d postgres -c "CREATE DATABASE $DB"
 
 # Fifteen properties, and five kinds of events that each ask for their own.
 schema=$(cat <<'JSON'

@@ -9,25 +9,14 @@
 #   new        verify_token() of tokens that the session does not know
 #   known      of one token again and again
 # less what the same statement takes with octet_length() in its place.
-set -euo pipefail
+. "$(dirname "$0")/lib.sh"
 
 RUNS=${RUNS:-15}
 TOKENS=${TOKENS:-4000}			# the session keeps 256
-DB=evaudit_bench_token_$$
-TMP=$(mktemp -d)
-
-cleanup() {
-	rm -rf "$TMP"
-	psql -qX -d postgres -c "DROP DATABASE IF EXISTS $DB WITH (FORCE)"
-}
-trap cleanup EXIT
-
-sql() { psql -qAtX -v ON_ERROR_STOP=1 -d "$DB" "$@"; }
 
 # shellcheck disable=SC2046
 ${CC:-cc} -O2 -o "$TMP/token_make" "$(dirname "$0")/token_make.c" \
 	$(pkg-config --cflags --libs libcrypto)
-psql -qX -d postgres -c "CREATE DATABASE $DB"
 read -r usual bare < <("$TMP/token_make" "$TOKENS" "$TMP/key.pem" "$TMP/tokens")
 sql -v pem="$(cat "$TMP/key.pem")" <<'SQL'
 CREATE EXTENSION evaudit;

@@ -7,9 +7,8 @@
  */
 #include "postgres.h"
 
-#include "lib/stringinfo.h"
-
 #include "events/event.h"
+#include "platform/format.h"
 
 /* By EvauditReason; public as the values of dead_letters.reason. */
 static const char *const reason_names[] = {
@@ -51,21 +50,10 @@ void
 evaudit_event_reject(EvauditEvent *event, EvauditReason reason,
 					 const char *fmt,...)
 {
-	StringInfoData text;
+	va_list		args;
 
-	initStringInfo(&text);
-	for (;;)
-	{
-		va_list		args;
-		int			needed;
-
-		va_start(args, fmt);
-		needed = appendStringInfoVA(&text, fmt, args);
-		va_end(args);
-		if (needed == 0)
-			break;
-		enlargeStringInfo(&text, needed);
-	}
+	va_start(args, fmt);
+	event->error = evaudit_vformat(fmt, args);
+	va_end(args);
 	event->reason = reason;
-	event->error = text.data;
 }

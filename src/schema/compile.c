@@ -20,6 +20,7 @@
 #include "utils/memutils.h"
 
 #include "platform/compat.h"
+#include "platform/format.h"
 #include "schema/compile.h"
 #include "schema/limits.h"
 #include "schema/uri.h"
@@ -44,29 +45,20 @@ evaudit_schema_broken(const SchemaNode *node, const char *keyword,
 					  const char *fmt,...)
 {
 	StringInfoData place;
-	StringInfoData text;
+	va_list		args;
+	char	   *text;
 
 	initStringInfo(&place);
 	append_place(&place, node);
 	if (keyword != NULL)
 		appendStringInfo(&place, "/%s", keyword);
-	initStringInfo(&text);
-	for (;;)
-	{
-		va_list		args;
-		int			needed;
-
-		va_start(args, fmt);
-		needed = appendStringInfoVA(&text, fmt, args);
-		va_end(args);
-		if (needed == 0)
-			break;
-		enlargeStringInfo(&text, needed);
-	}
+	va_start(args, fmt);
+	text = evaudit_vformat(fmt, args);
+	va_end(args);
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("invalid JSON Schema at \"%s\": %s", place.data,
-					text.data)));
+					text)));
 }
 
 /* A string of the schema; zero bytes cannot be in it. */

@@ -12,6 +12,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
+#include "platform/format.h"
 #include "schema/limits.h"
 #include "schema/validate.h"
 
@@ -113,25 +114,14 @@ evaudit_violation(Validation *v, const SchemaPath *path, const char *keyword,
 				  const Instance *instance, const char *fmt,...)
 {
 	EvauditSchemaError *error;
-	StringInfoData text;
+	va_list		args;
 
 	if (!v->collect || v->stop)
 		return false;
 	error = make_error(path, keyword, instance);
-	initStringInfo(&text);
-	for (;;)
-	{
-		va_list		args;
-		int			needed;
-
-		va_start(args, fmt);
-		needed = appendStringInfoVA(&text, fmt, args);
-		va_end(args);
-		if (needed == 0)
-			break;
-		enlargeStringInfo(&text, needed);
-	}
-	error->message = text.data;
+	va_start(args, fmt);
+	error->message = evaudit_vformat(fmt, args);
+	va_end(args);
 	v->errors = lappend(v->errors, error);
 	v->stop = list_length(v->errors) >= v->max_errors;
 	return false;

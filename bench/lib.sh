@@ -1,0 +1,19 @@
+# bench/lib.sh: what the parts of the benchmark share that connect as the PG*
+# variables of the environment say.  Sourced, never run: it makes a database of
+# its own, $DB, and a folder, $TMP, and removes both at the end.
+
+set -euo pipefail
+
+DB=evaudit_bench_$$
+TMP=$(mktemp -d)
+
+cleanup() {
+	rm -rf "$TMP"
+	psql -qX -d postgres -c "DROP DATABASE IF EXISTS $DB WITH (FORCE)"
+}
+trap cleanup EXIT
+
+sql() { psql -qAtX -v ON_ERROR_STOP=1 -d "$DB" "$@"; }
+median() { sort -g | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
+
+psql -qX -d postgres -c "CREATE DATABASE $DB"
