@@ -37,7 +37,7 @@ my %contents = (
 		WHERE NOT tgisinternal OR tgparentid <> 0 ORDER BY 1, 2},
 	'servers' => q{SELECT srvname, srvoptions FROM pg_foreign_server
 		ORDER BY 1},
-	'tracked tables' => q{SELECT * FROM (TABLE app.flat UNION ALL TABLE app.parts) t ORDER BY 1},
+	'tracked tables' => q{SELECT * FROM (TABLE app.flat UNION ALL TABLE app.parts) t ORDER BY 1, 2},
 	'what is for pg_dump alone' => 'TABLE evaudit.configuration_dump');
 
 sub contents
