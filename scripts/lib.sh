@@ -176,7 +176,11 @@ fetch_moto() {
 			{ tail -20 "$log" >&2; fail "pip failed"; }
 		mv "$modules.new" "$modules"
 	fi
-	cp -r --preserve=timestamps "$modules" "$work/moto"
+	# some thousand files: linked where that is possible
+	cp -rl "$modules" "$work/moto" 2>/dev/null || {
+		rm -rf "$work/moto"
+		cp -r --preserve=timestamps "$modules" "$work/moto"
+	}
 	chmod -R a+rX "$work/moto"
 	export EVAUDIT_MOTO=$work/moto
 }

@@ -1,6 +1,8 @@
 -- http.sql: requests over HTTP, which any front hands over.
 
-CREATE FUNCTION evaudit.http(method text, path text, headers jsonb, body bytea,
+CREATE FUNCTION evaudit.http(method text, path text,
+							 headers jsonb DEFAULT NULL,
+							 body bytea DEFAULT NULL,
 							 OUT status integer, OUT headers jsonb,
 							 OUT body bytea)
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'evaudit_http';

@@ -3,9 +3,10 @@
  * registry.c
  *	  Registered schemas: evaudit.schemas.
  *
- * The table is read past SPI, with the latest snapshot and without a look at
- * the caller's rights: what is compiled is kept beyond the transaction, so it
- * must not be from an older snapshot than the last invalidation heard of.
+ * The table is read as catalogs are, with the latest snapshot, in parallel
+ * workers too, and without a look at the caller's rights: what is compiled is
+ * kept beyond the transaction, so it must not be from an older snapshot than
+ * the last invalidation heard of.
  * The names of schemas are known to all who may refer to them.
  *
  * Whoever changes the table, by COPY too, invalidates its relcache entry,
@@ -27,7 +28,6 @@
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
-#include "utils/snapmgr.h"
 
 #include "platform/spi.h"
 #include "schema/compile.h"
@@ -71,7 +71,6 @@ evaudit_schema_registered(const char *uri)
 	Oid			index = get_relname_relid("schemas_pkey", schema);
 	Relation	relation;
 	ScanKeyData key;
-	Snapshot	snapshot;
 	SysScanDesc scan;
 	HeapTuple	tuple;
 	Jsonb	   *result = NULL;
@@ -82,8 +81,7 @@ evaudit_schema_registered(const char *uri)
 	relation = table_open(table, AccessShareLock);
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_TEXTEQ,
 				CStringGetTextDatum(uri));
-	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	scan = systable_beginscan(relation, index, true, snapshot, 1, &key);
+	scan = systable_beginscan(relation, index, true, NULL, 1, &key);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
 	{
@@ -95,7 +93,6 @@ evaudit_schema_registered(const char *uri)
 			result = DatumGetJsonbPCopy(value);
 	}
 	systable_endscan(scan);
-	UnregisterSnapshot(snapshot);
 	table_close(relation, AccessShareLock);
 	return result;
 }

@@ -46,13 +46,11 @@ static const EvauditFuzzTarget *target;
 char *
 evaudit_fuzz_rest(const char *data, size_t size)
 {
-	char	   *text = pnstrdup(data, size);
+	char	   *text = palloc(size + 1);
 
 	for (size_t i = 0; i < size; i++)
-	{
-		if (text[i] == '\0')
-			text[i] = ' ';
-	}
+		text[i] = data[i] == '\0' ? ' ' : data[i];
+	text[size] = '\0';
 	pg_verify_mbstr(PG_UTF8, text, (int) size, false);
 	return text;
 }

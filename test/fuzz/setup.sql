@@ -11,3 +11,5 @@ SELECT evaudit.create_issuer('any', '{"require_exp": false, "jwks": {"keys": [
 	 "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"},
 	{"kty": "OKP", "crv": "Ed25519",
 	 "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}}');
+SELECT evaudit.create_issuer('gate', '{"issuer": "gate", "require_exp": false, "token_url": "https://login.example", "jwks": {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg"}]}}');
+SELECT evaudit.grant_publish('checked', 'Alice', '{"s": ["(a|aa)+", "b"]}');

@@ -54,6 +54,7 @@ SELECT p, pg_temp.ask('GET', p) FROM unnest(ARRAY['/topics/things', '/topics/THI
 	'/topics/th%69ngs?version=1', '/topics/N%C3%96', '/topics/%zz', '/topics/%00', '/topics/a%ff', '/topics/%']) p;
 SELECT pg_temp.ask('HEAD', '/topics/things');
 SELECT pg_temp.head('GET', '/topics'), pg_temp.head('GET', '/token');
+SELECT (evaudit.http(path => '/topics', method => 'GET')).status, (evaudit.http('GET', '/topics', body => 'x', headers => '{}')).status;
 SELECT regexp_replace(pg_temp.ask('GET', '/health'), '"uptime_seconds":[0-9]+', '"uptime_seconds":N');
 SELECT pg_temp.head('GET', '/api'), pg_temp.head('GET', '/docs'), pg_temp.head('OPTIONS', '/events');
 SELECT regexp_matches(pg_temp.ask('GET', '/api'), '(^200 openapi: [0-9.]+)|^(paths:)|^(  "/topics/things":)|( {12}schema: .*)', 'gn');

@@ -146,6 +146,20 @@ SELECT count(*) FROM evaudit.schemas;
 RESET ROLE;
 DROP ROLE regress_json_schema;
 
+-- parallel workers find registered schemas, too
+CREATE TABLE many AS SELECT to_jsonb(i) AS j FROM generate_series(1, 5000) i;
+ANALYZE many;
+SET parallel_setup_cost = 0;
+SET parallel_tuple_cost = 0;
+SET min_parallel_table_scan_size = 0;
+SELECT count(*) FILTER (WHERE evaudit.json_schema_is_valid('{"not": {"$ref": "https://example.com/a"}}', j)),
+	bool_or(evaudit.json_schema_is_valid('{"$ref": "https://example.com/a"}', j))
+FROM many;
+RESET parallel_setup_cost;
+RESET parallel_tuple_cost;
+RESET min_parallel_table_scan_size;
+DROP TABLE many;
+
 -- the meta-schemas are built in
 SELECT evaudit.json_schema_is_valid(jsonb_build_object('$ref', uri), '{"minLength": -1}')
 FROM unnest(ARRAY['http://json-schema.org/draft-04/schema#', 'http://json-schema.org/draft-06/schema#',
