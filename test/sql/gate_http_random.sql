@@ -81,6 +81,6 @@ SELECT why FROM answers WHERE why IS NOT NULL ORDER BY why LIMIT 5;
 -- all kinds of answers were seen
 SELECT array_agg(DISTINCT status) @> ARRAY[200, 201, 202, 400, 401, 403, 404, 422] FROM answers;
 
+TRUNCATE evaudit.publish_grants, evaudit.events;
 SELECT evaudit.drop_topic('things');
 SELECT evaudit.drop_issuer('gate');
-TRUNCATE evaudit.publish_grants, evaudit.events;
