@@ -85,8 +85,10 @@ def good(what, token, claims=None):
 
 def encode(algorithm, kid=None, claims=None, key=None, **header):
     kid = ALGORITHMS[algorithm] if kid is None else kid
-    return jwt.encode(claims or CLAIMS, key or KEYS[ALGORITHMS[algorithm]],
-                      algorithm=algorithm, headers={"kid": kid, **header})
+    # not jwt.encode(): it refuses claims that must be refused by others
+    return jwt.api_jws.encode(json.dumps(claims or CLAIMS).encode(),
+                              key or KEYS[ALGORITHMS[algorithm]],
+                              algorithm=algorithm, headers={"kid": kid, **header})
 
 
 def raw(header, sign, payload=None):
