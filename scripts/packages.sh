@@ -136,6 +136,7 @@ need() {
 			have dpkg-source || missing+=(dpkg-dev)
 			have bison || missing+=(bison)
 			have flex || missing+=(flex)
+			pkg-config --exists libxml-2.0 2>/dev/null || missing+=(libxml2-dev)
 			;;
 		coverage)
 			have gcovr || missing+=(gcovr)
