@@ -248,30 +248,10 @@ evaudit_aws_release(EvauditAws *aws, EvauditAwsAnswer *answer)
 {
 	AwsCall    *call = answer->call;
 
-	if (call->http != NULL)
-		evaudit_http_release(aws->http, call->http);
+	evaudit_http_release(aws->http, call->http);
 	if (call->texts != NULL)
 		MemoryContextDelete(call->texts);
 	dlist_push_head(&aws->idle, &call->node);
-}
-
-/* Forget all calls of a tag: they are not answered any more. */
-void
-evaudit_aws_cancel(EvauditAws *aws, void *tag)
-{
-	dlist_mutable_iter iter;
-
-	dlist_foreach_modify(iter, &aws->running)
-	{
-		AwsCall    *call = dlist_container(AwsCall, node, iter.cur);
-
-		if (call->answer.tag != tag)
-			continue;
-		dlist_delete(&call->node);
-		evaudit_http_cancel(aws->http, call->http);
-		call->http = NULL;
-		evaudit_aws_release(aws, &call->answer);
-	}
 }
 
 /* When the credentials in use expire; 0: never, or there are none. */

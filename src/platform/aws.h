@@ -86,9 +86,6 @@ extern void evaudit_aws_call(EvauditAws *aws, const char *operation,
 							 const char *body, size_t body_len,
 							 void *tag, int hold);
 
-/* Forget all calls of a tag: they are not answered any more. */
-extern void evaudit_aws_cancel(EvauditAws *aws, void *tag);
-
 /* The oldest answer, or NULL. */
 extern EvauditAwsAnswer *evaudit_aws_take(EvauditAws *aws);
 

@@ -44,7 +44,6 @@ typedef struct EvauditKey EvauditKey;
 
 extern EvauditAlgorithm evaudit_algorithm_from_name(const char *name,
 													size_t len);
-extern const char *evaudit_algorithm_name(EvauditAlgorithm algorithm);
 
 /* Big-endian bytes, as RFC 7518 has them behind base64url. */
 extern EvauditKey *evaudit_key_from_rsa(const uint8 *n, size_t n_len,

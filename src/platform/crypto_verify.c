@@ -65,13 +65,6 @@ evaudit_algorithm_from_name(const char *name, size_t len)
 	return EVAUDIT_ALG_UNKNOWN;
 }
 
-/* The name of an algorithm. */
-const char *
-evaudit_algorithm_name(EvauditAlgorithm algorithm)
-{
-	return algorithms[algorithm].name;
-}
-
 /* Whether a key can have made signatures of an algorithm. */
 bool
 evaudit_key_serves(const EvauditKey *key, EvauditAlgorithm algorithm)

@@ -342,17 +342,6 @@ evaudit_http_fail(EvauditHttp *http, void *owner, void *tag)
 	return &call->answer;
 }
 
-/* Forget a request, whether it was answered or not. */
-void
-evaudit_http_cancel(EvauditHttp *http, EvauditHttpAnswer *answer)
-{
-	HttpCall   *call = (HttpCall *) answer;
-
-	if (!call->done)
-		curl_multi_remove_handle(http->multi, call->easy);
-	evaudit_http_release(http, answer);
-}
-
 /* Wait for the latch or the sockets, once; true if the latch was set. */
 static bool
 wait_once(EvauditHttp *http, long timeout)

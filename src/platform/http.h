@@ -77,19 +77,13 @@ typedef struct EvauditHttpAnswer
 /* A client in the current memory context; it goes with the context. */
 extern EvauditHttp *evaudit_http_open(void);
 
-/*
- * Begin a request.  What is returned will be its answer, and can be given to
- * evaudit_http_cancel() until evaudit_http_take() returned it.
- */
+/* Begin a request.  What is returned will be its answer. */
 extern EvauditHttpAnswer *evaudit_http_start(EvauditHttp *http,
 											 const EvauditHttpRequest *request);
 
 /* Answer a request that is not even sent, for the owner to take. */
 extern EvauditHttpAnswer *evaudit_http_fail(EvauditHttp *http, void *owner,
 											void *tag);
-
-/* Forget a request: it is not answered any more. */
-extern void evaudit_http_cancel(EvauditHttp *http, EvauditHttpAnswer *answer);
 
 /* Go on with all requests as far as possible without waiting. */
 extern void evaudit_http_step(EvauditHttp *http);
