@@ -164,7 +164,7 @@ sub test_statement
 	my ($node, $name) = @_;
 	my $peak = sprintf($measure, 'VmHWM');
 	my ($before, $after) = in_one_session($node,
-		'SET work_mem = 64',
+		'SET work_mem = 64', 'SET jit = off',
 		sprintf($in_statement{$name}, $calls / 10), $peak,
 		sprintf($in_statement{$name}, $calls), $peak);
 
