@@ -43,43 +43,10 @@ sub produce
 	  unless "@options" =~ /abort/;
 }
 
-# The row of a query, or nothing while the server is down.
-sub ask
-{
-	my ($sql) = @_;
-	my ($status, $out) = eval { $node->psql('postgres', $sql) };
-	return defined $status && $status == 0 ? $out : '';
-}
-
 sub read_so_far
 {
-	return ask('SELECT sum(next_offset) FROM evaudit.offsets') || 0;
+	return ask_if_up($node, 'SELECT sum(next_offset) FROM evaudit.offsets') || 0;
 }
-
-# Kill one of the server's processes, of those that a query finds.  When it is
-# gone the postmaster knows, and lets nobody in before everything is restarted.
-sub kill_one
-{
-	my ($which) = @_;
-	my @pids = split /\n/,
-	  ask("SELECT pid FROM pg_stat_activity WHERE $which");
-	my $pid = @pids ? $pids[ rand @pids ] : return;
-
-	kill 'KILL', $pid;
-	wait_until(sub { !kill 0, $pid }, "the end of process $pid");
-	return;
-}
-
-my %kill = (
-	worker => sub { kill_one("backend_type = 'evaudit worker'") },
-	backend => sub { kill_one("backend_type <> 'evaudit worker' AND pid <> pg_backend_pid()") },
-	postmaster => sub {
-		my ($pid) = slurp_file($node->data_dir . '/postmaster.pid') =~ /^(\d+)/;
-		$node->kill9;
-		wait_until(sub { !kill 0, $pid }, 'the end of the postmaster');
-		# what it left behind may take a moment to end, too
-		wait_until(sub { $node->start(fail_ok => 1) }, 'the server to start');
-	});
 
 # What a user's trigger might do: it takes long enough to be killed meanwhile.
 $node->safe_psql('postgres', q{
@@ -104,22 +71,15 @@ foreach my $round (1 .. $ROUNDS)
 	my $end = sum(map { $_->[1] } @{ $kafka->offsets('logins') });
 	my $moment = $before + int(rand(0.9 * ($end - $before)));
 	wait_until(sub { read_so_far() >= $moment }, "offset $moment");
-	my $what = (sort keys %kill)[ rand keys %kill ];
+	my $what = $PROCESSES[ rand @PROCESSES ];
 	note("round $round: $what after " . ($moment - $before) . ' of '
 		  . ($end - $before));
-	$kill{$what}->();
-	wait_until(sub { ask('SELECT true') }, 'the server');
+	kill_process($node, $what);
 }
 
 await_end($node, $kafka, 'logins', 'logins');
 
-my $winners = winners('oracle');
-is( $node->safe_psql('postgres', "
-		SELECT count(*) FROM (TABLE user_services EXCEPT $winners) x"),
-	'0', 'user_services has nothing that it should not');
-is( $node->safe_psql('postgres', "
-		SELECT count(*) FROM ($winners EXCEPT TABLE user_services) x"),
-	'0', 'and nothing is missing');
+check_winners($node, 'oracle');
 
 # what is in the topic, and for which reason it must be refused
 my $file = PostgreSQL::Test::Utils::tempdir() . '/sent';

@@ -34,34 +34,7 @@ restart_after_crash = on
 log_statement = none
 EOT
 
-# The row of a query, or nothing while the server is down.
-sub ask
-{
-	my ($sql) = @_;
-	my ($status, $out) = eval { $node->psql('postgres', $sql) };
-	return defined $status && $status == 0 ? $out : '';
-}
-
-# Kill one of the server's processes, of those that a condition finds.  When it
-# is gone the postmaster knows, and lets nobody in before all is restarted.
-sub kill_one
-{
-	my ($which) = @_;
-	my @pids = split /\n/,
-	  ask("SELECT pid FROM pg_stat_activity WHERE $which");
-
-	my $pid = @pids ? $pids[ rand @pids ] : return;
-
-	kill 'KILL', $pid;
-	wait_until(sub { !kill 0, $pid }, "the end of process $pid");
-	return;
-}
-
-my %kill = (
-	worker => sub { kill_one("backend_type = 'evaudit worker'") },
-	backend => sub { kill_one("backend_type <> 'evaudit worker' AND pid <> pg_backend_pid()") },
-	postmaster => sub { $node->crash });
-my @order = sort { $a cmp $b } keys %kill;
+my @order = @PROCESSES;
 
 add_aws($node, $emq->endpoint, request_timeout => '2s');
 read_queue($node, 'logins', 'logins', batch_size => 200);
@@ -78,18 +51,11 @@ foreach my $round (1 .. $rounds)
 	wait_until(sub { $sqs->counts('logins')->{all} <= $sent - $moment },
 		"$moment of $sent");
 	note("round $round: $what after $moment of $sent");
-	$kill{$what}->();
-	wait_until(sub { ask('SELECT true') }, 'the server');
+	kill_process($node, $what);
 }
 await_queue($sqs, 'logins');
 
-my $winners = winners('oracle');
-is( $node->safe_psql('postgres', "
-		SELECT count(*) FROM (TABLE user_services EXCEPT $winners) x"),
-	'0', 'user_services has nothing that it should not');
-is( $node->safe_psql('postgres', "
-		SELECT count(*) FROM ($winners EXCEPT TABLE user_services) x"),
-	'0', 'and nothing is missing');
+check_winners($node, 'oracle');
 
 $node->safe_psql('postgres', q{
 	CREATE VIEW letters AS

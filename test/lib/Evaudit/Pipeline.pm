@@ -14,6 +14,8 @@ Evaudit::Pipeline - what tests of a server that reads from a broker share
   my $ms = cpu_ms($pid);                           # used since its start
   load_oracle($node, $kafka, 'events', [ '-m', 20 ], 1000, 50, 7);
   send_stream($node, $emq->queue, 'logins', 'events', [ '-m', 20 ], 1000, 50, 7);
+  kill_process($node, 'worker');                   # of @PROCESSES
+  check_winners($node, 'events');
 
 =cut
 
@@ -27,9 +29,11 @@ use Evaudit::Cluster;
 use Exporter 'import';
 use IPC::Run;
 use PostgreSQL::Test::Utils;
+use Test::More;
 use Time::HiRes qw(time usleep);
 
-our @EXPORT = qw(add_server read_topic await_end wait_until worker_pids
+our @EXPORT = qw(@PROCESSES ask_if_up kill_process check_winners
+  add_server read_topic await_end wait_until worker_pids
   cpu_ms load_oracle send_stream winners);
 
 my $DEADLINE = $PostgreSQL::Test::Utils::timeout_default || 180;
@@ -174,6 +178,61 @@ sub winners
 			user_id, service_id, service_name, last_accessed
 		FROM $table WHERE reason = 'ok'
 		ORDER BY user_id, service_id, last_accessed DESC, service_name DESC)};
+}
+
+# The rows of a query, or nothing while the server is down.
+sub ask_if_up
+{
+	my ($node, $sql) = @_;
+	my ($status, $out) = eval { $node->psql('postgres', $sql) };
+	return defined $status && $status == 0 ? $out : '';
+}
+
+# Kill one of the server's processes, of those that a condition finds.  When it
+# is gone the postmaster knows, and lets nobody in before all is restarted.
+sub kill_one
+{
+	my ($node, $which) = @_;
+	my @pids = split /\n/,
+	  ask_if_up($node, "SELECT pid FROM pg_stat_activity WHERE $which");
+	my $pid = @pids ? $pids[ rand @pids ] : return;
+
+	kill 'KILL', $pid;
+	wait_until(sub { !kill 0, $pid }, "the end of process $pid");
+	return;
+}
+
+# What kill_process() takes.
+our @PROCESSES = qw(backend postmaster worker);
+
+# Kill a process, and wait until the server is back.
+sub kill_process
+{
+	my ($node, $what) = @_;
+	my $worker = "backend_type = 'evaudit worker'";
+
+	$node->crash if $what eq 'postmaster';
+	kill_one($node, $worker) if $what eq 'worker';
+	kill_one($node, "NOT $worker AND pid <> pg_backend_pid()")
+	  if $what eq 'backend';
+	wait_until(sub { ask_if_up($node, 'SELECT true') }, 'the server');
+	return;
+}
+
+# Test that user_services is what a table of load_oracle()'s says.
+sub check_winners
+{
+	my ($node, $table) = @_;
+	my $winners = winners($table);
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+	is( $node->safe_psql('postgres', "
+			SELECT count(*) FROM (TABLE user_services EXCEPT $winners) x"),
+		'0', 'user_services has nothing that it should not');
+	is( $node->safe_psql('postgres', "
+			SELECT count(*) FROM ($winners EXCEPT TABLE user_services) x"),
+		'0', 'and nothing is missing');
+	return;
 }
 
 1;
