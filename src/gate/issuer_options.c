@@ -10,8 +10,6 @@
  */
 #include "postgres.h"
 
-
-
 #include "gate/issuer.h"
 #include "platform/options.h"
 

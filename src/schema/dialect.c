@@ -10,7 +10,6 @@
  */
 #include "postgres.h"
 
-
 #include "schema/compile.h"
 #include "schema/uri.h"
 
