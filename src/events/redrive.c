@@ -41,7 +41,7 @@ typedef struct Letters
 
 /*
  * The ids of those among the wanted dead letters that the current user may
- * see and that are still to be tried: the view decides.
+ * see and that are still to be tried, by topic: the view decides.
  */
 static int64 *
 permitted_ids(EvauditStatement *select, Datum wanted, int *n)
@@ -212,13 +212,16 @@ save_outcome(const Letters *letters)
 }
 
 /*
- * Try dead letters again; returns how many now went through.  Constraints are
- * immediate from here to the end of the caller's transaction: else one letter
- * could undo the others at commit, and the number would be none.
+ * Try again those of the wanted dead letters that the current user may see;
+ * returns how many now went through.  Constraints are immediate from here to
+ * the end of the caller's transaction: else one letter could undo the others
+ * at commit, and the number would be none.
  */
 static int64
-redrive(const int64 *ids, int n)
+redrive(EvauditStatement *permitted, Datum wanted)
 {
+	int			n;
+	const int64 *ids = permitted_ids(permitted, wanted, &n);
 	MemoryContext batch = AllocSetContextCreate(CurrentMemoryContext,
 												"evaudit redrive",
 												ALLOCSET_DEFAULT_SIZES);
@@ -260,11 +263,8 @@ evaudit_redrive_ids(PG_FUNCTION_ARGS)
 		" ORDER BY topic, id",
 		1, {INT8ARRAYOID}
 	};
-	int64	   *ids;
-	int			n;
 
-	ids = permitted_ids(&permitted, PG_GETARG_DATUM(0), &n);
-	PG_RETURN_INT64(redrive(ids, n));
+	PG_RETURN_INT64(redrive(&permitted, PG_GETARG_DATUM(0)));
 }
 
 /* redrive(source text) returns bigint */
@@ -277,9 +277,6 @@ evaudit_redrive_source(PG_FUNCTION_ARGS)
 		" ORDER BY topic, id",
 		1, {TEXTOID}
 	};
-	int64	   *ids;
-	int			n;
 
-	ids = permitted_ids(&permitted, PG_GETARG_DATUM(0), &n);
-	PG_RETURN_INT64(redrive(ids, n));
+	PG_RETURN_INT64(redrive(&permitted, PG_GETARG_DATUM(0)));
 }

@@ -88,7 +88,6 @@ static const struct
 	{"ssl.keystore.password", OPTION_SECRET},
 };
 
-
 /* What kind of option this is. */
 static OptionClass
 option_class(const char *name)
