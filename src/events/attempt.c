@@ -25,8 +25,8 @@
  * be (22), a constraint (23), a check option (44), or a trigger or function
  * that raised an exception of its own (P0).
  */
-static bool
-blames_data(int sqlstate)
+bool
+evaudit_blames_data(int sqlstate)
 {
 	switch (ERRCODE_TO_CATEGORY(sqlstate))
 	{
@@ -71,7 +71,7 @@ evaudit_attempt(EvauditAction action, void *arg)
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;
 
-	if (error != NULL && !blames_data(error->sqlerrcode))
+	if (error != NULL && !evaudit_blames_data(error->sqlerrcode))
 		ReThrowError(error);
 	return error;
 }

@@ -15,5 +15,6 @@
 typedef bool (*EvauditAction) (void *arg);
 
 extern ErrorData *evaudit_attempt(EvauditAction action, void *arg);
+extern bool evaudit_blames_data(int sqlstate);
 
 #endif							/* EVAUDIT_ATTEMPT_H */
