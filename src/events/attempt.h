@@ -14,7 +14,7 @@
  */
 typedef bool (*EvauditAction) (void *arg);
 
+extern bool evaudit_blames_data(int sqlerrcode);
 extern ErrorData *evaudit_attempt(EvauditAction action, void *arg);
-extern bool evaudit_blames_data(int sqlstate);
 
 #endif							/* EVAUDIT_ATTEMPT_H */
