@@ -21,6 +21,7 @@
 #include "gate/http.h"
 #include "gate/http_stats.h"
 #include "platform/config.h"
+#include "platform/epoch.h"
 #include "platform/spi.h"
 
 /* Rows of a page, unless the request says how many, and at most. */
@@ -95,9 +96,7 @@ read_query(const EvauditGateRequest *request, EvauditGateAnswer *answer,
 	EvauditGateJson result = evaudit_gate_body(request, &body, &error);
 	int64		limit = DEFAULT_LIMIT;
 
-	query->end = (GetCurrentTimestamp() +
-				  (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) *
-				  USECS_PER_DAY) / 1000;
+	query->end = evaudit_epoch_millis(GetCurrentTimestamp());
 	query->start = query->end - DEFAULT_WINDOW;
 	query->cursor = PG_INT64_MAX;
 	query->limit = DEFAULT_LIMIT;

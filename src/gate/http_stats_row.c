@@ -17,6 +17,7 @@
 
 #include "gate/http_stats.h"
 #include "platform/casefold.h"
+#include "platform/epoch.h"
 #include "platform/rfc3339.h"
 
 /* Members of a job that its row has even if the job does not. */
@@ -156,12 +157,12 @@ time_member(JsonbContainer *object, const char *name, int64 *millis)
 static char *
 format_time(int64 millis, bool day)
 {
-	TimestampTz time = (millis - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) *
-						(int64) SECS_PER_DAY * 1000) * 1000;
+	TimestampTz time;
 	struct pg_tm tm;
 	fsec_t		fsec;
 
-	if (timestamp2tm(time, NULL, &tm, &fsec, NULL, NULL) != 0)
+	if (!evaudit_epoch_time(millis, &time) ||
+		timestamp2tm(time, NULL, &tm, &fsec, NULL, NULL) != 0)
 		return NULL;
 	if (day)
 		return psprintf("%02d-%02d-%04d", tm.tm_mday, tm.tm_mon, tm.tm_year);

@@ -23,6 +23,7 @@
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
 
+#include "platform/epoch.h"
 #include "platform/options.h"
 #include "platform/rfc3339.h"
 #include "sources/kafka_source.h"
@@ -128,7 +129,7 @@ parse_time_target(const char *target, int64 *time)
 	else if (strcmp(target, "latest") == 0)
 		*time = EVAUDIT_KAFKA_LATEST;
 	else if (evaudit_rfc3339_parse(target, strlen(target), &t))
-		*time = Max(t / 1000 + KAFKA_EPOCH_MILLIS, 0);
+		*time = Max(evaudit_epoch_millis(t), 0);
 	else
 		return false;
 	return true;
