@@ -22,6 +22,7 @@
 #include "gate/http_stats.h"
 #include "platform/config.h"
 #include "platform/epoch.h"
+#include "platform/jsonb.h"
 #include "platform/spi.h"
 
 /* Rows of a page, unless the request says how many, and at most. */
@@ -62,8 +63,7 @@ static bool
 read_integer(Jsonb *body, const char *name, const char *what,
 			 int64 min, int64 *value, EvauditGateAnswer *answer)
 {
-	JsonbValue *v = getKeyJsonValueFromContainer(&body->root, name,
-												 strlen(name), NULL);
+	JsonbValue *v = evaudit_jsonb_member(&body->root, name);
 	char	   *text;
 	char	   *end;
 	int64		number;

@@ -18,6 +18,7 @@
 #include "gate/http_stats.h"
 #include "platform/casefold.h"
 #include "platform/epoch.h"
+#include "platform/jsonb.h"
 #include "platform/rfc3339.h"
 
 /* Members of a job that its row has even if the job does not. */
@@ -34,8 +35,7 @@ find_jobs(const EvauditKeptEvent *event)
 
 	if (!JB_ROOT_IS_OBJECT(event->payload))
 		return NULL;
-	jobs = getKeyJsonValueFromContainer(&event->payload->root, "jobs", 4,
-										NULL);
+	jobs = evaudit_jsonb_member(&event->payload->root, "jobs");
 	if (jobs == NULL || jobs->type != jbvBinary ||
 		!JsonContainerIsArray(jobs->val.binary.data))
 		return NULL;
@@ -127,19 +127,16 @@ push_members(JsonbParseState **row, JsonbContainer *object, bool run)
 static const char *
 text_member(JsonbContainer *object, const char *name)
 {
-	JsonbValue *value = getKeyJsonValueFromContainer(object, name,
-													 strlen(name), NULL);
+	const char *text = evaudit_jsonb_text(object, name);
 
-	return value == NULL || value->type != jbvString ? "" :
-		pnstrdup(value->val.string.val, value->val.string.len);
+	return text == NULL ? "" : text;
 }
 
 /* A member of an object that is a time in milliseconds; false: it is none. */
 static bool
 time_member(JsonbContainer *object, const char *name, int64 *millis)
 {
-	JsonbValue *value = getKeyJsonValueFromContainer(object, name,
-													 strlen(name), NULL);
+	JsonbValue *value = evaudit_jsonb_member(object, name);
 	double		number;
 
 	if (value == NULL || value->type != jbvNumeric)

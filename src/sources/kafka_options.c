@@ -24,6 +24,7 @@
 #include "utils/timestamp.h"
 
 #include "platform/epoch.h"
+#include "platform/jsonb.h"
 #include "platform/options.h"
 #include "platform/rfc3339.h"
 #include "sources/kafka_source.h"
@@ -135,13 +136,6 @@ parse_time_target(const char *target, int64 *time)
 	return true;
 }
 
-/* The member of an object that is named so, or NULL. */
-static JsonbValue *
-member(JsonbContainer *object, const char *name)
-{
-	return getKeyJsonValueFromContainer(object, name, strlen(name), NULL);
-}
-
 /* Refuse a target's object that has anything but offsets in it. */
 static void
 check_offsets(JsonbContainer *object, bool topics)
@@ -192,11 +186,11 @@ static bool
 named_offset(Jsonb *target, const EvauditOffset *partition, int64 *offset)
 {
 	JsonbContainer *object = &target->root;
-	JsonbValue *v = member(object, partition->topic);
+	JsonbValue *v = evaudit_jsonb_member(object, partition->topic);
 
 	if (v != NULL && v->type == jbvBinary)
 		object = v->val.binary.data;
-	v = member(object, psprintf("%d", partition->partition));
+	v = evaudit_jsonb_member(object, psprintf("%d", partition->partition));
 	if (v == NULL || v->type != jbvNumeric)
 		return false;
 	*offset = DatumGetInt64(DirectFunctionCall1(numeric_int8,
