@@ -109,7 +109,10 @@ new_partitions(KafkaSource *state, List *topics,
 	return found;
 }
 
-/* Say which topics were asked for by name and are not there. */
+/*
+ * Say which topics were asked for by name and are not shown to us; the broker
+ * does not tell those that are not there from those that we may not see.
+ */
 static void
 complain_of_missing(KafkaSource *state, List *topics)
 {
@@ -128,7 +131,7 @@ complain_of_missing(KafkaSource *state, List *topics)
 		}
 		if (!there)
 			evaudit_source_complain(state->source,
-									"Kafka topic \"%s\" does not exist",
+									"Kafka topic \"%s\" is not there, or may not be read",
 									(char *) lfirst(lc));
 	}
 }
