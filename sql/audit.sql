@@ -106,8 +106,9 @@ CREATE FUNCTION evaudit.track_partitions() RETURNS event_trigger
 COMMENT ON FUNCTION evaudit.track_partitions() IS
 	'event trigger: has TRUNCATE of new partitions of tracked tables audited';
 CREATE EVENT TRIGGER evaudit_track_partitions ON ddl_command_end
-	WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE')
+	WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE', 'CREATE SCHEMA')
 	EXECUTE FUNCTION evaudit.track_partitions();
+ALTER EVENT TRIGGER evaudit_track_partitions ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER evaudit_track_partitions IS
 	'has TRUNCATE of new partitions of tracked tables audited';
 

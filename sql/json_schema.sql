@@ -9,14 +9,10 @@ COMMENT ON TABLE evaudit.schemas IS
 COMMENT ON COLUMN evaudit.schemas.uri IS 'absolute, without a fragment';
 
 -- Every backend forgets what it compiled.
-CREATE FUNCTION evaudit.schemas_changed() RETURNS trigger
-LANGUAGE c AS 'MODULE_PATHNAME', 'evaudit_schemas_changed';
-COMMENT ON FUNCTION evaudit.schemas_changed() IS
-	'trigger: compiled schemas are out of date';
-CREATE TRIGGER schemas_changed
+CREATE TRIGGER announce_change
 	AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON evaudit.schemas
-	FOR EACH STATEMENT EXECUTE FUNCTION evaudit.schemas_changed();
-ALTER TABLE evaudit.schemas ENABLE ALWAYS TRIGGER schemas_changed;
+	FOR EACH STATEMENT EXECUTE FUNCTION evaudit.announce_change();
+ALTER TABLE evaudit.schemas ENABLE ALWAYS TRIGGER announce_change;
 
 CREATE FUNCTION evaudit.register_schema(uri text, schema jsonb) RETURNS void
 LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_register_schema';

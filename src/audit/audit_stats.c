@@ -50,7 +50,11 @@ typedef struct StatsEntry
 	pg_atomic_uint64 last;		/* TimestampTz of the last commit */
 } StatsEntry;
 
-/* Counted in this transaction, at a level of subtransactions. */
+/*
+ * Counted in this transaction, at a level of subtransactions.  They are listed
+ * by level, the deepest first, each table once at a level: a transaction may
+ * have very many subtransactions.
+ */
 typedef struct PendingCount
 {
 	struct PendingCount *next;
@@ -168,22 +172,48 @@ end_transaction(XactEvent event, void *arg)
 	}
 }
 
+/* Add rows to what is counted for a table at a level, the deepest so far. */
+static void
+add_pending(Oid relid, int level, uint64 rows)
+{
+	PendingCount *count;
+
+	for (count = pending; count && count->level == level; count = count->next)
+	{
+		if (count->relid == relid)
+		{
+			count->rows += rows;
+			return;
+		}
+	}
+	count = MemoryContextAlloc(TopTransactionContext, sizeof(PendingCount));
+	count->relid = relid;
+	count->level = level;
+	count->rows = rows;
+	count->next = pending;
+	pending = count;
+}
+
 /* A subtransaction ends: its counts become its parent's, or nothing. */
 static void
 end_subtransaction(SubXactEvent event, SubTransactionId subid,
 				   SubTransactionId parent, void *arg)
 {
 	int			level = GetCurrentTransactionNestLevel();
+	PendingCount *ended = pending;
 
 	if (event != SUBXACT_EVENT_COMMIT_SUB && event != SUBXACT_EVENT_ABORT_SUB)
 		return;
-	for (PendingCount *count = pending; count; count = count->next)
+	while (pending && pending->level >= level)
+		pending = pending->next;
+	while (ended && ended->level >= level)
 	{
-		if (count->level < level)
-			continue;
-		if (event == SUBXACT_EVENT_ABORT_SUB)
-			count->rows = 0;
-		count->level = level - 1;
+		PendingCount *next = ended->next;
+
+		if (event == SUBXACT_EVENT_COMMIT_SUB)
+			add_pending(ended->relid, level - 1, ended->rows);
+		pfree(ended);
+		ended = next;
 	}
 }
 
@@ -192,32 +222,16 @@ void
 evaudit_audit_stats_count(Oid relid, int rows)
 {
 	static bool registered = false;
-	int			level = GetCurrentTransactionNestLevel();
-	PendingCount *count;
 
 	if (entries == NULL)
 		return;
-	for (count = pending; count; count = count->next)
-	{
-		if (count->relid == relid && count->level == level)
-		{
-			count->rows += rows;
-			return;
-		}
-	}
-
 	if (!registered)
 	{
 		RegisterXactCallback(end_transaction, NULL);
 		RegisterSubXactCallback(end_subtransaction, NULL);
 		registered = true;
 	}
-	count = MemoryContextAlloc(TopTransactionContext, sizeof(PendingCount));
-	count->relid = relid;
-	count->level = level;
-	count->rows = rows;
-	count->next = pending;
-	pending = count;
+	add_pending(relid, GetCurrentTransactionNestLevel(), rows);
 }
 
 /*

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -32,18 +33,34 @@ forget_role(Datum arg, int cacheid, uint32 hashvalue)
 	role = InvalidOid;
 }
 
-/* Keep a copy of a text for the life of the backend; NULL if it is empty. */
+/*
+ * Keep a copy of a text for the life of the backend; NULL if it is empty.
+ * Settings that come with the connection or from a file, and names of roles,
+ * may be in another encoding than the database's.  Rather than refuse the
+ * change, or keep what no dump could restore, "?" stands for what is not ASCII.
+ */
 static text *
 keep_text(const char *string)
 {
 	MemoryContext old;
 	text	   *result;
+	int			len;
 
 	if (string == NULL || string[0] == '\0')
 		return NULL;
 	old = MemoryContextSwitchTo(TopMemoryContext);
 	result = cstring_to_text(string);
 	MemoryContextSwitchTo(old);
+
+	len = VARSIZE(result) - VARHDRSZ;
+	if (!pg_verifymbstr(string, len, true))
+	{
+		for (int i = 0; i < len; i++)
+		{
+			if (IS_HIGHBIT_SET(string[i]))
+				VARDATA(result)[i] = '?';
+		}
+	}
 	return result;
 }
 

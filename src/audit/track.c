@@ -254,30 +254,19 @@ parent_of_new_partition(Node *command)
 	return NULL;
 }
 
-/*
- * SQL: evaudit.track_partitions() RETURNS event_trigger
- *
- * Let TRUNCATE of a new partition of a tracked table be captured.  A dump
- * attaches its partitions before it makes their triggers, and is let be.
- */
-Datum
-evaudit_track_partitions(PG_FUNCTION_ARGS)
+/* Let TRUNCATE of what the command made a partition of be captured. */
+static void
+track_partition_of(Node *command)
 {
-	EventTriggerData *data = (EventTriggerData *) fcinfo->context;
-	RangeVar   *parent;
+	RangeVar   *parent = parent_of_new_partition(command);
 	Oid			relid = InvalidOid;
 	Relation	rel;
 	List	   *tree = NIL;
 
-	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function must be called by an event trigger")));
-	parent = parent_of_new_partition(data->parsetree);
 	if (parent != NULL)
 		relid = RangeVarGetRelid(parent, AccessShareLock, true);
 	if (!OidIsValid(relid))
-		PG_RETURN_NULL();
+		return;
 
 	rel = relation_open(relid, NoLock);
 	if (OidIsValid(evaudit_tracked_trigger(rel, NULL)))
@@ -289,5 +278,32 @@ evaudit_track_partitions(PG_FUNCTION_ARGS)
 		add_truncate_triggers(tree);
 		SPI_finish();
 	}
+}
+
+/*
+ * SQL: evaudit.track_partitions() RETURNS event_trigger
+ *
+ * Let TRUNCATE of a new partition of a tracked table be captured.  A dump
+ * attaches its partitions before it makes their triggers, and is let be.
+ */
+Datum
+evaudit_track_partitions(PG_FUNCTION_ARGS)
+{
+	EventTriggerData *data = (EventTriggerData *) fcinfo->context;
+	List	   *commands;
+	ListCell   *cell;
+
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function must be called by an event trigger")));
+
+	/* the commands within CREATE SCHEMA have no event of their own */
+	if (IsA(data->parsetree, CreateSchemaStmt))
+		commands = ((CreateSchemaStmt *) data->parsetree)->schemaElts;
+	else
+		commands = list_make1(data->parsetree);
+	foreach(cell, commands)
+		track_partition_of(lfirst(cell));
 	PG_RETURN_NULL();
 }

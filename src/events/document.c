@@ -17,6 +17,7 @@
 
 #include "events/attempt.h"
 #include "events/document.h"
+#include "platform/ascii.h"
 
 /* A number of fewer digits and without an exponent fits into any numeric. */
 #define SAFE_DIGITS		1000
@@ -44,7 +45,7 @@ may_have_huge_number(const char *p, int len)
 					p++;
 			digits = 0;
 		}
-		else if (*p >= '0' && *p <= '9')
+		else if (evaudit_is_digit(*p))
 		{
 			if (++digits > SAFE_DIGITS)
 				return true;

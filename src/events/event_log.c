@@ -70,6 +70,7 @@ typedef struct Column
 	Oid			type;
 } Column;
 
+/* The column event_id. */
 static Datum
 id_column(const EvauditEvent *event, bool *isnull)
 {
@@ -77,6 +78,7 @@ id_column(const EvauditEvent *event, bool *isnull)
 	return PointerGetDatum(event->event_id);
 }
 
+/* The column payload. */
 static Datum
 payload_column(const EvauditEvent *event, bool *isnull)
 {
@@ -84,6 +86,7 @@ payload_column(const EvauditEvent *event, bool *isnull)
 	return JsonbPGetDatum(event->document);
 }
 
+/* The column subject. */
 static Datum
 subject_column(const EvauditEvent *event, bool *isnull)
 {
@@ -91,6 +94,7 @@ subject_column(const EvauditEvent *event, bool *isnull)
 	return *isnull ? (Datum) 0 : CStringGetTextDatum(event->subject);
 }
 
+/* The column source. */
 static Datum
 source_column(const EvauditEvent *event, bool *isnull)
 {
@@ -98,6 +102,7 @@ source_column(const EvauditEvent *event, bool *isnull)
 	return *isnull ? (Datum) 0 : CStringGetTextDatum(event->source);
 }
 
+/* The column source_position. */
 static Datum
 position_column(const EvauditEvent *event, bool *isnull)
 {

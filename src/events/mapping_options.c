@@ -5,7 +5,7 @@
  *
  * Options come from a user, so every fault is an ERROR that names the
  * option.  What a topic does with its events ("project", "keep") and how it
- * takes its schema is known here by name only: topic_options.c reads it.
+ * takes its schema is known here by name only: topic_define.c reads it.
  *
  *-------------------------------------------------------------------------
  */

@@ -40,7 +40,7 @@ typedef struct Letters
 
 /*
  * The ids of those among the wanted dead letters that the current user may
- * see and that are still to be tried: the view decides.
+ * see and that are still to be tried, by topic: the view decides.
  */
 static int64 *
 permitted_ids(EvauditStatement *select, Datum wanted, int *n)
@@ -124,7 +124,7 @@ load_letters(const int64 *ids, int n, Letters *letters)
 		" source_position, headers"
 		" FROM evaudit.dead_letter"
 		" WHERE id = ANY ($1) AND redriven_at IS NULL"
-		" ORDER BY id FOR UPDATE",
+		" ORDER BY topic, id FOR UPDATE",
 		1, {INT8ARRAYOID}
 	};
 	MemoryContext context = CurrentMemoryContext;
@@ -200,10 +200,15 @@ save_outcome(const Letters *letters)
 	evaudit_spi_end(&spi);
 }
 
-/* Try dead letters again; returns how many now went through. */
+/*
+ * Try again those of the wanted dead letters that the current user may see;
+ * returns how many now went through.
+ */
 static int64
-redrive(const int64 *ids, int n)
+redrive(EvauditStatement *permitted, Datum wanted)
 {
+	int			n;
+	const int64 *ids = permitted_ids(permitted, wanted, &n);
 	MemoryContext batch = AllocSetContextCreate(CurrentMemoryContext,
 												"evaudit redrive",
 												ALLOCSET_DEFAULT_SIZES);
@@ -240,14 +245,11 @@ evaudit_redrive_ids(PG_FUNCTION_ARGS)
 	static EvauditStatement permitted = {
 		"SELECT id FROM evaudit.dead_letters"
 		" WHERE id OPERATOR(pg_catalog.=) ANY ($1) AND redriven_at IS NULL"
-		" ORDER BY id",
+		" ORDER BY topic, id",
 		1, {INT8ARRAYOID}
 	};
-	int64	   *ids;
-	int			n;
 
-	ids = permitted_ids(&permitted, PG_GETARG_DATUM(0), &n);
-	PG_RETURN_INT64(redrive(ids, n));
+	PG_RETURN_INT64(redrive(&permitted, PG_GETARG_DATUM(0)));
 }
 
 /* redrive(source text) returns bigint */
@@ -257,12 +259,9 @@ evaudit_redrive_source(PG_FUNCTION_ARGS)
 	static EvauditStatement permitted = {
 		"SELECT id FROM evaudit.dead_letters"
 		" WHERE source OPERATOR(pg_catalog.=) $1 AND redriven_at IS NULL"
-		" ORDER BY id",
+		" ORDER BY topic, id",
 		1, {TEXTOID}
 	};
-	int64	   *ids;
-	int			n;
 
-	ids = permitted_ids(&permitted, PG_GETARG_DATUM(0), &n);
-	PG_RETURN_INT64(redrive(ids, n));
+	PG_RETURN_INT64(redrive(&permitted, PG_GETARG_DATUM(0)));
 }

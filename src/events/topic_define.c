@@ -16,21 +16,6 @@
 #include "events/topic_schema.h"
 #include "platform/options.h"
 
-/* An option that is true or false, or initial if it is not given. */
-static bool
-option_bool(Jsonb *options, const char *name, bool initial)
-{
-	JsonbValue *v = evaudit_option_value(options, name);
-
-	if (v == NULL)
-		return initial;
-	if (v->type != jbvBool)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("topic option \"%s\" must be true or false", name)));
-	return v->val.boolean;
-}
-
 /* The option "project". */
 static void
 read_projection(EvauditTopic *topic, Jsonb *options)
@@ -85,10 +70,10 @@ evaudit_topic_define(const char *name, Jsonb *options, Jsonb *schema,
 	topic->name = pstrdup(name);
 	topic->mapping = evaudit_mapping_compile(options);
 	topic->version = version;
-	topic->assert_format = option_bool(options, "assert_format", true);
+	topic->assert_format = evaudit_option_bool(options, "assert_format", true);
 	read_projection(topic, options);
-	topic->keep = option_bool(options, "keep",
-							  topic->projection == EVAUDIT_PROJECT_NONE);
+	topic->keep = evaudit_option_bool(options, "keep", topic->projection ==
+									  EVAUDIT_PROJECT_NONE);
 	topic->documents = schema != NULL || topic->keep ||
 		topic->projection == EVAUDIT_PROJECT_FUNCTION;
 	if (schema != NULL)

@@ -18,7 +18,6 @@
 
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "utils/builtins.h"
 
 #include "events/topic_store.h"
 

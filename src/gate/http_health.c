@@ -11,7 +11,6 @@
 
 #include "access/xact.h"
 #include "access/xlog.h"
-#include "miscadmin.h"
 #include "utils/timestamp.h"
 
 #include "gate/http.h"

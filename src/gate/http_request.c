@@ -20,21 +20,12 @@
 
 #include "events/payload.h"
 #include "gate/http.h"
+#include "platform/ascii.h"
 #include "platform/compat.h"
 #include "platform/config.h"
 
 /* Longest id that a request may bring along, in bytes. */
 #define MAX_REQUEST_ID		128
-
-/* The value of a hexadecimal digit, or -1. */
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 /*
  * A part of a path with its escapes replaced, as text of the server; NULL if
@@ -52,10 +43,10 @@ evaudit_gate_decode(const char *path, size_t len)
 
 		if (c == '%')
 		{
-			int			high = i + 2 < len ? hex_digit(path[i + 1]) : -1;
-			int			low = i + 2 < len ? hex_digit(path[i + 2]) : -1;
+			int			high = i + 2 < len ? evaudit_hex_digit(path[i + 1]) : -1;
+			int			low = high >= 0 ? evaudit_hex_digit(path[i + 2]) : -1;
 
-			if (high < 0 || low < 0)
+			if (low < 0)
 				return NULL;
 			c = high * 16 + low;
 			i += 2;

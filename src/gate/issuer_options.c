@@ -10,11 +10,6 @@
  */
 #include "postgres.h"
 
-#include <ctype.h>
-
-#include "utils/builtins.h"
-#include "utils/numeric.h"
-
 #include "gate/issuer.h"
 #include "platform/options.h"
 
@@ -61,50 +56,11 @@ evaudit_issuer_key_option(Jsonb *options)
 	return found;
 }
 
-/* An option that is a text or an array of texts: a list of char *. */
-static List *
-text_list(Jsonb *options, const char *name)
-{
-	JsonbValue *value = evaudit_option_value(options, name);
-	JsonbIterator *it;
-	JsonbIteratorToken token;
-	JsonbValue	v;
-	List	   *list = NIL;
-	bool		valid = true;
-
-	if (value == NULL)
-		return NIL;
-	if (value->type == jbvString)
-		return list_make1(evaudit_option_text(options, name));
-	valid = value->type == jbvBinary &&
-		JsonContainerIsArray(value->val.binary.data) &&
-		JsonContainerSize(value->val.binary.data) > 0;
-	if (valid)
-	{
-		it = JsonbIteratorInit(value->val.binary.data);
-		while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
-		{
-			if (token != WJB_ELEM)
-				continue;
-			valid &= v.type == jbvString;
-			if (v.type == jbvString)
-				list = lappend(list, pnstrdup(v.val.string.val,
-											  v.val.string.len));
-		}
-	}
-	if (!valid)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("option \"%s\" must be a string or an array of strings",
-						name)));
-	return list;
-}
-
 /* The option "algorithms": all that there are unless it is given. */
 static uint32
 algorithm_set(Jsonb *options)
 {
-	List	   *names = text_list(options, "algorithms");
+	List	   *names = evaudit_option_texts(options, "algorithms");
 	ListCell   *lc;
 	uint32		set = 0;
 
@@ -140,21 +96,6 @@ clock_skew(Jsonb *options)
 								  0, MAX_CLOCK_SKEW / 1000);
 	return evaudit_option_millis(options, "clock_skew", 0,
 								 0, MAX_CLOCK_SKEW) / 1000.0;
-}
-
-/* A boolean option. */
-static bool
-option_bool(Jsonb *options, const char *name, bool initial)
-{
-	JsonbValue *value = evaudit_option_value(options, name);
-
-	if (value == NULL)
-		return initial;
-	if (value->type != jbvBool)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("option \"%s\" must be true or false", name)));
-	return value->val.boolean;
 }
 
 /*
@@ -198,10 +139,10 @@ evaudit_issuer_compile(const char *name, Jsonb *options)
 	evaudit_options_check_names(options, known_options);
 	issuer->name = pstrdup(name);
 	issuer->issuer = evaudit_option_text(options, "issuer");
-	issuer->audiences = text_list(options, "audience");
+	issuer->audiences = evaudit_option_texts(options, "audience");
 	issuer->algorithms = algorithm_set(options);
 	issuer->clock_skew = clock_skew(options);
-	issuer->require_exp = option_bool(options, "require_exp", true);
+	issuer->require_exp = evaudit_option_bool(options, "require_exp", true);
 	issuer->token_url = option_url(options, "token_url", shown);
 	issuer->jwks_url = option_url(options, "jwks_url", fetched);
 	issuer->ca_file = evaudit_option_text(options, "ca_file");

@@ -11,8 +11,6 @@
  */
 #include "postgres.h"
 
-#include "utils/memutils.h"
-
 #include "gate/token_json.h"
 #include "gate/token_parse.h"
 #include "platform/base64.h"

@@ -298,12 +298,14 @@ evaudit_aws_identity(EvauditAws *aws, char **text)
 	return evaudit_aws_caller(aws->credentials, text);
 }
 
+/* Where calls go to. */
 const char *
 evaudit_aws_endpoint(const EvauditAws *aws)
 {
 	return aws->endpoint;
 }
 
+/* The file of the certificates that servers are checked by, or NULL. */
 const char *
 evaudit_aws_ca_file(const EvauditAws *aws)
 {

@@ -20,7 +20,6 @@
 #include "postgres.h"
 
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "storage/fd.h"
 #include "utils/memutils.h"

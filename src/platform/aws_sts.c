@@ -15,6 +15,7 @@
 
 #include "lib/stringinfo.h"
 
+#include "platform/ascii.h"
 #include "platform/aws_client.h"
 #include "platform/rfc3339.h"
 
@@ -31,8 +32,7 @@ add_field(StringInfo form, const char *name, const char *value)
 	{
 		unsigned char c = *value;
 
-		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-			(c >= '0' && c <= '9') || strchr("-_.~", c) != NULL)
+		if (evaudit_is_alnum(c) || strchr("-_.~", c) != NULL)
 			appendStringInfoChar(form, c);
 		else
 			appendStringInfo(form, "%%%02X", c);

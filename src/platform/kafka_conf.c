@@ -89,7 +89,6 @@ static const struct
 	{"ssl.keystore.password", OPTION_SECRET},
 };
 
-
 /* What kind of option this is. */
 static OptionClass
 option_class(const char *name)

@@ -82,6 +82,60 @@ evaudit_option_text(Jsonb *options, const char *name)
 	return pnstrdup(v->val.string.val, v->val.string.len);
 }
 
+/* An option that is true or false, or initial if it is not given. */
+bool
+evaudit_option_bool(Jsonb *options, const char *name, bool initial)
+{
+	JsonbValue *v = evaudit_option_value(options, name);
+
+	if (v == NULL)
+		return initial;
+	if (v->type != jbvBool)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("option \"%s\" must be true or false", name)));
+	return v->val.boolean;
+}
+
+/*
+ * An option that is a string, or an array of at least one: a list of char *,
+ * or NIL if it is not given.
+ */
+List *
+evaudit_option_texts(Jsonb *options, const char *name)
+{
+	JsonbValue *v = evaudit_option_value(options, name);
+	List	   *texts = NIL;
+	bool		valid = true;
+	JsonbIterator *it;
+	JsonbIteratorToken token;
+	JsonbValue	element;
+
+	if (v == NULL)
+		return NIL;
+	if (v->type == jbvString)
+		return list_make1(pnstrdup(v->val.string.val, v->val.string.len));
+	if (v->type == jbvBinary && JsonContainerIsArray(v->val.binary.data))
+	{
+		it = JsonbIteratorInit(v->val.binary.data);
+		while ((token = JsonbIteratorNext(&it, &element, true)) != WJB_DONE)
+		{
+			if (token != WJB_ELEM)
+				continue;
+			valid &= element.type == jbvString;
+			if (valid)
+				texts = lappend(texts, pnstrdup(element.val.string.val,
+												element.val.string.len));
+		}
+	}
+	if (!valid || texts == NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("option \"%s\" must be a string or an array of strings",
+						name)));
+	return texts;
+}
+
 /* An integer option between min and max, or initial if it is not given. */
 int
 evaudit_option_int(Jsonb *options, const char *name,

@@ -187,6 +187,7 @@ spend(int64 *budget, int64 steps)
 	return *budget >= 0;
 }
 
+/* Match with the limits and the stack of the match context. */
 static int
 match_once(const EvauditRegex *regex, const char *text, size_t len)
 {

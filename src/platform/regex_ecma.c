@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "platform/ascii.h"
 #include "platform/regex_ecma.h"
 
 /* White space and ends of lines, and all but them, inside of brackets. */
@@ -53,18 +54,6 @@ static const char *const categories[][2] = {
 	{"Private_Use", "Co"}, {"Unassigned", "Cn"},
 };
 
-static bool
-is_letter(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-static bool
-is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
 /* Read n hexadecimal digits; false if they are not there. */
 static bool
 read_hex(Pattern *pattern, int n, uint32 *code)
@@ -74,14 +63,11 @@ read_hex(Pattern *pattern, int n, uint32 *code)
 		return false;
 	for (int i = 0; i < n; i++)
 	{
-		char		c = pattern->p[i];
+		int			digit = evaudit_hex_digit(pattern->p[i]);
 
-		if (is_digit(c))
-			*code = *code << 4 | (c - '0');
-		else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
-			*code = *code << 4 | ((c | 0x20) - 'a' + 10);
-		else
+		if (digit < 0)
 			return false;
+		*code = *code << 4 | digit;
 	}
 	pattern->p += n;
 	return true;
@@ -145,7 +131,7 @@ translate_property(Pattern *pattern, char letter)
 		return "\\p without a name in braces";
 	for (const char *c = name; c < close; c++)
 	{
-		if (!is_letter(*c) && !is_digit(*c) && *c != '_' && *c != '=')
+		if (!evaudit_is_alnum(*c) && *c != '_' && *c != '=')
 			return "\\p with a name that is none";
 	}
 	equals = memchr(name, '=', close - name);
@@ -177,7 +163,7 @@ translate_reference(Pattern *pattern, char c)
 {
 	if (c == '0')
 	{
-		if (pattern->p < pattern->end && is_digit(*pattern->p))
+		if (pattern->p < pattern->end && evaudit_is_digit(*pattern->p))
 			return "\\0 before a digit";
 		appendStringInfoString(pattern->out, "\\x00");
 		return NULL;
@@ -192,7 +178,7 @@ translate_reference(Pattern *pattern, char c)
 		return NULL;
 	}
 	appendStringInfo(pattern->out, "(?:\\g{%c", c);
-	while (pattern->p < pattern->end && is_digit(*pattern->p))
+	while (pattern->p < pattern->end && evaudit_is_digit(*pattern->p))
 		appendStringInfoChar(pattern->out, *pattern->p++);
 	appendStringInfoString(pattern->out, "})");
 	return NULL;
@@ -231,15 +217,15 @@ translate_escape(Pattern *pattern)
 	}
 	else if (c == 'c')
 	{
-		if (pattern->p == pattern->end || !is_letter(*pattern->p))
+		if (pattern->p == pattern->end || !evaudit_is_letter(*pattern->p))
 			return "\\c without a letter";
 		appendStringInfo(out, "\\x{%x}", *pattern->p++ & 0x1F);
 	}
 	else if (c == 'p' || c == 'P')
 		return translate_property(pattern, c);
-	else if (is_digit(c) || c == 'k')
+	else if (evaudit_is_digit(c) || c == 'k')
 		return translate_reference(pattern, c);
-	else if (is_letter(c))
+	else if (evaudit_is_letter(c))
 		return "an escaped letter that means nothing";
 	else if ((unsigned char) c >= 0x80)
 		appendStringInfoChar(out, c);
@@ -314,12 +300,12 @@ translate_brace(Pattern *pattern)
 {
 	const char *p = pattern->p;
 
-	while (p < pattern->end && is_digit(*p))
+	while (p < pattern->end && evaudit_is_digit(*p))
 		p++;
 	if (p > pattern->p && p < pattern->end && *p == ',')
 	{
 		p++;
-		while (p < pattern->end && is_digit(*p))
+		while (p < pattern->end && evaudit_is_digit(*p))
 			p++;
 	}
 	if (p > pattern->p && p < pattern->end && *p == '}')

@@ -25,6 +25,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
@@ -74,9 +75,9 @@ evaudit_spi_end(const EvauditSpi *spi)
 	SetUserIdAndSecContext(spi->user, spi->security);
 }
 
-/* The statement's text with "$S" replaced by the extension's schema. */
+/* A statement's text with "$S" replaced by the quoted name of a schema. */
 static char *
-expand_schema(const char *sql)
+expand_schema(const char *sql, const char *schema)
 {
 	StringInfoData text;
 	const char *found;
@@ -85,7 +86,7 @@ expand_schema(const char *sql)
 	while ((found = strstr(sql, "$S")) != NULL)
 	{
 		appendBinaryStringInfo(&text, sql, (int) (found - sql));
-		appendStringInfoString(&text, evaudit_extension_schema_name());
+		appendStringInfoString(&text, schema);
 		sql = found + 2;
 	}
 	appendStringInfoString(&text, sql);
@@ -96,22 +97,26 @@ expand_schema(const char *sql)
 static void
 prepare(EvauditStatement *statement)
 {
-	Oid			schema = evaudit_extension_schema();
 	SPIPlanPtr	plan;
+	char	   *schema;
 
 	if (statement->plan != NULL)
 	{
-		if (statement->schema == schema)
+		/* not its oid: a plan that is made anew reads the old text */
+		if (strcmp(statement->schema, evaudit_extension_schema_name()) == 0)
 			return;
 		SPI_freeplan(statement->plan);
 		statement->plan = NULL;
+		pfree(statement->schema);
 	}
 
-	plan = SPI_prepare(expand_schema(statement->sql), statement->nparams,
+	schema = pstrdup(evaudit_extension_schema_name());
+	plan = SPI_prepare(expand_schema(statement->sql, schema), statement->nparams,
 					   statement->types);
 	if (plan == NULL)
 		elog(ERROR, "could not prepare \"%s\": %s", statement->sql,
 			 SPI_result_code_string(SPI_result));
+	schema = MemoryContextStrdup(TopMemoryContext, schema);
 	if (SPI_keepplan(plan) != 0)
 		elog(ERROR, "could not keep the plan of \"%s\"", statement->sql);
 	statement->plan = plan;

@@ -25,7 +25,7 @@ typedef struct EvauditStatement
 	Oid			types[EVAUDIT_MAX_PARAMS];
 	/* private to spi.c */
 	SPIPlanPtr	plan;
-	Oid			schema;			/* what "$S" stood for */
+	char	   *schema;			/* what "$S" stood for */
 } EvauditStatement;
 
 /* What evaudit_spi_begin() changed, for evaudit_spi_end() to put back. */

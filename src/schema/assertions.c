@@ -22,6 +22,7 @@ evaudit_schema_number(SchemaNode *node)
 	return node->number;
 }
 
+/* The rules of a node for strings. */
 static StringRules *
 string_rules(SchemaNode *node)
 {
@@ -33,6 +34,7 @@ string_rules(SchemaNode *node)
 	return node->string;
 }
 
+/* The rules of a node for values as a whole: enum and const. */
 static ValueRules *
 value_rules(SchemaNode *node)
 {
@@ -66,6 +68,7 @@ evaudit_schema_regex(SchemaCompile *compile, SchemaNode *node,
 	return regex;
 }
 
+/* For qsort(): names in the order of jsonb. */
 static int
 compare_names(const void *a, const void *b)
 {
@@ -124,6 +127,7 @@ count_of(SchemaNode *node, const char *keyword, const EvauditValue *value)
 	return DatumGetInt64(DirectFunctionCall1(numeric_int8, number));
 }
 
+/* The counts: of characters, elements and properties. */
 static void
 compile_count(SchemaCompile *compile, SchemaNode *node, const char *keyword,
 			  const EvauditValue *value)
@@ -180,6 +184,7 @@ compile_bound(SchemaCompile *compile, SchemaNode *node, const char *keyword,
 		rules->maximum = value->as.number;
 }
 
+/* multipleOf */
 static void
 compile_multiple_of(SchemaCompile *compile, SchemaNode *node,
 					const char *keyword, const EvauditValue *value)
@@ -199,6 +204,7 @@ compile_multiple_of(SchemaCompile *compile, SchemaNode *node,
 		DatumGetBool(DirectFunctionCall2(numeric_lt, divisor, bound));
 }
 
+/* uniqueItems */
 static void
 compile_unique(SchemaCompile *compile, SchemaNode *node, const char *keyword,
 			   const EvauditValue *value)
@@ -208,6 +214,7 @@ compile_unique(SchemaCompile *compile, SchemaNode *node, const char *keyword,
 	evaudit_schema_array(node)->unique = value->boolean;
 }
 
+/* pattern */
 static void
 compile_pattern(SchemaCompile *compile, SchemaNode *node, const char *keyword,
 				const EvauditValue *value)
@@ -238,6 +245,7 @@ compile_format(SchemaCompile *compile, SchemaNode *node, const char *keyword,
 		 VOCABULARY_FORMAT_ASSERTION) != 0;
 }
 
+/* required */
 static void
 compile_required(SchemaCompile *compile, SchemaNode *node,
 				 const char *keyword, const EvauditValue *value)
@@ -275,6 +283,7 @@ type_bit(SchemaNode *node, const char *keyword, const EvauditValue *value)
 						  "must be null, boolean, object, array, number, string or integer");
 }
 
+/* type: one, or an array of them. */
 static void
 compile_type(SchemaCompile *compile, SchemaNode *node, const char *keyword,
 			 const EvauditValue *value)
@@ -295,12 +304,14 @@ compile_type(SchemaCompile *compile, SchemaNode *node, const char *keyword,
 	pfree(elements);
 }
 
+/* For qsort_arg(): values in an order of their own. */
 static int
 compare_values(const void *a, const void *b, void *steps)
 {
 	return evaudit_value_compare(a, b, steps);
 }
 
+/* enum and const; the values of an enum are sorted. */
 static void
 compile_values(SchemaCompile *compile, SchemaNode *node, const char *keyword,
 			   const EvauditValue *value)
@@ -324,26 +335,26 @@ compile_values(SchemaCompile *compile, SchemaNode *node, const char *keyword,
 }
 
 static const SchemaKeyword assertions[] = {
-	{"type", DRAFT_4, DRAFT_2020_12, VOCABULARY_VALIDATION, compile_type},
-	{"enum", DRAFT_4, DRAFT_2020_12, VOCABULARY_VALIDATION, compile_values},
-	{"const", DRAFT_6, DRAFT_2020_12, VOCABULARY_VALIDATION, compile_values},
-	{"required", DRAFT_4, DRAFT_2020_12, VOCABULARY_VALIDATION, compile_required},
-	{"minimum", DRAFT_4, DRAFT_2020_12, VOCABULARY_VALIDATION, compile_bound},
-	{"maximum", DRAFT_4, DRAFT_2020_12, VOCABULARY_VALIDATION, compile_bound},
-	{"exclusiveMinimum", DRAFT_4, DRAFT_2020_12, VOCABULARY_VALIDATION, compile_bound},
-	{"exclusiveMaximum", DRAFT_4, DRAFT_2020_12, VOCABULARY_VALIDATION, compile_bound},
-	{"multipleOf", DRAFT_4, DRAFT_2020_12, VOCABULARY_VALIDATION, compile_multiple_of},
-	{"minLength", DRAFT_4, DRAFT_2020_12, VOCABULARY_VALIDATION, compile_count},
-	{"maxLength", DRAFT_4, DRAFT_2020_12, VOCABULARY_VALIDATION, compile_count},
-	{"pattern", DRAFT_4, DRAFT_2020_12, VOCABULARY_VALIDATION, compile_pattern},
-	{"format", DRAFT_4, DRAFT_2020_12, VOCABULARY_FORMAT, compile_format},
-	{"minItems", DRAFT_4, DRAFT_2020_12, VOCABULARY_VALIDATION, compile_count},
-	{"maxItems", DRAFT_4, DRAFT_2020_12, VOCABULARY_VALIDATION, compile_count},
-	{"uniqueItems", DRAFT_4, DRAFT_2020_12, VOCABULARY_VALIDATION, compile_unique},
-	{"minContains", DRAFT_2019_09, DRAFT_2020_12, VOCABULARY_VALIDATION, compile_count},
-	{"maxContains", DRAFT_2019_09, DRAFT_2020_12, VOCABULARY_VALIDATION, compile_count},
-	{"minProperties", DRAFT_4, DRAFT_2020_12, VOCABULARY_VALIDATION, compile_count},
-	{"maxProperties", DRAFT_4, DRAFT_2020_12, VOCABULARY_VALIDATION, compile_count},
+	{"type", ALWAYS, VOCABULARY_VALIDATION, compile_type},
+	{"enum", ALWAYS, VOCABULARY_VALIDATION, compile_values},
+	{"const", SINCE(DRAFT_6), VOCABULARY_VALIDATION, compile_values},
+	{"required", ALWAYS, VOCABULARY_VALIDATION, compile_required},
+	{"minimum", ALWAYS, VOCABULARY_VALIDATION, compile_bound},
+	{"maximum", ALWAYS, VOCABULARY_VALIDATION, compile_bound},
+	{"exclusiveMinimum", ALWAYS, VOCABULARY_VALIDATION, compile_bound},
+	{"exclusiveMaximum", ALWAYS, VOCABULARY_VALIDATION, compile_bound},
+	{"multipleOf", ALWAYS, VOCABULARY_VALIDATION, compile_multiple_of},
+	{"minLength", ALWAYS, VOCABULARY_VALIDATION, compile_count},
+	{"maxLength", ALWAYS, VOCABULARY_VALIDATION, compile_count},
+	{"pattern", ALWAYS, VOCABULARY_VALIDATION, compile_pattern},
+	{"format", ALWAYS, VOCABULARY_FORMAT, compile_format},
+	{"minItems", ALWAYS, VOCABULARY_VALIDATION, compile_count},
+	{"maxItems", ALWAYS, VOCABULARY_VALIDATION, compile_count},
+	{"uniqueItems", ALWAYS, VOCABULARY_VALIDATION, compile_unique},
+	{"minContains", SINCE(DRAFT_2019_09), VOCABULARY_VALIDATION, compile_count},
+	{"maxContains", SINCE(DRAFT_2019_09), VOCABULARY_VALIDATION, compile_count},
+	{"minProperties", ALWAYS, VOCABULARY_VALIDATION, compile_count},
+	{"maxProperties", ALWAYS, VOCABULARY_VALIDATION, compile_count},
 };
 
 /* The keywords of this file, and how many they are. */

@@ -44,6 +44,13 @@ pg_noreturn extern void evaudit_schema_broken(const SchemaNode *node,
 			pg_attribute_printf(3, 4);
 
 /* keywords.c, assertions.c */
+
+/* The drafts that have a keyword, for SchemaKeyword: first and last. */
+#define ALWAYS			DRAFT_4, DRAFT_2020_12
+#define SINCE(draft)	draft, DRAFT_2020_12
+#define UNTIL(draft)	DRAFT_4, draft
+#define ONLY(draft)		draft, draft
+
 typedef struct SchemaKeyword
 {
 	const char *name;

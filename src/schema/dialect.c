@@ -10,8 +10,6 @@
  */
 #include "postgres.h"
 
-#include "utils/builtins.h"
-
 #include "schema/compile.h"
 #include "schema/uri.h"
 

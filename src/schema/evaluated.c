@@ -12,6 +12,7 @@
 
 #include "schema/validate.h"
 
+/* How many words of 64 bits there are. */
 static uint32
 count_words(const Evaluated *evaluated)
 {
@@ -29,6 +30,7 @@ evaudit_evaluated_init(Evaluated *evaluated, uint32 n)
 		evaluated->many = palloc0(sizeof(uint64) * count_words(evaluated));
 }
 
+/* Give back what evaudit_evaluated_init() took. */
 void
 evaudit_evaluated_free(Evaluated *evaluated)
 {

@@ -12,14 +12,9 @@
 
 #include "utils/memutils.h"
 
+#include "platform/ascii.h"
 #include "platform/regex.h"
 #include "schema/format.h"
-
-static bool
-is_hex(char c)
-{
-	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
-}
 
 /* RFC 4122: hexadecimal digits and hyphens. */
 static bool
@@ -30,7 +25,7 @@ check_uuid(const char *s, size_t len)
 	for (int i = 0; i < 36; i++)
 	{
 		if (i == 8 || i == 13 || i == 18 || i == 23 ?
-			s[i] != '-' : !is_hex(s[i]))
+			s[i] != '-' : evaudit_hex_digit(s[i]) < 0)
 			return false;
 	}
 	return true;
@@ -57,7 +52,7 @@ integer_length(const char *s, size_t len)
 {
 	size_t		n = 0;
 
-	while (n < len && s[n] >= '0' && s[n] <= '9')
+	while (n < len && evaudit_is_digit(s[n]))
 		n++;
 	return n > 1 && s[0] == '0' ? 0 : n;
 }

@@ -7,13 +7,8 @@
  */
 #include "postgres.h"
 
+#include "platform/ascii.h"
 #include "schema/format.h"
-
-static bool
-is_alnum(char c)
-{
-	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
-}
 
 /*
  * One label of a name: no hyphen at its ends, and with IDNA, two at the third
@@ -26,7 +21,7 @@ check_label(const char *s, size_t len, bool idna)
 		return false;
 	for (size_t i = 0; i < len; i++)
 	{
-		if (!is_alnum(s[i]) && s[i] != '-')
+		if (!evaudit_is_alnum(s[i]) && s[i] != '-')
 			return false;
 	}
 	if (idna && len >= 4 && s[2] == '-' && s[3] == '-')
@@ -34,6 +29,7 @@ check_label(const char *s, size_t len, bool idna)
 	return true;
 }
 
+/* RFC 1123: labels with dots between them. */
 static bool
 check_hostname(const char *s, size_t len, bool idna)
 {
@@ -82,7 +78,7 @@ evaudit_format_ipv4(const char *s, size_t len)
 		if (i > 0 && (s == end || *s++ != '.'))
 			return false;
 		start = s;
-		while (s < end && s - start < 3 && *s >= '0' && *s <= '9')
+		while (s < end && s - start < 3 && evaudit_is_digit(*s))
 			value = value * 10 + (*s++ - '0');
 		if (s == start || value > 255 || (s - start > 1 && *start == '0'))
 			return false;
@@ -107,7 +103,7 @@ evaudit_format_ipv6(const char *s, size_t len)
 	{
 		const char *start = s;
 
-		while (s < end && (is_alnum(*s) && (*s | 0x20) <= 'f'))
+		while (s < end && evaudit_hex_digit(*s) >= 0)
 			s++;
 		if (s < end && *s == '.' && groups <= 6 &&
 			evaudit_format_ipv4(start, end - start))
@@ -138,7 +134,7 @@ evaudit_format_ipv6(const char *s, size_t len)
 static bool
 is_atext(unsigned char c, bool international)
 {
-	return is_alnum(c) || (c >= 0x80 && international) ||
+	return evaudit_is_alnum(c) || (c >= 0x80 && international) ||
 		(c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
 }
 
@@ -208,6 +204,7 @@ check_domain(const char *s, size_t len, bool international)
 	return evaudit_format_hostname(s, len);
 }
 
+/* A mailbox and a domain, parted by the last "@". */
 static bool
 check_email(const char *s, size_t len, bool international)
 {

@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "platform/ascii.h"
 #include "schema/format.h"
 
 typedef struct Text
@@ -47,6 +48,7 @@ take_char(Text *text, char c, char other)
 	return true;
 }
 
+/* Read a day that there is. */
 static bool
 take_date(Text *text)
 {
@@ -111,7 +113,7 @@ take_time(Text *text)
 	{
 		if (take_digits(text, 1) < 0)
 			return false;
-		while (text->p < text->end && *text->p >= '0' && *text->p <= '9')
+		while (text->p < text->end && evaudit_is_digit(*text->p))
 			text->p++;
 	}
 	if (!take_offset(text, &offset))
@@ -120,6 +122,7 @@ take_time(Text *text)
 		(hour * 60 + minute - offset + 2 * 1440) % 1440 == 1439;
 }
 
+/* RFC 3339, date-time */
 bool
 evaudit_format_date_time(const char *s, size_t len)
 {
@@ -129,6 +132,7 @@ evaudit_format_date_time(const char *s, size_t len)
 		take_time(&text) && text.p == text.end;
 }
 
+/* RFC 3339, full-date */
 bool
 evaudit_format_date(const char *s, size_t len)
 {
@@ -137,6 +141,7 @@ evaudit_format_date(const char *s, size_t len)
 	return take_date(&text) && text.p == text.end;
 }
 
+/* RFC 3339, full-time */
 bool
 evaudit_format_time(const char *s, size_t len)
 {
@@ -159,7 +164,7 @@ take_units(Text *text, const char *units)
 		const char *found;
 		const char *start = text->p;
 
-		while (text->p < text->end && *text->p >= '0' && *text->p <= '9')
+		while (text->p < text->end && evaudit_is_digit(*text->p))
 			text->p++;
 		if (text->p == start || text->p == text->end || *text->p == '\0')
 			return false;

@@ -7,30 +7,13 @@
  */
 #include "postgres.h"
 
+#include "platform/ascii.h"
 #include "schema/format.h"
 
 /* Characters that a part may have besides letters and digits. */
 #define SUB_DELIMITERS	"!$&'()*+,;="
 #define UNRESERVED		"-._~"
 #define PATH_CHARACTERS	UNRESERVED SUB_DELIMITERS ":@/"
-
-static bool
-is_alpha(char c)
-{
-	return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
-}
-
-static bool
-is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-static bool
-is_hex(char c)
-{
-	return is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
-}
 
 /* Is all of s..end letters, digits, encoded bytes or of "others"? */
 static bool
@@ -40,12 +23,13 @@ consists_of(const char *s, const char *end, const char *others, bool iri)
 	{
 		if (*s == '%')
 		{
-			if (end - s < 3 || !is_hex(s[1]) || !is_hex(s[2]))
+			if (end - s < 3 || evaudit_hex_digit(s[1]) < 0 ||
+				evaudit_hex_digit(s[2]) < 0)
 				return false;
 			s += 2;
 		}
 		else if ((unsigned char) *s >= 0x80 ? !iri :
-				 !is_alpha(*s) && !is_digit(*s) &&
+				 !evaudit_is_alnum(*s) &&
 				 (*s == '\0' || strchr(others, *s) == NULL))
 			return false;
 	}
@@ -102,7 +86,7 @@ check_authority(const char *s, const char *end, bool iri)
 	}
 	for (s = port + 1; s < end; s++)
 	{
-		if (!is_digit(*s))
+		if (!evaudit_is_digit(*s))
 			return false;
 	}
 	return true;
@@ -114,9 +98,9 @@ scheme_length(const char *s, const char *end)
 {
 	const char *p = s;
 
-	if (s == end || !is_alpha(*s))
+	if (s == end || !evaudit_is_letter(*s))
 		return 0;
-	while (p < end && (is_alpha(*p) || is_digit(*p) || *p == '+' ||
+	while (p < end && (evaudit_is_alnum(*p) || *p == '+' ||
 					   *p == '-' || *p == '.'))
 		p++;
 	return p < end && *p == ':' ? p - s : 0;
@@ -155,24 +139,28 @@ check_uri(const char *s, size_t len, bool relative, bool iri)
 		 consists_of(fragment + 1, end, PATH_CHARACTERS "?", iri));
 }
 
+/* RFC 3986, with a scheme */
 bool
 evaudit_format_uri(const char *s, size_t len)
 {
 	return check_uri(s, len, false, false);
 }
 
+/* RFC 3986, with a scheme or without */
 bool
 evaudit_format_uri_reference(const char *s, size_t len)
 {
 	return check_uri(s, len, true, false);
 }
 
+/* RFC 3987, with a scheme */
 bool
 evaudit_format_iri(const char *s, size_t len)
 {
 	return check_uri(s, len, false, true);
 }
 
+/* RFC 3987, with a scheme or without */
 bool
 evaudit_format_iri_reference(const char *s, size_t len)
 {
@@ -201,7 +189,7 @@ check_variable(const char *s, const char *end)
 		return false;
 	for (s = modifier + 1; s < end; s++)
 	{
-		if (!is_digit(*s))
+		if (!evaudit_is_digit(*s))
 			return false;
 	}
 	return true;

@@ -10,8 +10,6 @@
  */
 #include "postgres.h"
 
-#include "utils/builtins.h"
-
 #include "schema/compile.h"
 #include "schema/limits.h"
 
@@ -40,6 +38,7 @@ evaudit_schema_object(SchemaNode *node)
 	return node->object;
 }
 
+/* The rules of a node that hold for any instance. */
 static InPlaceRules *
 in_place(SchemaNode *node)
 {
@@ -116,6 +115,7 @@ members_of(SchemaNode *node, const char *keyword, const EvauditValue *value)
 	return members;
 }
 
+/* Compile the subschema that is a member of a keyword's object. */
 static SchemaNode *
 member_schema(SchemaCompile *compile, SchemaNode *node, const char *keyword,
 			  const EvauditMember *member)
@@ -124,6 +124,7 @@ member_schema(SchemaCompile *compile, SchemaNode *node, const char *keyword,
 							   step_of(keyword, member->key, member->key_len));
 }
 
+/* $ref */
 static void
 compile_ref(SchemaCompile *compile, SchemaNode *node, const char *keyword,
 			const EvauditValue *value)
@@ -134,6 +135,7 @@ compile_ref(SchemaCompile *compile, SchemaNode *node, const char *keyword,
 	evaudit_schema_add_reference(compile, node, ref, keyword, value);
 }
 
+/* $dynamicRef and $recursiveRef */
 static void
 compile_dynamic_ref(SchemaCompile *compile, SchemaNode *node,
 					const char *keyword, const EvauditValue *value)
@@ -148,6 +150,7 @@ compile_dynamic_ref(SchemaCompile *compile, SchemaNode *node,
 	evaudit_schema_add_reference(compile, node, ref, keyword, value);
 }
 
+/* $defs and definitions: places that references may lead to. */
 static void
 compile_definitions(SchemaCompile *compile, SchemaNode *node,
 					const char *keyword, const EvauditValue *value)
@@ -182,6 +185,7 @@ compile_in_place(SchemaCompile *compile, SchemaNode *node,
 		rules->else_node = one_schema(compile, node, keyword, value);
 }
 
+/* unevaluatedItems and unevaluatedProperties */
 static void
 compile_unevaluated(SchemaCompile *compile, SchemaNode *node,
 					const char *keyword, const EvauditValue *value)
@@ -194,6 +198,7 @@ compile_unevaluated(SchemaCompile *compile, SchemaNode *node,
 		node->unevaluated_properties = schema;
 }
 
+/* prefixItems, items and additionalItems; items was a tuple once. */
 static void
 compile_items(SchemaCompile *compile, SchemaNode *node, const char *keyword,
 			  const EvauditValue *value)
@@ -214,6 +219,7 @@ compile_items(SchemaCompile *compile, SchemaNode *node, const char *keyword,
 		rules->items = one_schema(compile, node, keyword, value);
 }
 
+/* contains; what it finds is evaluated since draft 2020-12. */
 static void
 compile_contains(SchemaCompile *compile, SchemaNode *node,
 				 const char *keyword, const EvauditValue *value)
@@ -225,6 +231,7 @@ compile_contains(SchemaCompile *compile, SchemaNode *node,
 		node->resource->dialect.draft >= DRAFT_2020_12;
 }
 
+/* properties, which come in the order of jsonb */
 static void
 compile_properties(SchemaCompile *compile, SchemaNode *node,
 				   const char *keyword, const EvauditValue *value)
@@ -244,6 +251,7 @@ compile_properties(SchemaCompile *compile, SchemaNode *node,
 	pfree(members);
 }
 
+/* patternProperties */
 static void
 compile_pattern_properties(SchemaCompile *compile, SchemaNode *node,
 						   const char *keyword, const EvauditValue *value)
@@ -264,6 +272,7 @@ compile_pattern_properties(SchemaCompile *compile, SchemaNode *node,
 	pfree(members);
 }
 
+/* propertyNames and additionalProperties */
 static void
 compile_property_schema(SchemaCompile *compile, SchemaNode *node,
 						const char *keyword, const EvauditValue *value)
@@ -315,11 +324,6 @@ compile_dependent(SchemaCompile *compile, SchemaNode *node,
 	rules->ndependent += value->len;
 	pfree(members);
 }
-
-#define ALWAYS		DRAFT_4, DRAFT_2020_12
-#define SINCE(draft)	draft, DRAFT_2020_12
-#define UNTIL(draft)	DRAFT_4, draft
-#define ONLY(draft)		draft, draft
 
 static const SchemaKeyword applicators[] = {
 	{"$ref", ALWAYS, VOCABULARY_CORE, compile_ref},

@@ -16,6 +16,7 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "platform/ascii.h"
 #include "schema/compile.h"
 #include "schema/metaschemas.h"
 #include "schema/uri.h"
@@ -42,6 +43,7 @@ typedef struct PendingRef
 	char	   *uri;			/* absolute, with its fragment */
 } PendingRef;
 
+/* The hash of a name, which is kept by its address. */
 static uint32
 hash_name(const void *key, Size keysize)
 {
@@ -50,6 +52,7 @@ hash_name(const void *key, Size keysize)
 	return hash_bytes((const unsigned char *) name, (int) strlen(name));
 }
 
+/* Compare two names likewise. */
 static int
 match_names(const void *a, const void *b, Size keysize)
 {
@@ -134,15 +137,6 @@ evaudit_schema_add_reference(SchemaCompile *compile, SchemaNode *node,
 	MemoryContextSwitchTo(old);
 }
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Undo percent encoding in place. */
 static void
 decode_percent(char *text)
@@ -151,9 +145,12 @@ decode_percent(char *text)
 
 	for (char *p = text; *p != '\0'; p++)
 	{
-		if (p[0] == '%' && hex_digit(p[1]) >= 0 && hex_digit(p[2]) >= 0)
+		int			high = p[0] == '%' ? evaudit_hex_digit(p[1]) : -1;
+		int			low = high >= 0 ? evaudit_hex_digit(p[2]) : -1;
+
+		if (low >= 0)
 		{
-			*out++ = (char) (hex_digit(p[1]) << 4 | hex_digit(p[2]));
+			*out++ = (char) (high << 4 | low);
 			p += 2;
 		}
 		else

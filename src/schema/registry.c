@@ -6,11 +6,11 @@
  * The table is read as catalogs are, with the latest snapshot, in parallel
  * workers too, and without a look at the caller's rights: what is compiled is
  * kept beyond the transaction, so it must not be from an older snapshot than
- * the last invalidation heard of.
- * The names of schemas are known to all who may refer to them.
+ * the last invalidation heard of.  The names of schemas are known to all who
+ * may refer to them.
  *
- * Whoever changes the table, by COPY too, invalidates its relcache entry,
- * which every backend counts as a new generation.
+ * Each change of the table that a backend hears of (platform/watch.c) is a
+ * new generation.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,14 +22,13 @@
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
-#include "commands/trigger.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "platform/spi.h"
+#include "platform/watch.h"
 #include "schema/compile.h"
 #include "schema/limits.h"
 #include "schema/metaschemas.h"
@@ -37,28 +36,16 @@
 
 PG_FUNCTION_INFO_V1(evaudit_register_schema);
 PG_FUNCTION_INFO_V1(evaudit_unregister_schema);
-PG_FUNCTION_INFO_V1(evaudit_schemas_changed);
-
-static uint64 generation = 0;
-static Oid	registry = InvalidOid;
-
-/* A table changed: perhaps ours, or all of them. */
-static void
-count_change(Datum arg, Oid relid)
-{
-	if (!OidIsValid(relid) || !OidIsValid(registry) || relid == registry)
-		generation++;
-}
 
 /* Which state of the registered schemas is known of; never 0. */
 uint64
 evaudit_schema_generation(void)
 {
-	if (generation == 0)
-	{
-		CacheRegisterRelcacheCallback(count_change, (Datum) 0);
-		generation = 1;
-	}
+	static EvauditWatch schemas = {.table = "schemas"};
+	static uint64 generation = 0;
+
+	if (evaudit_watch_changed(&schemas))
+		generation++;
 	return generation;
 }
 
@@ -77,7 +64,6 @@ evaudit_schema_registered(const char *uri)
 
 	if (!OidIsValid(table) || !OidIsValid(index))
 		return NULL;
-	registry = table;
 	relation = table_open(table, AccessShareLock);
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_TEXTEQ,
 				CStringGetTextDatum(uri));
@@ -101,14 +87,10 @@ evaudit_schema_registered(const char *uri)
 Datum
 evaudit_register_schema(PG_FUNCTION_ARGS)
 {
-	static EvauditStatement insert =
-	{
+	static EvauditStatement insert = {
 		"INSERT INTO evaudit.schemas (uri, schema) VALUES ($1, $2)"
-			" ON CONFLICT (uri) DO UPDATE SET schema = EXCLUDED.schema",
-			2,
-		{
-			TEXTOID, JSONBOID
-		}
+		" ON CONFLICT (uri) DO UPDATE SET schema = EXCLUDED.schema",
+		2, {TEXTOID, JSONBOID}
 	};
 	char	   *given = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	char	   *uri = pstrdup(given);
@@ -141,12 +123,8 @@ evaudit_register_schema(PG_FUNCTION_ARGS)
 Datum
 evaudit_unregister_schema(PG_FUNCTION_ARGS)
 {
-	static EvauditStatement delete =
-	{
-		"DELETE FROM evaudit.schemas WHERE uri = $1", 1,
-		{
-			TEXTOID
-		}
+	static EvauditStatement delete = {
+		"DELETE FROM evaudit.schemas WHERE uri = $1", 1, {TEXTOID}
 	};
 	char	   *uri = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	Datum		value;
@@ -163,16 +141,4 @@ evaudit_unregister_schema(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("schema \"%s\" is not registered", uri)));
 	PG_RETURN_VOID();
-}
-
-/* Trigger on evaudit.schemas: what was compiled is out of date. */
-Datum
-evaudit_schemas_changed(PG_FUNCTION_ARGS)
-{
-	TriggerData *trigger = (TriggerData *) fcinfo->context;
-
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		elog(ERROR, "must be called as a trigger");
-	CacheInvalidateRelcache(trigger->tg_relation);
-	return PointerGetDatum(NULL);
 }

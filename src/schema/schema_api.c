@@ -65,6 +65,7 @@ forget(CacheEntry *entry)
 	evaudit_schema_free(entry->schema);
 }
 
+/* Whether an entry is of this schema, byte by byte. */
 static bool
 same_source(const CacheEntry *entry, const Jsonb *source)
 {

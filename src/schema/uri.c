@@ -12,6 +12,7 @@
 
 #include "lib/stringinfo.h"
 
+#include "platform/ascii.h"
 #include "schema/uri.h"
 
 /* The parts of a URI reference; len is -1 where a part is not there. */
@@ -36,10 +37,9 @@ scheme_length(const char *uri)
 {
 	const char *p = uri;
 
-	if (!((*p | 0x20) >= 'a' && (*p | 0x20) <= 'z'))
+	if (!evaudit_is_letter(*p))
 		return -1;
-	while (((*p | 0x20) >= 'a' && (*p | 0x20) <= 'z') ||
-		   (*p >= '0' && *p <= '9') || *p == '+' || *p == '-' || *p == '.')
+	while (evaudit_is_alnum(*p) || *p == '+' || *p == '-' || *p == '.')
 		p++;
 	return *p == ':' ? (int) (p - uri) : -1;
 }
@@ -54,6 +54,7 @@ take(const char **p, const char *ends)
 	return part;
 }
 
+/* Take a URI apart. */
 static Parts
 parse(const char *uri)
 {
@@ -121,6 +122,7 @@ append_path(StringInfo out, const char *path, int len)
 	}
 }
 
+/* Append a part, if it is there, between two marks. */
 static void
 append_part(StringInfo out, const char *before, Part part, const char *after)
 {

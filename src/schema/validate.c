@@ -48,6 +48,7 @@ evaudit_instance_elements(Instance *instance)
 	return instance->elements;
 }
 
+/* Free what was unpacked of an instance. */
 static void
 free_instance(Instance *instance)
 {
@@ -132,6 +133,7 @@ list_types(const SchemaNode *node)
 	return out.data;
 }
 
+/* type */
 static bool
 check_type(Validation *v, const SchemaPath *path, const Instance *instance)
 {

@@ -9,6 +9,7 @@
 
 #include "schema/validate.h"
 
+/* prefixItems, items and additionalItems */
 static bool
 check_items(Validation *v, const SchemaPath *path, Instance *instance,
 			Evaluated *evaluated)
@@ -33,6 +34,7 @@ check_items(Validation *v, const SchemaPath *path, Instance *instance,
 	return ok;
 }
 
+/* contains, minContains and maxContains */
 static bool
 check_contains(Validation *v, const SchemaPath *path, Instance *instance,
 			   Evaluated *evaluated)
@@ -73,6 +75,7 @@ check_contains(Validation *v, const SchemaPath *path, Instance *instance,
 	return true;
 }
 
+/* For qsort_arg(): count a step for each comparison, too. */
 static int
 compare_elements(const void *a, const void *b, void *steps)
 {
@@ -105,6 +108,7 @@ check_unique(Validation *v, const SchemaPath *path, Instance *instance)
 									  "two elements are equal");
 }
 
+/* All keywords for arrays. */
 bool
 evaudit_validate_array(Validation *v, const SchemaPath *path,
 					   Instance *instance, Evaluated *evaluated)

@@ -136,6 +136,7 @@ check_names(Validation *v, const SchemaPath *path, Instance *instance)
 	return ok;
 }
 
+/* All keywords for objects, but those of evaudit_validate_dependent(). */
 bool
 evaudit_validate_object(Validation *v, const SchemaPath *path,
 						Instance *instance, Evaluated *evaluated)

@@ -16,6 +16,7 @@
 /* The most that a division with numbers of unusual size costs. */
 #define STEPS_OF_LONG_DIVISION	500000
 
+/* Which of two numbers is greater, as strcmp() tells. */
 static int
 compare_numbers(Numeric a, Numeric b)
 {
@@ -41,6 +42,7 @@ is_huge(Numeric number)
 		compare_numbers(number, limits[1]) < 0;
 }
 
+/* multipleOf */
 static bool
 check_multiple(Validation *v, const SchemaPath *path,
 			   const Instance *instance, Numeric value)
@@ -65,6 +67,7 @@ check_multiple(Validation *v, const SchemaPath *path,
 									   "the number is not a multiple");
 }
 
+/* All keywords for numbers. */
 bool
 evaudit_validate_number(Validation *v, const SchemaPath *path,
 						const Instance *instance)
@@ -118,6 +121,7 @@ check_length(Validation *v, const SchemaPath *path, const Instance *instance)
 	return true;
 }
 
+/* pattern */
 static bool
 check_pattern(Validation *v, const SchemaPath *path, const Instance *instance)
 {
@@ -137,6 +141,7 @@ check_pattern(Validation *v, const SchemaPath *path, const Instance *instance)
 						   "matching the pattern takes too long");
 }
 
+/* format */
 static bool
 check_format(Validation *v, const SchemaPath *path, const Instance *instance)
 {
@@ -150,6 +155,7 @@ check_format(Validation *v, const SchemaPath *path, const Instance *instance)
 						  "the string is not of format \"%s\"", format->name);
 }
 
+/* All keywords for strings. */
 bool
 evaudit_validate_string(Validation *v, const SchemaPath *path,
 						const Instance *instance)

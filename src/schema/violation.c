@@ -10,7 +10,6 @@
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "utils/builtins.h"
 
 #include "platform/format.h"
 #include "schema/limits.h"

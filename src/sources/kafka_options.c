@@ -35,38 +35,13 @@ static const char *const own_options[] = {
 static List *
 topic_patterns(Jsonb *options)
 {
-	JsonbValue *v = evaudit_option_value(options, "topics");
-	List	   *patterns = NIL;
-	JsonbIterator *it;
-	JsonbIteratorToken token;
-	JsonbValue	element;
+	List	   *patterns = evaudit_option_texts(options, "topics");
 
-	if (v == NULL)
+	if (patterns == NIL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("option \"%s\" is required", "topics")));
-	if (v->type == jbvString)
-		return list_make1(pnstrdup(v->val.string.val, v->val.string.len));
-
-	if (v->type == jbvBinary && JsonContainerIsArray(v->val.binary.data))
-	{
-		it = JsonbIteratorInit(v->val.binary.data);
-		while ((token = JsonbIteratorNext(&it, &element, true)) != WJB_DONE)
-		{
-			if (token != WJB_ELEM)
-				continue;
-			if (element.type != jbvString)
-				break;
-			patterns = lappend(patterns, pnstrdup(element.val.string.val,
-												  element.val.string.len));
-		}
-		if (token == WJB_DONE && patterns != NIL)
-			return patterns;
-	}
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("option \"%s\" must be a string or an array of strings",
-					"topics")));
+	return patterns;
 }
 
 /* Whether a topic's name matches a "^regex"; an ERROR if that is none. */

@@ -98,58 +98,21 @@ read_word(Jsonb *options, const char *name, const char *const *words)
 					 words[0], words[1], words[2])));
 }
 
-/* Read an option that is true or false; false if it is not given. */
-static bool
-read_bool(Jsonb *options, const char *name)
-{
-	JsonbValue *v = evaudit_option_value(options, name);
-
-	if (v == NULL)
-		return false;
-	if (v->type != jbvBool)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("option \"%s\" must be true or false", name)));
-	return v->val.boolean;
-}
-
-/* Add one to the topics that are believed. */
-static List *
-add_topic_arn(List *arns, const JsonbValue *v)
-{
-	if (v->type != jbvString ||
-		v->val.string.len < 4 || strncmp(v->val.string.val, "arn:", 4) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("option \"%s\" must be the ARN of an SNS topic, or an array of them",
-						"topic_arns")));
-	return lappend(arns, pnstrdup(v->val.string.val, v->val.string.len));
-}
-
 /* Read "topic_arns". */
 static List *
 read_topic_arns(Jsonb *options)
 {
-	JsonbValue *v = evaudit_option_value(options, "topic_arns");
-	List	   *arns = NIL;
-	JsonbIterator *it;
-	JsonbIteratorToken token;
-	JsonbValue	element;
+	List	   *arns = evaudit_option_texts(options, "topic_arns");
+	ListCell   *lc;
 
-	if (v == NULL)
-		return NIL;
-	if (v->type != jbvBinary || !JsonContainerIsArray(v->val.binary.data))
-		return add_topic_arn(NIL, v);
-	it = JsonbIteratorInit(v->val.binary.data);
-	while ((token = JsonbIteratorNext(&it, &element, true)) != WJB_DONE)
+	foreach(lc, arns)
 	{
-		if (token == WJB_ELEM)
-			arns = add_topic_arn(arns, &element);
+		if (strncmp(lfirst(lc), "arn:", 4) != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("option \"%s\" must be the ARN of an SNS topic, or an array of them",
+							"topic_arns")));
 	}
-	if (arns == NIL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("option \"%s\" must not be empty", "topic_arns")));
 	return arns;
 }
 
@@ -161,7 +124,7 @@ read_envelope(Jsonb *options, EvauditEnvelopeOptions *result)
 
 	result->kind = (EvauditEnvelopeKind) read_word(options, "envelope", kinds);
 	result->topic_arns = read_topic_arns(options);
-	result->verify_sns = read_bool(options, "verify_sns");
+	result->verify_sns = evaudit_option_bool(options, "verify_sns", false);
 	if (result->kind != EVAUDIT_ENVELOPE_SNS &&
 		(result->topic_arns != NIL || result->verify_sns))
 		ereport(ERROR,

@@ -19,7 +19,6 @@
 #include "postgres.h"
 
 #include "utils/hsearch.h"
-#include "utils/memutils.h"
 
 #include "sources/sqs_source.h"
 

@@ -12,7 +12,6 @@
 #include "catalog/pg_user_mapping.h"
 #include "commands/defrem.h"
 #include "fmgr.h"
-#include "utils/builtins.h"
 
 #include "platform/aws.h"
 #include "platform/kafka.h"

@@ -86,6 +86,14 @@ SELECT operation, actor, request_id, application_name
 FROM audit WHERE item_key = 'j' ORDER BY seq DESC LIMIT 1;
 RESET application_name;
 
+-- What a connection brings along may be no text; a dump could not restore it.
+\set options `printf "options='-cevaudit.actor=a\377'"`
+\c -reuse-previous=on :options
+INSERT INTO configuration VALUES ('j', '12');
+SELECT actor FROM audit ORDER BY seq DESC LIMIT 1;
+\c -reuse-previous=on options=''
+DELETE FROM configuration;
+
 -- lastval() is the application's.
 CREATE TABLE numbered (n serial PRIMARY KEY);
 SELECT evaudit.track('numbered');

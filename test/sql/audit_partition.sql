@@ -14,6 +14,11 @@ CREATE TABLE part_as PARTITION OF part FOR VALUES IN ('as')
 CREATE TABLE part_as_1 PARTITION OF part_as FOR VALUES FROM (0) TO (100);
 CREATE TABLE part_as_2 (region text NOT NULL, id int NOT NULL, w int, v text);
 ALTER TABLE part_as ATTACH PARTITION part_as_2 FOR VALUES FROM (100) TO (200);
+CREATE SCHEMA part_far
+	CREATE TABLE part_af PARTITION OF public.part FOR VALUES IN ('af');
+SET session_replication_role = replica;
+CREATE TABLE part_au PARTITION OF part FOR VALUES IN ('au');
+RESET session_replication_role;
 SELECT tgrelid::regclass, tgname, tgenabled FROM pg_trigger
 WHERE tgname LIKE '00%' AND tgrelid::regclass::text LIKE 'part%'
 ORDER BY tgrelid::regclass::text, tgname;
@@ -81,3 +86,4 @@ SELECT relation, item_key, operation FROM audit ORDER BY seq;
 TRUNCATE audit;
 
 DROP TABLE part;
+DROP SCHEMA part_far;

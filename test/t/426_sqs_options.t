@@ -62,7 +62,7 @@ my %bad = (
 	'{"queue": "q", "envelope": "sns", "verify_sns": "yes"}' =>
 	  'option "verify_sns" must be true or false',
 	'{"queue": "q", "envelope": "sns", "topic_arns": []}' =>
-	  'option "topic_arns" must not be empty',
+	  'option "topic_arns" must be a string or an array of strings',
 	'{"queue": "q", "envelope": "sns", "topic_arns": "logins"}' =>
 	  'option "topic_arns" must be the ARN of an SNS topic, or an array of them',
 	'{"queue": "q", "max_receives": 0}' =>

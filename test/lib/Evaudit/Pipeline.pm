@@ -28,6 +28,7 @@ use Carp;
 use Evaudit::Cluster;
 use Exporter 'import';
 use IPC::Run;
+use List::Util qw(max);
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time usleep);
@@ -82,18 +83,22 @@ sub await_end
 	return;
 }
 
-# Wait until a condition holds; dies when the time is over.
+# Wait until a condition holds; dies when the time is over.  One that takes
+# long to find out is asked for less often, lest asking holds up what is waited
+# for: ElasticMQ counts a queue by looking at each message.
 sub wait_until
 {
 	my ($condition, $what, $deadline) = @_;
 	my $end = time() + ($deadline || $DEADLINE);
 
-	until ($condition->())
+	while (1)
 	{
-		croak "waited in vain for $what" if time() > $end;
-		usleep(20_000);
+		my $asked = time();
+		return 1 if $condition->();
+		my $now = time();
+		croak "waited in vain for $what" if $now > $end;
+		usleep(max(20_000, 3e6 * ($now - $asked)));
 	}
-	return 1;
 }
 
 # The processes that read a source, by its worker's number.

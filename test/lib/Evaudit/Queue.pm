@@ -42,7 +42,9 @@ sub new
 	my ($class, $endpoint) = @_;
 	return bless {
 		endpoint => $endpoint,
-		http => HTTP::Tiny->new(timeout => 30),
+		# A body follows its header in a write of its own, which the system
+		# holds back, on a connection used before, for up to 40 ms.
+		http => HTTP::Tiny->new(timeout => 30, keep_alive => 0),
 		urls => {},
 	}, $class;
 }

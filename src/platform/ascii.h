@@ -1,0 +1,42 @@
+/*-------------------------------------------------------------------------
+ *
+ * ascii.h
+ *	  Letters and digits of ASCII, whatever the locale takes for them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EVAUDIT_ASCII_H
+#define EVAUDIT_ASCII_H
+
+/* Whether this is one of 0 to 9. */
+static inline bool
+evaudit_is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* Whether this is one of A to Z, in any case. */
+static inline bool
+evaudit_is_letter(char c)
+{
+	return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+}
+
+/* Whether this is one of either. */
+static inline bool
+evaudit_is_alnum(char c)
+{
+	return evaudit_is_digit(c) || evaudit_is_letter(c);
+}
+
+/* The value of a hexadecimal digit, or -1. */
+static inline int
+evaudit_hex_digit(char c)
+{
+	if (evaudit_is_digit(c))
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+#endif							/* EVAUDIT_ASCII_H */
