@@ -43,6 +43,7 @@ typedef struct KafkaSource
 	TimestampTz drained_at;		/* and its time */
 	EvauditKafkaMessage *messages;	/* of the batch's events, one each */
 	int			nmessages;
+	bool		backlog;		/* the batch was full before all was taken */
 
 	TimestampTz next_discovery; /* of evaudit_kafka_discover() */
 	TimestampTz next_sweep;		/* of evaudit_kafka_sweep() */
