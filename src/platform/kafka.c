@@ -9,9 +9,9 @@
  * down: without a group there is nothing to tell the broker, and waiting for
  * the library's threads could hold up a shutdown (see threads.c).
  *
- * The library's threads never touch Postgres.  All callbacks come from serve(),
- * in the worker's own thread, and only write into EvauditKafka: no longjmp ever
- * crosses the library.
+ * The library's threads never touch Postgres.  All callbacks come from
+ * serve(), in the worker's own thread, and only write into EvauditKafka: no
+ * longjmp ever crosses the library.
  *
  *-------------------------------------------------------------------------
  */
