@@ -115,7 +115,9 @@ CREATE TABLE evaudit.dead_letter (
 	key bytea,
 	headers jsonb,
 	payload bytea,
+	-- what the transport says beside the payload
 	record_time timestamptz,
+	transport_id text,
 	reason text NOT NULL,
 	error text NOT NULL,
 	sqlstate text,

@@ -17,27 +17,48 @@
 
 #include "events/attempt.h"
 
-/* SQLSTATE class P0: raised by PL/pgSQL, such as RAISE EXCEPTION. */
-#define ERRCODE_CLASS_PLPGSQL	MAKE_SQLSTATE('P','0','0','0','0')
+/*
+ * Classes of errors that are about the data that was written: a value that
+ * cannot be (22), a constraint (23) or check option (44), rows that became one
+ * by a trigger (21), and whatever triggers and functions raise or end with,
+ * in any language (09, 20, 27, 2F, 38, 45, P0).
+ */
+static const char *const data_classes[] = {
+	"09", "20", "21", "22", "23", "27", "2F", "38", "44", "45", "P0"
+};
+
+/* Classes of the server's own among those that the standard leaves free. */
+static const char *const server_classes[] = {
+	"53", "54", "55", "57", "58", "72", "XX"
+};
+
+/* Is the class of a SQLSTATE in a list? */
+static bool
+class_is_among(const char *sqlstate, const char *const *classes, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (memcmp(sqlstate, classes[i], 2) == 0)
+			return true;
+	}
+	return false;
+}
 
 /*
- * Whether an error is about the data that was written: a value that cannot
- * be (22), a constraint (23), a check option (44), or a trigger or function
- * that raised an exception of its own (P0).
+ * Whether an error is about the data that was written.  A class that is the
+ * server's neither by the standard, which has those from 0 and A on, nor by
+ * its own choice is one that a trigger chose.  54000 is an index entry or
+ * another value that grew too long.
  */
-static bool
-blames_data(int sqlstate)
+bool
+evaudit_blames_data(int sqlerrcode)
 {
-	switch (ERRCODE_TO_CATEGORY(sqlstate))
-	{
-		case ERRCODE_DATA_EXCEPTION:
-		case ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION:
-		case ERRCODE_WITH_CHECK_OPTION_VIOLATION:
-		case ERRCODE_CLASS_PLPGSQL:
-			return true;
-		default:
-			return false;
-	}
+	const char *sqlstate = unpack_sql_state(sqlerrcode);
+
+	return class_is_among(sqlstate, data_classes, lengthof(data_classes)) ||
+		sqlerrcode == ERRCODE_PROGRAM_LIMIT_EXCEEDED ||
+		(((sqlstate[0] >= '5' && sqlstate[0] <= '9') || sqlstate[0] >= 'I') &&
+		 !class_is_among(sqlstate, server_classes, lengthof(server_classes)));
 }
 
 /*
@@ -71,7 +92,7 @@ evaudit_attempt(EvauditAction action, void *arg)
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;
 
-	if (error != NULL && !blames_data(error->sqlerrcode))
+	if (error != NULL && !evaudit_blames_data(error->sqlerrcode))
 		ReThrowError(error);
 	return error;
 }

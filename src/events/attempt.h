@@ -14,6 +14,7 @@
  */
 typedef bool (*EvauditAction) (void *arg);
 
+extern bool evaudit_blames_data(int sqlerrcode);
 extern ErrorData *evaudit_attempt(EvauditAction action, void *arg);
 
 #endif							/* EVAUDIT_ATTEMPT_H */

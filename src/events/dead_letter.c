@@ -52,14 +52,14 @@ add_dead_letter(const char *owner, const char *source, const char *topic,
 	static EvauditStatement add = {
 		"INSERT INTO evaudit.dead_letter (owner, source, topic,"
 		" source_position, key, headers, payload, record_time, reason,"
-		" error, sqlstate)"
-		" VALUES ($1::name, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+		" error, sqlstate, transport_id)"
+		" VALUES ($1::name, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
 		" ON CONFLICT DO NOTHING",
-		11, {TEXTOID, TEXTOID, TEXTOID, JSONBOID, BYTEAOID, JSONBOID, BYTEAOID,
-		TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID}
+		12, {TEXTOID, TEXTOID, TEXTOID, JSONBOID, BYTEAOID, JSONBOID, BYTEAOID,
+		TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID}
 	};
-	Datum		values[11];
-	char		nulls[11];
+	Datum		values[12];
+	char		nulls[12];
 
 	memset(nulls, ' ', sizeof(nulls));
 	values[0] = CStringGetTextDatum(owner);
@@ -76,6 +76,9 @@ add_dead_letter(const char *owner, const char *source, const char *topic,
 	values[10] = event->sqlstate == 0 ? (Datum) 0 :
 		CStringGetTextDatum(unpack_sql_state(event->sqlstate));
 	nulls[10] = event->sqlstate == 0 ? 'n' : ' ';
+	values[11] = event->transport_id == NULL ? (Datum) 0 :
+		CStringGetTextDatum(event->transport_id);
+	nulls[11] = event->transport_id == NULL ? 'n' : ' ';
 	return evaudit_spi_execute(&add, values, nulls);
 }
 

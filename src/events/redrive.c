@@ -23,8 +23,9 @@
 #include "events/ingest.h"
 #include "platform/spi.h"
 
-/* Dead letters that are loaded and tried at a time. */
+/* Dead letters that are loaded and tried at a time, and bytes of these. */
 #define REDRIVE_BATCH	500
+#define REDRIVE_BYTES	(16 * 1024 * 1024)
 
 PG_FUNCTION_INFO_V1(evaudit_redrive_ids);
 PG_FUNCTION_INFO_V1(evaudit_redrive_source);
@@ -109,28 +110,36 @@ read_event(int row, EvauditEvent *event)
 	value = evaudit_spi_datum(row, 7, &isnull);
 	if (!isnull)
 		evaudit_event_set_headers(event, DatumGetJsonbP(value));
+	event->transport_id = evaudit_spi_text(row, 8);
 }
 
 /*
- * Load and lock dead letters, up to the first of another topic.  Returns how
- * many of the ids are done with then: those that somebody else put through
- * meanwhile are left out.
+ * Load and lock dead letters, up to the first of another topic and as many as
+ * memory should hold.  Returns how many of the ids are done with then.
+ *
+ * Those that somebody else put through meanwhile are left out.  So are those
+ * whose envelope was not believed: what it holds would go past the check that
+ * refused it, unless their source takes messages without envelopes now.
  */
 static int
 load_letters(const int64 *ids, int n, Letters *letters)
 {
 	static EvauditStatement load = {
 		"SELECT id, topic, key, payload, record_time, source,"
-		" source_position, headers"
-		" FROM evaudit.dead_letter"
+		" source_position, headers, transport_id"
+		" FROM evaudit.dead_letter d"
 		" WHERE id = ANY ($1) AND redriven_at IS NULL"
-		" ORDER BY topic, id FOR UPDATE",
+		" AND (reason NOT IN ('bad_envelope', 'bad_signature')"
+		"  OR EXISTS (SELECT FROM evaudit.sources s WHERE s.name = d.source"
+		"   AND COALESCE(s.options->>'envelope', 'raw') = 'raw'))"
+		" ORDER BY topic, id FOR UPDATE OF d",
 		1, {INT8ARRAYOID}
 	};
 	MemoryContext context = CurrentMemoryContext;
 	Datum		value = id_array(ids, n);
 	int			found;
 	int			done = n;
+	size_t		bytes = 0;
 	EvauditSpi	spi;
 
 	evaudit_spi_begin(&spi);
@@ -146,7 +155,8 @@ load_letters(const int64 *ids, int n, Letters *letters)
 		bool		isnull;
 
 		letters->ids[i] = DatumGetInt64(evaudit_spi_datum(i, 0, &isnull));
-		if (i > 0 && strcmp(topic, letters->topic) != 0)
+		if (i > 0 &&
+			(bytes >= REDRIVE_BYTES || strcmp(topic, letters->topic) != 0))
 		{
 			for (done = 0; ids[done] != letters->ids[i]; done++)
 				;
@@ -154,6 +164,7 @@ load_letters(const int64 *ids, int n, Letters *letters)
 		}
 		letters->topic = topic;
 		read_event(i, event);
+		bytes += event->payload_len;
 		letters->n++;
 	}
 	evaudit_spi_end(&spi);
@@ -202,7 +213,9 @@ save_outcome(const Letters *letters)
 
 /*
  * Try again those of the wanted dead letters that the current user may see;
- * returns how many now went through.
+ * returns how many now went through.  Constraints are immediate from here to
+ * the end of the caller's transaction: else one letter could undo the others
+ * at commit, and the number would be none.
  */
 static int64
 redrive(EvauditStatement *permitted, Datum wanted)
@@ -214,6 +227,8 @@ redrive(EvauditStatement *permitted, Datum wanted)
 												ALLOCSET_DEFAULT_SIZES);
 	int64		through = 0;
 
+	if (n > 0)
+		evaudit_constraints_immediate();
 	while (n > 0)
 	{
 		MemoryContext previous = MemoryContextSwitchTo(batch);

@@ -30,6 +30,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
+#include "events/attempt.h"
 #include "gate/http.h"
 
 PG_FUNCTION_INFO_V1(evaudit_http);
@@ -42,18 +43,6 @@ ends_transaction(int sqlstate)
 
 	return class == ERRCODE_TO_CATEGORY(ERRCODE_TRANSACTION_ROLLBACK) ||
 		class == ERRCODE_TO_CATEGORY(ERRCODE_OPERATOR_INTERVENTION);
-}
-
-/* Whether an error blames what was sent. */
-static bool
-blames_event(int sqlstate)
-{
-	int			class = ERRCODE_TO_CATEGORY(sqlstate);
-
-	return class == ERRCODE_TO_CATEGORY(ERRCODE_DATA_EXCEPTION) ||
-		class == ERRCODE_TO_CATEGORY(ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION) ||
-		class == ERRCODE_TO_CATEGORY(ERRCODE_WITH_CHECK_OPTION_VIOLATION) ||
-		class == ERRCODE_TO_CATEGORY(ERRCODE_PLPGSQL_ERROR);
 }
 
 /* Whether trying again later may do. */
@@ -75,7 +64,7 @@ answer_error(const EvauditGateRequest *request, EvauditGateAnswer *answer,
 			 const ErrorData *error)
 {
 	evaudit_gate_answer_reset(answer);
-	if (blames_event(error->sqlerrcode))
+	if (evaudit_blames_data(error->sqlerrcode))
 	{
 		evaudit_gate_error(answer, 400, "database",
 						   error->sqlerrcode == ERRCODE_RAISE_EXCEPTION ?

@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "platform/epoch.h"
 #include "platform/server_options.h"
 #include "sources/kafka_source.h"
 
@@ -103,14 +104,16 @@ add_event(KafkaSource *state, EvauditBatch *batch,
 		  KafkaPartition *partition, const EvauditKafkaMessage *message)
 {
 	EvauditEvent *event;
+	TimestampTz time;
 
 	partition->last_event = batch->nevents;
 	event = evaudit_batch_add(state->source, batch,
 							  message->payload, message->payload_len);
 	event->key = message->key;
 	event->key_len = message->key_len;
-	if (message->time >= 0)
-		event->record_time = (message->time - KAFKA_EPOCH_MILLIS) * 1000;
+	/* producers may give any time */
+	if (message->time >= 0 && evaudit_epoch_time(message->time, &time))
+		event->record_time = time;
 	event->stream = partition->now.topic;
 	event->partition = message->partition;
 	event->offset = message->offset;

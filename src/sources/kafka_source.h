@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * kafka_source.h
- *	  What the files of the Kafka source share; nobody else includes it.
+ *	  What the files of the Kafka source share.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,11 +11,6 @@
 #include "platform/kafka.h"
 #include "sources/offsets.h"
 #include "sources/source.h"
-#include "storage/latch.h"
-
-/* Milliseconds from Kafka's epoch, 1970, to that of Postgres. */
-#define KAFKA_EPOCH_MILLIS \
-	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * 1000)
 
 /* A partition that this worker reads. */
 typedef struct KafkaPartition
@@ -50,8 +45,8 @@ typedef struct KafkaSource
 	int			nmessages;
 	bool		backlog;		/* the batch was full before all was taken */
 
-	TimestampTz next_discovery; /* see discover() */
-	TimestampTz next_sweep;		/* see sweep() */
+	TimestampTz next_discovery; /* of evaudit_kafka_discover() */
+	TimestampTz next_sweep;		/* of evaudit_kafka_sweep() */
 } KafkaSource;
 
 /* kafka_options.c */

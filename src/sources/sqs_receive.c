@@ -22,14 +22,14 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "platform/epoch.h"
 #include "sources/sqs_source.h"
 
 /* An answer of no more messages than this says that there is no backlog. */
 #define FEW_MESSAGES		2
 
-/* Milliseconds from 1970 to the epoch of Postgres. */
-#define EPOCH_MILLIS \
-	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * 1000)
+/* More milliseconds than any time has that is of use. */
+#define MAX_MILLIS			1e15
 
 /* Most messages that wait for being deleted while further ones come. */
 static int
@@ -115,6 +115,7 @@ fill_event(SqsSource *state, EvauditEvent *event, SqsHeld *held,
 {
 	const EvauditJson *attributes = evaudit_json_get(message, "Attributes");
 	double		number;
+	TimestampTz time;
 
 	event->stream = state->name;
 	event->message_id = evaudit_json_string(message, "MessageId");
@@ -122,9 +123,11 @@ fill_event(SqsSource *state, EvauditEvent *event, SqsHeld *held,
 		event->message_id = "";
 	event->transport_id = event->message_id;
 	if (evaudit_json_number(attributes, "ApproximateReceiveCount", &number))
-		event->receive_count = (int) Min(number, PG_INT32_MAX);
-	if (evaudit_json_number(attributes, "SentTimestamp", &number))
-		event->record_time = ((int64) number - EPOCH_MILLIS) * 1000;
+		event->receive_count = (int) Min(Max(number, 0), PG_INT32_MAX);
+	if (evaudit_json_number(attributes, "SentTimestamp", &number) &&
+		number >= 0 && number < MAX_MILLIS &&
+		evaudit_epoch_time((int64) number, &time))
+		event->record_time = time;
 	add_headers(event, evaudit_json_get(message, "MessageAttributes"));
 
 	held->handle = evaudit_json_string(message, "ReceiptHandle");

@@ -124,9 +124,25 @@ is(ask('reader', q{SELECT evaudit.redrive('logins')}), 1, 'a late one goes throu
 is(ask('reader', q{SELECT last_accessed AT TIME ZONE 'UTC' FROM user_services
 		WHERE user_id = 'bob'}), '2022-08-04 08:02:00', 'and has lost');
 
+# a constraint that is deferred refuses what it would refuse at once
+$node->safe_psql('postgres', q{
+	CREATE TABLE known AS SELECT 'carol' COLLATE "C" AS user_id;
+	ALTER TABLE known ADD PRIMARY KEY (user_id);
+	GRANT SELECT ON known TO reader;
+	DELETE FROM user_services WHERE user_id <> 'carol';
+	ALTER TABLE user_services ADD CONSTRAINT known FOREIGN KEY (user_id)
+		REFERENCES known DEFERRABLE INITIALLY DEFERRED});
+$kafka->produce('logins', "k\t" . login('carol', 1), "k\t" . login('dave', 1),
+	"k\t" . login('erin', 1));
+await_end($node, $kafka, 'logins', 'logins');
+$node->safe_psql('postgres', q{INSERT INTO known VALUES ('dave')});
+is(ask('reader', q{SELECT evaudit.redrive('logins')}), 1, 'deferred constraints count');
+is(ask('reader', q{SELECT string_agg(user_id, ' ' ORDER BY user_id) FROM user_services}),
+	'carol dave', 'and hold up no other letter');
+
 # the source is gone, its dead letters are not
 ask('reader', "SELECT evaudit.drop_source('logins')");
-is(ask('reader', 'SELECT count(*) FROM evaudit.dead_letters'), 4,
+is(ask('reader', 'SELECT count(*) FROM evaudit.dead_letters'), 6,
 	'dead letters outlive their source');
 is(ask('reader', 'DELETE FROM evaudit.dead_letters;
 		SELECT count(*) FROM evaudit.dead_letters'), 0, 'until they are deleted');

@@ -92,8 +92,19 @@ my @refusals = (
 	[ 'a trigger that divides by zero', '22012', sub {
 		set_trigger("IF NEW.user_id = 'bad' THEN PERFORM 1 / 0; END IF;")
 	} ],
+	[ 'a trigger with an SQLSTATE of its own', 'U0001', sub {
+		set_trigger("IF NEW.user_id = 'bad' THEN
+			RAISE EXCEPTION 'no' USING ERRCODE = 'U0001'; END IF;")
+	} ],
+	[ 'an index that takes no long value', '54000', sub {
+		set_trigger("IF NEW.user_id = 'bad' THEN NEW.service_name :=
+			(SELECT string_agg(md5(i::text), '') FROM generate_series(1, 300) i);
+			END IF;");
+		ask('CREATE INDEX names ON user_services (service_name)');
+	} ],
 	[ 'a check constraint', '23514', sub {
 		ask("DROP TRIGGER judge ON user_services;
+			DROP INDEX names;
 			ALTER TABLE user_services ADD CONSTRAINT c CHECK (user_id <> 'bad')");
 	} ],
 	[ 'a deferred foreign key', '23503', sub {
@@ -134,9 +145,15 @@ foreach my $refusal (@refusals)
 		'and each bad event is a dead letter');
 }
 
+ask("ALTER TABLE user_services ALTER user_id TYPE text COLLATE \"C\"");
+set_trigger('NEW.user_id := lower(NEW.user_id);');
+send_logins(++$minute, 'Good1@1', @good, 'GOOD6@1');
+await_end($node, $kafka, 'logins', 'logins');
+is(merged($minute), $all_good, 'rows of which a trigger makes one are merged');
+is(new_letters(), '', 'and none is to blame');
+
 # --- errors that are about no row
 
-ask("ALTER TABLE user_services ALTER user_id TYPE text COLLATE \"C\"");
 set_trigger("IF EXISTS (SELECT FROM public.trouble) THEN
 	RAISE EXCEPTION 'trouble' USING ERRCODE =
 		(SELECT sqlstate FROM public.trouble); END IF;");

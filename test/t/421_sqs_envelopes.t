@@ -90,6 +90,13 @@ is( $node->safe_psql('postgres', qq{
 		WHERE error = 'SNS topic "${arn}2" is not among topic_arns'
 			AND convert_from(payload, 'UTF8')::jsonb ->> 'Type' = 'Notification'}),
 	'1', 'another topic is not believed; the envelope is kept');
+is($node->safe_psql('postgres', q{
+		SELECT evaudit.redrive('sns');
+		SELECT count(*) FROM evaudit.dead_letters WHERE reason = 'bad_envelope';
+		SELECT evaudit.alter_source('sns', '{"envelope": "raw", "topic_arns": null}');
+		SELECT evaudit.redrive('sns');
+		DELETE FROM user_services WHERE user_id = 'x'}), "0\n7\n\n1",
+	'nor is what had none, unless messages come without envelopes now');
 
 # EventBridge
 my $login = login('bridge', 's', 1);
@@ -120,15 +127,19 @@ await_queue($sqs, $_) foreach 'sns', 'bridge';
 
 # what is kept has the envelope's id, and is kept once
 $node->safe_psql('postgres', q{
-	SELECT evaudit.create_topic('account_deleted', options => '{"keep": true}')});
+	SELECT evaudit.create_topic('account_deleted', options => '{"keep": true}');
+	ALTER TABLE evaudit.events ADD CONSTRAINT no_two CHECK (event_id <> 'two')});
 $sqs->create_queue('deleted');
 my @ids = $sqs->send('deleted',
 	(notification('{"email": "a@example.com"}', MessageId => 'one')) x 2,
 	notification('{"email": "b@example.com"}', MessageId => 'two'));
 read_queue($node, 'deleted', 'deleted', envelope => 'sns',
-	topic => 'account_deleted');
+	topic => 'account_deleted', max_attempts => 1);
 $node->wait_for(
 	q{SELECT received FROM evaudit.stat_sources WHERE name = 'deleted'}, '3');
+is($node->safe_psql('postgres', q{
+		ALTER TABLE evaudit.events DROP CONSTRAINT no_two;
+		SELECT evaudit.redrive('deleted')}), '1', 'one that was refused is redriven');
 is( $node->safe_psql('postgres', q{
 		SELECT event_id, payload, source, source_position
 		FROM evaudit.events ORDER BY event_id}),
