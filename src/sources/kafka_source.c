@@ -72,8 +72,6 @@ open_source(EvauditSource *source)
 			evaudit_kafka_seek(state);
 	}
 	evaudit_kafka_load(state);
-	state->next_discovery =
-		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), DISCOVERY_INTERVAL);
 	return state;
 }
 

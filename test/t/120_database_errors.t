@@ -28,6 +28,12 @@ $node->safe_psql('postgres', q{
 	GRANT USAGE ON FOREIGN SERVER kafka TO reader;
 	CREATE TABLE trouble (sqlstate text);
 	GRANT SELECT ON trouble TO reader;
+	-- what is meant for people's sessions is nothing to the worker
+	ALTER ROLE reader SET exit_on_error = on;
+	ALTER ROLE reader SET statement_timeout = '1ms';
+	ALTER ROLE reader SET search_path = nowhere;
+	ALTER ROLE reader SET default_transaction_read_only = on;
+	ALTER ROLE reader SET default_transaction_isolation = serializable;
 	SET ROLE reader;
 	SELECT evaudit.create_source('logins', 'kafka', options => '{"topics": "logins"}')});
 
