@@ -71,7 +71,8 @@ typedef struct EvauditEvent
 	size_t		key_len;
 	EvauditHeader *headers;
 	int			nheaders;
-	TimestampTz record_time;	/* the transport's time; 0 if it has none */
+	bool		has_record_time;
+	TimestampTz record_time;	/* the transport's time, if it has one */
 	const char *given_id;		/* id that its publisher gave; NULL: none */
 	const char *subject;		/* who published it; NULL: a source */
 	bool		granted;		/* who may keep it has been decided before */

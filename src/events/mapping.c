@@ -227,8 +227,7 @@ check_time(const EvauditMapping *mapping, EvauditEvent *event,
 		if (!read_time(mapping, event, value))
 			return false;
 	}
-	else if (event->record_time != 0 &&
-			 evaudit_rfc3339_in_range(event->record_time))
+	else if (event->has_record_time)
 		event->event_time = event->record_time;
 	else if (mapping->time_format == TIME_RECORD)
 	{

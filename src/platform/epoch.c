@@ -11,6 +11,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "platform/epoch.h"
 #include "platform/rfc3339.h"
 
@@ -23,6 +25,19 @@
 /* Microseconds from 1970 to the Postgres epoch. */
 #define UNIX_TO_POSTGRES \
 	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
+
+/*
+ * Convert milliseconds since 1970.  False if they lie beyond the years 0000
+ * to 9999 in UTC, within which a double has each of them.
+ */
+bool
+evaudit_epoch_from_millis(double millis, TimestampTz *result)
+{
+	if (!(fabs(millis) < (double) (USECS_LIMIT / 1000)))
+		return false;
+	*result = (int64) millis * 1000 - UNIX_TO_POSTGRES;
+	return evaudit_rfc3339_in_range(*result);
+}
 
 /* Read the digits, and perhaps the sign, that follow the "e". */
 static int64

@@ -14,6 +14,7 @@
 #define EVAUDIT_EPOCH_SECONDS		6
 #define EVAUDIT_EPOCH_MILLISECONDS	3
 
+extern bool evaudit_epoch_from_millis(double millis, TimestampTz *result);
 extern bool evaudit_epoch_parse(const char *number, size_t len, int decimals,
 								TimestampTz *result);
 

@@ -27,6 +27,10 @@
 #include "platform/rfc3339.h"
 #include "sources/kafka_source.h"
 
+/* Milliseconds from Kafka's epoch, 1970, to that of Postgres. */
+#define KAFKA_EPOCH_MILLIS \
+	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * 1000)
+
 static const char *const own_options[] = {
 	"topics", "start", "workers", NULL
 };

@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "platform/epoch.h"
 #include "platform/server_options.h"
 #include "sources/kafka_source.h"
 
@@ -111,8 +112,8 @@ add_event(KafkaSource *state, EvauditBatch *batch,
 							  message->payload, message->payload_len);
 	event->key = message->key;
 	event->key_len = message->key_len;
-	if (message->time >= 0)
-		event->record_time = (message->time - KAFKA_EPOCH_MILLIS) * 1000;
+	event->has_record_time = message->time >= 0 &&
+		evaudit_epoch_from_millis(message->time, &event->record_time);
 	event->stream = partition->now.topic;
 	event->partition = message->partition;
 	event->offset = message->offset;

@@ -13,10 +13,6 @@
 #include "sources/source.h"
 #include "storage/latch.h"
 
-/* Milliseconds from Kafka's epoch, 1970, to that of Postgres. */
-#define KAFKA_EPOCH_MILLIS \
-	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * 1000)
-
 /* A partition that this worker reads. */
 typedef struct KafkaPartition
 {

@@ -18,18 +18,14 @@
  */
 #include "postgres.h"
 
-#include "datatype/timestamp.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "platform/epoch.h"
 #include "sources/sqs_source.h"
 
 /* An answer of no more messages than this says that there is no backlog. */
 #define FEW_MESSAGES		2
-
-/* Milliseconds from 1970 to the epoch of Postgres. */
-#define EPOCH_MILLIS \
-	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * 1000)
 
 /* Most messages that wait for being deleted while further ones come. */
 static int
@@ -124,7 +120,8 @@ fill_event(SqsSource *state, EvauditEvent *event, SqsHeld *held,
 	if (evaudit_json_number(attributes, "ApproximateReceiveCount", &number))
 		event->receive_count = (int) Min(number, PG_INT32_MAX);
 	if (evaudit_json_number(attributes, "SentTimestamp", &number))
-		event->record_time = ((int64) number - EPOCH_MILLIS) * 1000;
+		event->has_record_time =
+			evaudit_epoch_from_millis(number, &event->record_time);
 	add_headers(event, evaudit_json_get(message, "MessageAttributes"));
 
 	held->handle = evaudit_json_string(message, "ReceiptHandle");
