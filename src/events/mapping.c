@@ -129,9 +129,13 @@ normalize_number(FoundValue *value)
 		return -1;
 	number = pnstrdup(value->text, value->len);
 	exponent = strpbrk(number, "eE");
-	if (exponent != NULL &&
-		(strlen(exponent) > 6 || abs(atoi(exponent + 1)) > EVAUDIT_MAX_ID_BYTES))
-		return -1;
+	if (exponent != NULL)
+	{
+		long		power = strtol(exponent + 1, NULL, 10);
+
+		if (power > EVAUDIT_MAX_ID_BYTES || power < -EVAUDIT_MAX_ID_BYTES)
+			return -1;
+	}
 	number = DatumGetCString(DirectFunctionCall1(numeric_out,
 												 DirectFunctionCall3(numeric_in,
 																	 CStringGetDatum(number),
