@@ -28,13 +28,13 @@ DATA = $(wildcard sql/$(EXTENSION)--*--*.sql)
 
 PKG_CONFIG ?= pkg-config
 LIBRARIES = rdkafka libcurl libcjson libcrypto libpcre2-8
-PG_CPPFLAGS = -I$(CURDIR)/src $(shell $(PKG_CONFIG) --cflags $(LIBRARIES))
+PG_CPPFLAGS = -I$(srcdir)/src $(shell $(PKG_CONFIG) --cflags $(LIBRARIES))
 PG_CFLAGS = -std=gnu11 -Wextra -Wno-unused-parameter \
 	-Wno-missing-field-initializers -Wno-sign-compare \
 	$(if $(WERROR),-Werror)
 SHLIB_LINK = $(shell $(PKG_CONFIG) --libs $(LIBRARIES))
 ifdef FUZZ
-PG_CPPFLAGS += -I$(CURDIR)/test/fuzz
+PG_CPPFLAGS += -I$(srcdir)/test/fuzz
 SHLIB_LINK += $(shell clang \
 	-print-file-name=libclang_rt.fuzzer_no_main-$(shell uname -m).a) -lstdc++ -lm
 endif

@@ -48,8 +48,9 @@ TO pg_database_owner;
 GRANT EXECUTE ON FUNCTION evaudit.http(text, text, jsonb, bytea)
 TO pg_database_owner WITH GRANT OPTION;
 
--- The caller's own rights on user_services decide.
+-- The caller's own rights on user_services and configuration decide.
 GRANT EXECUTE ON FUNCTION
+	evaudit.configuration_rows(),
 	evaudit.user_services_document(text),
 	@extschema@.services_for_user(text)
 TO PUBLIC;

@@ -43,13 +43,15 @@ ALTER TABLE evaudit.topics ENABLE ALWAYS TRIGGER restore_topic;
 -- trigger puts them in place.  Restored under their own name they would be
 -- audited a second time, in each restore anew.  The dump reads
 --   COPY (SELECT key, value FROM evaudit.configuration_dump UNION ALL ...)
--- and a view, which knows configuration in a schema that was renamed, too.
+-- and a function, which finds configuration in a schema that was renamed, too;
+-- a view is nothing that pg_dump may read.
 CREATE TABLE evaudit.configuration_dump (key text, value jsonb);
 COMMENT ON TABLE evaudit.configuration_dump IS
 	'always empty: carries configuration through pg_dump without auditing it anew';
-CREATE VIEW evaudit.configuration_rows AS
-	SELECT key, value FROM @extschema@.configuration;
-COMMENT ON VIEW evaudit.configuration_rows IS
+CREATE FUNCTION evaudit.configuration_rows()
+	RETURNS SETOF evaudit.configuration_dump LANGUAGE sql STABLE
+	BEGIN ATOMIC SELECT key, value FROM @extschema@.configuration; END;
+COMMENT ON FUNCTION evaudit.configuration_rows() IS
 	'internal: what pg_dump reads as configuration_dump';
 CREATE FUNCTION evaudit.restore_configuration() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'evaudit_restore_configuration';
@@ -61,4 +63,4 @@ CREATE TRIGGER restore_configuration
 ALTER TABLE evaudit.configuration_dump
 	ENABLE ALWAYS TRIGGER restore_configuration;
 SELECT pg_catalog.pg_extension_config_dump('evaudit.configuration_dump',
-	'UNION ALL TABLE evaudit.configuration_rows');
+	'UNION ALL SELECT key, value FROM evaudit.configuration_rows()');

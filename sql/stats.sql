@@ -21,6 +21,20 @@ LANGUAGE c VOLATILE ROWS 100 AS 'MODULE_PATHNAME', 'evaudit_partition_stats';
 COMMENT ON FUNCTION evaudit.partition_stats() IS
 	'what is behind evaudit.stat_partitions';
 
+-- A topic that a source was altered not to read any more keeps its place; it
+-- is no part of how the source does.
+CREATE VIEW evaudit.offsets_read AS
+	SELECT o.*
+	FROM evaudit.offsets o
+	JOIN evaudit.sources s ON s.id = o.source_id
+	WHERE EXISTS (
+		SELECT FROM pg_catalog.jsonb_path_query(s.options, '$.topics[*]') t,
+			LATERAL (SELECT t #>> '{}' AS pattern) p
+		WHERE CASE WHEN p.pattern ^@ '^' THEN o.topic ~ p.pattern
+				ELSE o.topic = p.pattern END);
+COMMENT ON VIEW evaudit.offsets_read IS
+	'what is in evaudit.offsets of topics that sources read';
+
 CREATE VIEW evaudit.stat_sources WITH (security_barrier) AS
 	SELECT s.name, s.kind,
 		   CASE WHEN s.paused OR s.database IS DISTINCT FROM d.oid
@@ -28,7 +42,7 @@ CREATE VIEW evaudit.stat_sources WITH (security_barrier) AS
 				-- bool_and() of no partitions is null
 				WHEN p.state = 'running' AND
 					(SELECT pg_catalog.bool_and(o.stopped)
-					 FROM evaudit.offsets o WHERE o.source_id = s.id)
+					 FROM evaudit.offsets_read o WHERE o.source_id = s.id)
 				THEN 'stopped'
 				ELSE COALESCE(p.state, w.state, 'stopped')
 		   END AS state,
@@ -70,7 +84,7 @@ CREATE VIEW evaudit.stat_partitions WITH (security_barrier) AS
 		   o.error AS last_error
 	FROM evaudit.stat_sources s
 	JOIN evaudit.sources d ON d.name = s.name
-	JOIN evaudit.offsets o ON o.source_id = d.id
+	JOIN evaudit.offsets_read o ON o.source_id = d.id
 	LEFT JOIN evaudit.partition_stats() p
 		ON p.source_id = o.source_id AND p.topic = o.topic
 		AND p.partition = o.partition;

@@ -237,7 +237,8 @@ evaudit_audit_stats_count(Oid relid, int rows)
 /*
  * SQL: evaudit.audit_stats(relation, OUT rows_written, OUT last_written_at)
  *
- * Both are NULL where nothing is counted.
+ * Both are NULL where nothing is counted: also if the table came too late to
+ * have a place among those that are.
  */
 Datum
 evaudit_audit_stats(PG_FUNCTION_ARGS)
@@ -256,7 +257,7 @@ evaudit_audit_stats(PG_FUNCTION_ARGS)
 		entry = hash_search(entries, &key, HASH_FIND, NULL);
 		values[0] = Int64GetDatum(entry ?
 								  (int64) pg_atomic_read_u64(&entry->rows) : 0);
-		isnull[0] = false;
+		isnull[0] = entry == NULL && hash_get_num_entries(entries) >= MAX_TABLES;
 		if (entry)
 		{
 			values[1] = TimestampTzGetDatum((TimestampTz)

@@ -5,8 +5,8 @@
  *
  * evaudit.capture() fires after each row, in the transaction of the change.
  * An INSERT or DELETE leaves one audit row, with the whole row; an UPDATE one
- * for each attribute that is not stored as before, and none if there is no
- * such.  evaudit.capture_truncate() fires before a TRUNCATE and leaves one
+ * for each attribute that neither is stored nor shows as before, and none if
+ * there is no such.  evaudit.capture_truncate() fires before a TRUNCATE and leaves one
  * for each row that is about to go.
  *
  * Memory comes from the caller's context, which lives for one trigger call.
@@ -22,6 +22,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -115,6 +116,34 @@ column_unchanged(EvauditColumn *column, TupleTableSlot *old,
 							   new->tts_values[i]);
 }
 
+/* Are two jsonb, written by jsonb_write.c, the same? */
+static bool
+same_jsonb(Jsonb *a, Jsonb *b)
+{
+	return VARSIZE(a) == VARSIZE(b) && memcmp(a, b, VARSIZE(a)) == 0;
+}
+
+/* Tell in an audit row how a column changed; false if it did not. */
+static bool
+describe_change(EvauditColumn *column, TupleTableSlot *old,
+				TupleTableSlot *new, EvauditPin *pin, EvauditAuditRow *row)
+{
+	int			i = column->index;
+	JsonbValue	value;
+
+	if (column_unchanged(column, old, new))
+		return false;
+	column_to_json(column, old, pin, &value);
+	row->old_value = evaudit_jsonb_value(&value);
+	column_to_json(column, new, pin, &value);
+	row->new_value = evaudit_jsonb_value(&value);
+	row->attribute = column->name;
+	return old->tts_isnull[i] || new->tts_isnull[i] ||
+		!same_jsonb(row->old_value, row->new_value) ||
+		!evaudit_value_shows_same(&column->type, old->tts_values[i],
+								  new->tts_values[i], pin);
+}
+
 /* Leave an audit row for each attribute that an UPDATE changed. */
 static void
 capture_update(EvauditTracked *tracked, TupleTableSlot *old,
@@ -122,32 +151,24 @@ capture_update(EvauditTracked *tracked, TupleTableSlot *old,
 {
 	EvauditAuditRow *rows = palloc(sizeof(EvauditAuditRow) *
 								   Max(tracked->ncolumns, 1));
-	EvauditAuditRow first = {.operation = EVAUDIT_UPDATE};
 	EvauditAuditLog log;
 	EvauditPin	pin = {0};
+	TimestampTz time = 0;
+	text	   *key = NULL;
 	int			nrows = 0;
 
 	slot_getallattrs(old);
 	slot_getallattrs(new);
 	for (int i = 0; i < tracked->ncolumns; i++)
 	{
-		EvauditColumn *column = &tracked->columns[i];
-		JsonbValue	value;
-
-		if (column_unchanged(column, old, new))
-			continue;
-		if (nrows == 0)
-		{
-			first.relation = tracked->name;
-			first.item_key = evaudit_item_key(tracked, old, &pin);
-			first.time = GetCurrentTimestamp();
-		}
-		rows[nrows] = first;
-		rows[nrows].attribute = column->name;
-		column_to_json(column, old, &pin, &value);
-		rows[nrows].old_value = evaudit_jsonb_value(&value);
-		column_to_json(column, new, &pin, &value);
-		rows[nrows++].new_value = evaudit_jsonb_value(&value);
+		if (describe_change(&tracked->columns[i], old, new, &pin,
+							&rows[nrows]))
+			nrows++;
+	}
+	if (nrows > 0)
+	{
+		key = evaudit_item_key(tracked, old, &pin);
+		time = GetCurrentTimestamp();
 	}
 	evaudit_unpin_settings(&pin);
 	if (nrows == 0)
@@ -155,7 +176,13 @@ capture_update(EvauditTracked *tracked, TupleTableSlot *old,
 
 	evaudit_audit_open(&log);
 	for (int i = 0; i < nrows; i++)
+	{
+		rows[i].operation = EVAUDIT_UPDATE;
+		rows[i].time = time;
+		rows[i].relation = tracked->name;
+		rows[i].item_key = key;
 		evaudit_audit_write(&log, &rows[i]);
+	}
 	evaudit_audit_close(&log);
 	evaudit_audit_stats_count(tracked->root, nrows);
 }
@@ -171,6 +198,8 @@ evaudit_capture(PG_FUNCTION_ARGS)
 	if (evaudit_capture_suspended)
 		PG_RETURN_POINTER(NULL);
 
+	/* a row that was waited for may have a type that has changed meanwhile */
+	AcceptInvalidationMessages();
 	tracked = evaudit_tracked_get(data->tg_relation, data->tg_trigger->tgoid);
 	if (TRIGGER_FIRED_BY_INSERT(data->tg_event))
 		capture_row(tracked, EVAUDIT_INSERT, data->tg_trigslot);

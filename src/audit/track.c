@@ -84,19 +84,17 @@ check_relation(Relation rel)
 }
 
 /*
- * Lock a table as CREATE TRIGGER does, check that the caller owns it, and
- * open it.
+ * Check that the caller owns a table, lock it as CREATE TRIGGER does, and
+ * open it.  Who does not own it shall not keep its writers waiting.
  */
 static Relation
 open_relation(Oid relid)
 {
-	Relation	rel = relation_open(relid, ShareRowExclusiveLock);
-
 	if (!evaudit_owns_relation(relid, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER,
-					   get_relkind_objtype(rel->rd_rel->relkind),
-					   RelationGetRelationName(rel));
-	return rel;
+					   get_relkind_objtype(get_rel_relkind(relid)),
+					   get_rel_name(relid));
+	return relation_open(relid, ShareRowExclusiveLock);
 }
 
 /* Has a table a trigger of this name? */

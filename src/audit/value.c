@@ -145,10 +145,6 @@ evaudit_value_init(EvauditValueType *type, Form_pg_attribute att)
 												 COERCE_EXPLICIT_CALL),
 						   &type->convert);
 	}
-
-	type->composite = type_is_rowtype(typid);
-	if (type->composite)
-		fmgr_info(F_RECORD_IMAGE_EQ, &type->equal);
 }
 
 /*
@@ -172,10 +168,24 @@ evaudit_value_equal(EvauditValueType *type, Datum a, Datum b)
 			memcmp(left, right, VARSIZE_EXTERNAL(left)) == 0)
 			return true;
 	}
-	/* a composite's image depends on how its fields were put together */
-	if (type->composite)
-		return DatumGetBool(FunctionCall2(&type->equal, a, b));
 	return datum_image_eq(a, b, type->byval, type->len);
+}
+
+/*
+ * Do two values, neither NULL, show the same?  The image of a composite or an
+ * array depends on how it was put together, and 1.0 shows not what 1.00 does.
+ */
+bool
+evaudit_value_shows_same(EvauditValueType *type, Datum a, Datum b,
+						 EvauditPin *pin)
+{
+	Oid			output;
+	bool		varlena;
+
+	getTypeOutputInfo(type->typid, &output, &varlena);
+	evaudit_pin_settings(pin);
+	return strcmp(OidOutputFunctionCall(output, a),
+				  OidOutputFunctionCall(output, b)) == 0;
 }
 
 /* Point at a string. */

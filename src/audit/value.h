@@ -41,14 +41,14 @@ typedef struct EvauditValueType
 	int16		len;
 	bool		byval;
 	bool		pinned;			/* its text depends on the session */
-	bool		composite;
 	FmgrInfo	convert;		/* OUTPUT: that function; GENERAL: to_jsonb */
-	FmgrInfo	equal;			/* composite: record_image_eq */
 } EvauditValueType;
 
 extern void evaudit_value_init(EvauditValueType *type,
 							   Form_pg_attribute att);
 extern bool evaudit_value_equal(EvauditValueType *type, Datum a, Datum b);
+extern bool evaudit_value_shows_same(EvauditValueType *type, Datum a, Datum b,
+									 EvauditPin *pin);
 extern void evaudit_value_to_json(EvauditValueType *type, Datum datum,
 								  EvauditPin *pin, JsonbValue *value);
 extern text *evaudit_value_to_text(EvauditValueType *type, Datum datum,

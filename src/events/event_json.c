@@ -16,6 +16,7 @@
 #include "utils/numeric.h"
 
 #include "events/event_json.h"
+#include "platform/jsonb.h"
 
 /* Bytes as a JSON string; those that are no text in hexadecimal. */
 static void
@@ -111,24 +112,11 @@ evaudit_event_headers(const EvauditEvent *event)
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 
-/* A member that is a string; NULL if there is none. */
-static const char *
-string_member(Jsonb *object, const char *name)
-{
-	JsonbValue *v = getKeyJsonValueFromContainer(&object->root, name,
-												 strlen(name), NULL);
-
-	if (v == NULL || v->type != jbvString)
-		return NULL;
-	return pnstrdup(v->val.string.val, v->val.string.len);
-}
-
 /* A member that is a number; 0 if there is none. */
 static int64
 number_member(Jsonb *object, const char *name)
 {
-	JsonbValue *v = getKeyJsonValueFromContainer(&object->root, name,
-												 strlen(name), NULL);
+	JsonbValue *v = evaudit_jsonb_member(&object->root, name);
 
 	if (v == NULL || v->type != jbvNumeric)
 		return 0;
@@ -142,15 +130,15 @@ evaudit_event_set_position(EvauditEvent *event, Jsonb *position)
 {
 	if (!JB_ROOT_IS_OBJECT(position))
 		return;
-	event->message_id = string_member(position, "message_id");
+	event->message_id = evaudit_jsonb_text(&position->root, "message_id");
 	if (event->message_id != NULL)
 	{
-		event->stream = string_member(position, "queue");
+		event->stream = evaudit_jsonb_text(&position->root, "queue");
 		event->receive_count = (int) number_member(position, "receive_count");
 	}
 	else
 	{
-		event->stream = string_member(position, "topic");
+		event->stream = evaudit_jsonb_text(&position->root, "topic");
 		event->partition = (int32) number_member(position, "partition");
 		event->offset = number_member(position, "offset");
 	}

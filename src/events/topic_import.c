@@ -20,6 +20,7 @@
 #include "miscadmin.h"
 
 #include "events/topic_store.h"
+#include "platform/jsonb.h"
 
 PG_FUNCTION_INFO_V1(evaudit_import_topics);
 
@@ -40,8 +41,7 @@ require_object(Jsonb *document, const char *what)
 static Jsonb *
 member(Jsonb *object, const char *name)
 {
-	JsonbValue *v = getKeyJsonValueFromContainer(&object->root, name,
-												 strlen(name), NULL);
+	JsonbValue *v = evaudit_jsonb_member(&object->root, name);
 
 	return v == NULL ? NULL : JsonbValueToJsonb(v);
 }
@@ -51,15 +51,9 @@ static Jsonb *
 single_option(const char *name, const char *value)
 {
 	JsonbParseState *state = NULL;
-	JsonbValue	v = {.type = jbvString};
 
 	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	v.val.string.val = unconstify(char *, name);
-	v.val.string.len = (int) strlen(name);
-	(void) pushJsonbValue(&state, WJB_KEY, &v);
-	v.val.string.val = unconstify(char *, value);
-	v.val.string.len = (int) strlen(value);
-	(void) pushJsonbValue(&state, WJB_VALUE, &v);
+	evaudit_jsonb_push_text(&state, name, value);
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 

@@ -13,6 +13,7 @@
 #include "utils/builtins.h"
 
 #include "gate/access_rule.h"
+#include "platform/jsonb.h"
 
 /* Most fields of a grant, and most patterns of a field. */
 #define MAX_FIELDS			64
@@ -162,10 +163,7 @@ evaudit_access_compile(const char *topic, const char *subject,
 JsonbValue *
 evaudit_access_value(Jsonb *payload, const EvauditAccessField *field)
 {
-	JsonbValue *value = getKeyJsonValueFromContainer(&payload->root,
-													 field->name,
-													 strlen(field->name),
-													 NULL);
+	JsonbValue *value = evaudit_jsonb_member(&payload->root, field->name);
 
 	return value == NULL || value->type == jbvNull ? NULL : value;
 }

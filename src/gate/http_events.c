@@ -21,6 +21,7 @@
 #include "gate/http.h"
 #include "gate/rate_limit.h"
 #include "platform/config.h"
+#include "platform/jsonb.h"
 #include "platform/rfc3339.h"
 #include "platform/spi.h"
 
@@ -102,8 +103,7 @@ may_publish(const char *subject, Jsonb *event, EvauditGateAnswer *answer)
 static JsonbValue *
 member(Jsonb *body, const char *name)
 {
-	JsonbValue *value = getKeyJsonValueFromContainer(&body->root, name,
-													 strlen(name), NULL);
+	JsonbValue *value = evaudit_jsonb_member(&body->root, name);
 
 	return value == NULL || value->type == jbvNull ? NULL : value;
 }
@@ -127,19 +127,6 @@ string_member(Jsonb *body, const char *name, EvauditGateAnswer *answer)
 	else
 		return value;
 	return NULL;
-}
-
-/* Add a member to an object that is being made. */
-static void
-push_member(JsonbParseState **state, const char *name, JsonbValue *value)
-{
-	JsonbValue	key;
-
-	key.type = jbvString;
-	key.val.string.val = unconstify(char *, name);
-	key.val.string.len = (int) strlen(name);
-	pushJsonbValue(state, WJB_KEY, &key);
-	pushJsonbValue(state, WJB_VALUE, value);
 }
 
 /* The body as JSON; NULL if it is none: then the request is answered. */
@@ -206,9 +193,9 @@ read_event(Jsonb *body, EvauditGateAnswer *answer)
 		id = &made;
 	}
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	push_member(&state, "id", id);
-	push_member(&state, "type", type);
-	push_member(&state, "payload", payload);
+	evaudit_jsonb_push(&state, "id", id);
+	evaudit_jsonb_push(&state, "type", type);
+	evaudit_jsonb_push(&state, "payload", payload);
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 

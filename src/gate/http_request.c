@@ -10,8 +10,6 @@
  */
 #include "postgres.h"
 
-#include <ctype.h>
-
 #include "common/jsonapi.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
@@ -167,7 +165,7 @@ is_sane_id(const char *id)
 		return false;
 	for (; *id != '\0'; id++)
 	{
-		if (!isalnum((unsigned char) *id) && strchr("-_.:/+=@", *id) == NULL)
+		if (!evaudit_is_alnum(*id) && strchr("-_.:/+=@", *id) == NULL)
 			return false;
 	}
 	return true;

@@ -21,6 +21,8 @@
 #include "gate/http.h"
 #include "gate/http_stats.h"
 #include "platform/config.h"
+#include "platform/epoch.h"
+#include "platform/jsonb.h"
 #include "platform/spi.h"
 
 /* Rows of a page, unless the request says how many, and at most. */
@@ -61,8 +63,7 @@ static bool
 read_integer(Jsonb *body, const char *name, const char *what,
 			 int64 min, int64 *value, EvauditGateAnswer *answer)
 {
-	JsonbValue *v = getKeyJsonValueFromContainer(&body->root, name,
-												 strlen(name), NULL);
+	JsonbValue *v = evaudit_jsonb_member(&body->root, name);
 	char	   *text;
 	char	   *end;
 	int64		number;
@@ -95,9 +96,7 @@ read_query(const EvauditGateRequest *request, EvauditGateAnswer *answer,
 	EvauditGateJson result = evaudit_gate_body(request, &body, &error);
 	int64		limit = DEFAULT_LIMIT;
 
-	query->end = (GetCurrentTimestamp() +
-				  (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) *
-				  USECS_PER_DAY) / 1000;
+	query->end = evaudit_epoch_millis(GetCurrentTimestamp());
 	query->start = query->end - DEFAULT_WINDOW;
 	query->cursor = PG_INT64_MAX;
 	query->limit = DEFAULT_LIMIT;

@@ -17,6 +17,8 @@
 
 #include "gate/http_stats.h"
 #include "platform/casefold.h"
+#include "platform/epoch.h"
+#include "platform/jsonb.h"
 #include "platform/rfc3339.h"
 
 /* Members of a job that its row has even if the job does not. */
@@ -33,8 +35,7 @@ find_jobs(const EvauditKeptEvent *event)
 
 	if (!JB_ROOT_IS_OBJECT(event->payload))
 		return NULL;
-	jobs = getKeyJsonValueFromContainer(&event->payload->root, "jobs", 4,
-										NULL);
+	jobs = evaudit_jsonb_member(&event->payload->root, "jobs");
 	if (jobs == NULL || jobs->type != jbvBinary ||
 		!JsonContainerIsArray(jobs->val.binary.data))
 		return NULL;
@@ -126,19 +127,16 @@ push_members(JsonbParseState **row, JsonbContainer *object, bool run)
 static const char *
 text_member(JsonbContainer *object, const char *name)
 {
-	JsonbValue *value = getKeyJsonValueFromContainer(object, name,
-													 strlen(name), NULL);
+	const char *text = evaudit_jsonb_text(object, name);
 
-	return value == NULL || value->type != jbvString ? "" :
-		pnstrdup(value->val.string.val, value->val.string.len);
+	return text == NULL ? "" : text;
 }
 
 /* A member of an object that is a time in milliseconds; false: it is none. */
 static bool
 time_member(JsonbContainer *object, const char *name, int64 *millis)
 {
-	JsonbValue *value = getKeyJsonValueFromContainer(object, name,
-													 strlen(name), NULL);
+	JsonbValue *value = evaudit_jsonb_member(object, name);
 	double		number;
 
 	if (value == NULL || value->type != jbvNumeric)
@@ -156,12 +154,12 @@ time_member(JsonbContainer *object, const char *name, int64 *millis)
 static char *
 format_time(int64 millis, bool day)
 {
-	TimestampTz time = (millis - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) *
-						(int64) SECS_PER_DAY * 1000) * 1000;
+	TimestampTz time;
 	struct pg_tm tm;
 	fsec_t		fsec;
 
-	if (timestamp2tm(time, NULL, &tm, &fsec, NULL, NULL) != 0)
+	if (!evaudit_epoch_time(millis, &time) ||
+		timestamp2tm(time, NULL, &tm, &fsec, NULL, NULL) != 0)
 		return NULL;
 	if (day)
 		return psprintf("%02d-%02d-%04d", tm.tm_mday, tm.tm_mon, tm.tm_year);

@@ -19,6 +19,7 @@
 
 #include "gate/issuer.h"
 #include "platform/base64.h"
+#include "platform/jsonb.h"
 
 /* What is read of a document, on the way to the form that is kept. */
 typedef struct Reader
@@ -46,23 +47,11 @@ served_by(const EvauditKey *key)
 	return set;
 }
 
-/* A member that is a string, palloc'd; NULL if there is none. */
-static char *
-text_member(JsonbContainer *object, const char *name)
-{
-	JsonbValue *v = getKeyJsonValueFromContainer(object, name, strlen(name),
-												 NULL);
-
-	if (v == NULL || v->type != jbvString)
-		return NULL;
-	return pnstrdup(v->val.string.val, v->val.string.len);
-}
-
 /* A member that is a string in base64url, as bytes; NULL if it is not. */
 static uint8 *
 bytes_member(JsonbContainer *object, const char *name, size_t *len)
 {
-	char	   *text = text_member(object, name);
+	char	   *text = evaudit_jsonb_text(object, name);
 	uint8	   *bytes;
 	int			n;
 
@@ -75,22 +64,6 @@ bytes_member(JsonbContainer *object, const char *name, size_t *len)
 		return NULL;
 	*len = n;
 	return bytes;
-}
-
-/* Append a member to the object that is built; nothing for NULL. */
-static void
-push_text(Reader *reader, const char *name, char *text)
-{
-	JsonbValue	v = {.type = jbvString};
-
-	if (text == NULL)
-		return;
-	v.val.string.val = unconstify(char *, name);
-	v.val.string.len = strlen(name);
-	(void) pushJsonbValue(&reader->state, WJB_KEY, &v);
-	v.val.string.val = text;
-	v.val.string.len = strlen(text);
-	(void) pushJsonbValue(&reader->state, WJB_VALUE, &v);
 }
 
 /* Take a key that was accepted. */
@@ -107,9 +80,12 @@ push_key(Reader *reader, const EvauditKey *key, char *kid, char *alg)
 	reader->served |= served;
 	reader->nkeys++;
 	(void) pushJsonbValue(&reader->state, WJB_BEGIN_OBJECT, NULL);
-	push_text(reader, "spki", evaudit_base64_encode(der, len));
-	push_text(reader, "kid", kid);
-	push_text(reader, "alg", alg);
+	evaudit_jsonb_push_text(&reader->state, "spki",
+							evaudit_base64_encode(der, len));
+	if (kid != NULL)
+		evaudit_jsonb_push_text(&reader->state, "kid", kid);
+	if (alg != NULL)
+		evaudit_jsonb_push_text(&reader->state, "alg", alg);
 	(void) pushJsonbValue(&reader->state, WJB_END_OBJECT, NULL);
 }
 
@@ -121,18 +97,17 @@ pass_over(Reader *reader)
 	return NULL;
 }
 
-/* Whether "key_ops" lacks "verify": the key is for something else. */
+/* Whether "use" or "key_ops" keep a key from verifying signatures. */
 static bool
 is_for_something_else(JsonbContainer *jwk)
 {
-	char	   *use = text_member(jwk, "use");
+	char	   *use = evaudit_jsonb_text(jwk, "use");
 	JsonbValue	verify = {.type = jbvString};
 	JsonbValue *ops;
 
 	if (use != NULL && strcmp(use, "sig") != 0)
 		return true;
-	ops = getKeyJsonValueFromContainer(jwk, "key_ops", strlen("key_ops"),
-									   NULL);
+	ops = evaudit_jsonb_member(jwk, "key_ops");
 	if (ops == NULL || ops->type != jbvBinary ||
 		!JsonContainerIsArray(ops->val.binary.data))
 		return false;
@@ -146,8 +121,8 @@ is_for_something_else(JsonbContainer *jwk)
 static EvauditKey *
 read_jwk(Reader *reader, JsonbContainer *jwk)
 {
-	char	   *kty = text_member(jwk, "kty");
-	char	   *crv = text_member(jwk, "crv");
+	char	   *kty = evaudit_jsonb_text(jwk, "kty");
+	char	   *crv = evaudit_jsonb_text(jwk, "crv");
 	size_t		first_len;
 	size_t		second_len;
 	uint8	   *first;
@@ -214,13 +189,13 @@ read_element(Reader *reader, const JsonbValue *element)
 	reader->why = "it is neither a JWK, with \"kty\", nor an object with \"key\"";
 	if (element->type != jbvBinary || !JsonContainerIsObject(object))
 		return false;
-	alg = text_member(object, "alg");
+	alg = evaudit_jsonb_text(object, "alg");
 	if (alg != NULL)
 		algorithm = evaudit_algorithm_from_name(alg, strlen(alg));
-	der = text_member(object, "key");
+	der = evaudit_jsonb_text(object, "key");
 	if (alg != NULL && algorithm == EVAUDIT_ALG_UNKNOWN)
 		pass_over(reader);
-	else if (text_member(object, "kty") != NULL)
+	else if (evaudit_jsonb_text(object, "kty") != NULL)
 		key = read_jwk(reader, object);
 	else if (der != NULL)
 		key = read_der(reader, der);
@@ -230,7 +205,7 @@ read_element(Reader *reader, const JsonbValue *element)
 	reader->why = "its \"alg\" is for keys of another type";
 	if (alg != NULL && !evaudit_key_serves(key, algorithm))
 		return false;
-	push_key(reader, key, text_member(object, "kid"), alg);
+	push_key(reader, key, evaudit_jsonb_text(object, "kid"), alg);
 	return true;
 }
 
@@ -261,8 +236,7 @@ key_array(JsonbContainer *document)
 		return document;
 	if (!JsonContainerIsObject(document))
 		return NULL;
-	keys = getKeyJsonValueFromContainer(document, "keys", strlen("keys"),
-										NULL);
+	keys = evaudit_jsonb_member(document, "keys");
 	if (keys == NULL || keys->type != jbvBinary ||
 		!JsonContainerIsArray(keys->val.binary.data))
 		return NULL;
@@ -345,13 +319,13 @@ evaudit_keys_load(EvauditIssuer *issuer, Jsonb *keys)
 		if (token != WJB_ELEM || v.type != jbvBinary ||
 			issuer->nkeys >= EVAUDIT_MAX_KEYS)
 			continue;
-		spki = text_member(v.val.binary.data, "spki");
+		spki = evaudit_jsonb_text(v.val.binary.data, "spki");
 		key->key = spki != NULL ? read_der(&reader, spki) : NULL;
 		if (key->key == NULL)
 			continue;
-		key->kid = text_member(v.val.binary.data, "kid");
+		key->kid = evaudit_jsonb_text(v.val.binary.data, "kid");
 		key->algorithms = served_by(key->key);
-		alg = text_member(v.val.binary.data, "alg");
+		alg = evaudit_jsonb_text(v.val.binary.data, "alg");
 		if (alg != NULL)
 			key->algorithms &=
 				EVAUDIT_ALGORITHM_BIT(evaudit_algorithm_from_name(alg,

@@ -14,6 +14,7 @@
 #include "utils/timestamp.h"
 
 #include "gate/token_parse.h"
+#include "platform/jsonb.h"
 
 /* The last second of the year 9999: later times are mistakes. */
 #define LAST_TIME	253402300799.0
@@ -22,8 +23,7 @@
 JsonbValue *
 evaudit_claim(Jsonb *claims, const char *name)
 {
-	return getKeyJsonValueFromContainer(&claims->root, name, strlen(name),
-										NULL);
+	return evaudit_jsonb_member(&claims->root, name);
 }
 
 /* A claim that must be a time if it is there: in seconds, or NAN for none. */

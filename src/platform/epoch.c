@@ -1,17 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * epoch.c
- *	  Exact reading of seconds or milliseconds since 1970.
+ *	  Times as seconds or milliseconds since 1970.
  *
- * A double holds no decimal fraction exactly, and numeric raises an ERROR
+ * Those in JSON are read exactly.  A double holds no decimal fraction exactly, and numeric raises an ERROR
  * where a number is out of its range.  A time needs 18 digits at most, so
  * they are read here, whatever the number's length and exponent.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
-
-#include <math.h>
 
 #include "platform/epoch.h"
 #include "platform/rfc3339.h"
@@ -21,23 +19,6 @@
 
 /* An exponent beyond what a number of any length could make up for. */
 #define EXPONENT_LIMIT	INT64CONST(10000000000)
-
-/* Microseconds from 1970 to the Postgres epoch. */
-#define UNIX_TO_POSTGRES \
-	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
-
-/*
- * Convert milliseconds since 1970.  False if they lie beyond the years 0000
- * to 9999 in UTC, within which a double has each of them.
- */
-bool
-evaudit_epoch_from_millis(double millis, TimestampTz *result)
-{
-	if (!(fabs(millis) < (double) (USECS_LIMIT / 1000)))
-		return false;
-	*result = (int64) millis * 1000 - UNIX_TO_POSTGRES;
-	return evaudit_rfc3339_in_range(*result);
-}
 
 /* Read the digits, and perhaps the sign, that follow the "e". */
 static int64
@@ -112,6 +93,26 @@ evaudit_epoch_parse(const char *number, size_t len, int decimals,
 
 	if (!read_mantissa(p, mantissa_end, whole, &usecs))
 		return false;
-	*result = (negative ? -usecs : usecs) - UNIX_TO_POSTGRES;
+	*result = (negative ? -usecs : usecs) - EVAUDIT_EPOCH_MILLIS * 1000;
 	return evaudit_rfc3339_in_range(*result);
+}
+
+/*
+ * The time of some milliseconds, which may be any number.  False if it lies
+ * beyond the years 0000 to 9999 in UTC.
+ */
+bool
+evaudit_epoch_time(int64 millis, TimestampTz *result)
+{
+	if (millis > USECS_LIMIT / 1000 || millis < -USECS_LIMIT / 1000)
+		return false;
+	*result = (millis - EVAUDIT_EPOCH_MILLIS) * 1000;
+	return evaudit_rfc3339_in_range(*result);
+}
+
+/* The whole milliseconds of a time. */
+int64
+evaudit_epoch_millis(TimestampTz time)
+{
+	return time / 1000 + EVAUDIT_EPOCH_MILLIS;
 }

@@ -53,6 +53,7 @@ static const char *const fixed_properties[][2] = {
 	{"queued.max.messages.kbytes", QUEUED_KILOBYTES},
 	{"fetch.max.bytes", FETCH_BYTES},
 	{"fetch.message.max.bytes", PARTITION_BYTES},
+	{"fetch.error.backoff.ms", "500"},	/* see kafka_partition.c */
 	{"fetch.queue.backoff.ms", "10"},	/* librdkafka 2.2 and later */
 	{"max.poll.interval.ms", "86400000"},
 	{"topic.metadata.propagation.max.ms", "1000"},

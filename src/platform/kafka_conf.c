@@ -40,6 +40,7 @@ static const struct
 	{"enable.auto.commit", OPTION_OWNED},
 	{"enable.auto.offset.store", OPTION_OWNED},
 	{"enable.partition.eof", OPTION_OWNED},
+	{"fetch.error.backoff.ms", OPTION_OWNED},
 	{"fetch.max.bytes", OPTION_OWNED},
 	{"fetch.message.max.bytes", OPTION_OWNED},
 	{"fetch.queue.backoff.ms", OPTION_OWNED},

@@ -14,6 +14,7 @@
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
 
+#include "platform/jsonb.h"
 #include "platform/options.h"
 
 /* Refuse options that are no JSON object. */
@@ -61,8 +62,7 @@ evaudit_options_check_names(Jsonb *options, const char *const *known)
 JsonbValue *
 evaudit_option_value(Jsonb *options, const char *name)
 {
-	JsonbValue *v = getKeyJsonValueFromContainer(&options->root, name,
-												 strlen(name), NULL);
+	JsonbValue *v = evaudit_jsonb_member(&options->root, name);
 
 	return v != NULL && v->type == jbvNull ? NULL : v;
 }

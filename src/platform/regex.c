@@ -116,9 +116,15 @@ compile_code(const StringInfo pattern, int flags, char **error)
 		*error = pstrdup((char *) message);
 		return NULL;
 	}
-	/* without machine code, it is interpreted */
+#ifndef EVAUDIT_VALGRIND
+
+	/*
+	 * Without machine code, it is interpreted: so it is under Valgrind, since
+	 * the code reads whole words around a text.
+	 */
 	if ((flags & EVAUDIT_REGEX_CHECK) == 0)
 		(void) pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
+#endif
 	return code;
 }
 

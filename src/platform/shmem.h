@@ -18,8 +18,9 @@
 /* Longest error text that is kept for the status views, in bytes. */
 #define EVAUDIT_ERROR_BYTES		512
 
-/* What keeps a source from running that has no slot to say so in. */
+/* What keeps sources from running that may have no slot to say so in. */
 #define EVAUDIT_NO_SLOT		"all evaudit.max_sources slots are in use"
+#define EVAUDIT_NO_PROCESS	"no background worker slot is free: max_worker_processes may have to be raised"
 
 /* Longest name of a Kafka topic, with its terminating zero. */
 #define EVAUDIT_STREAM_BYTES	256
@@ -41,6 +42,7 @@ typedef struct EvauditDatabase
 	Oid			database;		/* InvalidOid: the slot is free */
 	pid_t		scheduler;		/* 0: none */
 	bool		left;			/* the last one ended as it should */
+	bool		starved;		/* there is no process for one */
 	bool		changed;		/* sources changed since it looked */
 	pid_t		fetcher;		/* of keys; 0: none */
 	bool		keys_wanted;	/* a token has a key that is not known */

@@ -19,6 +19,7 @@
 #include "access/xact.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
+#include "storage/latch.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/wait_event.h"
@@ -29,19 +30,32 @@
 /* How often a worker looks whether the first one is ready, milliseconds. */
 #define FIRST_WORKER_POLL	2000
 
-/* Load all partitions of the source, in a transaction of its own. */
+/*
+ * Load all partitions of the source's topics, in a transaction of its own.
+ * Those of topics that it had before it was altered only keep their place,
+ * lest they are read twice when they are wanted again.
+ */
 static EvauditOffset *
 load_offsets(KafkaSource *state, MemoryContext context, int *n)
 {
 	EvauditOffset *offsets;
+	int			all;
 
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	MemoryContextSwitchTo(context);
-	offsets = evaudit_offsets_load(state->source->id, n);
+	offsets = evaudit_offsets_load(state->source->id, &all);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(context);
+
+	*n = 0;
+	for (int i = 0; i < all; i++)
+	{
+		if (evaudit_kafka_topic_wanted(state->source->options,
+									   offsets[i].topic))
+			offsets[(*n)++] = offsets[i];
+	}
 	return offsets;
 }
 
@@ -96,7 +110,10 @@ new_partitions(KafkaSource *state, List *topics,
 	return found;
 }
 
-/* Say which topics were asked for by name and are not there. */
+/*
+ * Say which topics were asked for by name and are not shown to us; the broker
+ * does not tell those that are not there from those that we may not see.
+ */
 static void
 complain_of_missing(KafkaSource *state, List *topics)
 {
@@ -115,7 +132,7 @@ complain_of_missing(KafkaSource *state, List *topics)
 		}
 		if (!there)
 			evaudit_source_complain(state->source,
-									"Kafka topic \"%s\" does not exist",
+									"Kafka topic \"%s\" is not there, or may not be read",
 									(char *) lfirst(lc));
 	}
 }
@@ -218,16 +235,26 @@ evaudit_kafka_discover(KafkaSource *state)
 	MemoryContextDelete(context);
 }
 
-/* Do what seek_source() asked for, before anybody reads. */
+/*
+ * Do what seek_source() asked for, before anybody reads.  Partitions that the
+ * cluster does not have stay where they are.
+ */
 void
 evaudit_kafka_seek(KafkaSource *state)
 {
 	EvauditSource *source = state->source;
 	MemoryContext context = CurrentMemoryContext;
+	List	   *topics = evaudit_kafka_topics(state->kafka);
 	EvauditOffset *offsets;
-	int			n;
+	int			known;
+	int			n = 0;
 
-	offsets = load_offsets(state, context, &n);
+	offsets = load_offsets(state, context, &known);
+	for (int i = 0; i < known; i++)
+	{
+		if (is_there(topics, &offsets[i]))
+			offsets[n++] = offsets[i];
+	}
 	n = evaudit_kafka_look_up(state->kafka, source->seek, offsets, n);
 
 	StartTransactionCommand();

@@ -23,13 +23,11 @@
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
 
+#include "platform/epoch.h"
+#include "platform/jsonb.h"
 #include "platform/options.h"
 #include "platform/rfc3339.h"
 #include "sources/kafka_source.h"
-
-/* Milliseconds from Kafka's epoch, 1970, to that of Postgres. */
-#define KAFKA_EPOCH_MILLIS \
-	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * 1000)
 
 static const char *const own_options[] = {
 	"topics", "start", "workers", NULL
@@ -132,17 +130,10 @@ parse_time_target(const char *target, int64 *time)
 	else if (strcmp(target, "latest") == 0)
 		*time = EVAUDIT_KAFKA_LATEST;
 	else if (evaudit_rfc3339_parse(target, strlen(target), &t))
-		*time = Max(t / 1000 + KAFKA_EPOCH_MILLIS, 0);
+		*time = Max(evaudit_epoch_millis(t), 0);
 	else
 		return false;
 	return true;
-}
-
-/* The member of an object that is named so, or NULL. */
-static JsonbValue *
-member(JsonbContainer *object, const char *name)
-{
-	return getKeyJsonValueFromContainer(object, name, strlen(name), NULL);
 }
 
 /* Refuse a target's object that has anything but offsets in it. */
@@ -195,11 +186,11 @@ static bool
 named_offset(Jsonb *target, const EvauditOffset *partition, int64 *offset)
 {
 	JsonbContainer *object = &target->root;
-	JsonbValue *v = member(object, partition->topic);
+	JsonbValue *v = evaudit_jsonb_member(object, partition->topic);
 
 	if (v != NULL && v->type == jbvBinary)
 		object = v->val.binary.data;
-	v = member(object, psprintf("%d", partition->partition));
+	v = evaudit_jsonb_member(object, psprintf("%d", partition->partition));
 	if (v == NULL || v->type != jbvNumeric)
 		return false;
 	*offset = DatumGetInt64(DirectFunctionCall1(numeric_int8,

@@ -26,8 +26,12 @@
 
 #include "sources/kafka_source.h"
 
-/* A silence in which a topic could be made anew and grow, milliseconds. */
-#define SILENCE				1000
+/*
+ * A silence in which a topic could be made anew and grow, milliseconds.  Its
+ * end is an error to the fetch that waits, after which librdkafka asks again
+ * no sooner than fetch.error.backoff.ms, which kafka.c sets.
+ */
+#define SILENCE				400
 
 /* How often the log of a silent partition is verified, milliseconds. */
 #define VERIFY_INTERVAL		60000
@@ -164,6 +168,7 @@ evaudit_kafka_take(KafkaSource *state, KafkaPartition *partition,
 		return false;
 	now->next_offset = message->offset + 1;
 	partition->changed = true;
+	set_error(state, partition, NULL);
 	return true;
 }
 

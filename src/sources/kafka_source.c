@@ -112,8 +112,9 @@ add_event(KafkaSource *state, EvauditBatch *batch,
 							  message->payload, message->payload_len);
 	event->key = message->key;
 	event->key_len = message->key_len;
+	/* producers may give any time */
 	event->has_record_time = message->time >= 0 &&
-		evaudit_epoch_from_millis(message->time, &event->record_time);
+		evaudit_epoch_time(message->time, &event->record_time);
 	event->stream = partition->now.topic;
 	event->partition = message->partition;
 	event->offset = message->offset;
@@ -216,7 +217,7 @@ wait_for_records(KafkaSource *state, long timeout)
 static void
 begin_batch(KafkaSource *state)
 {
-	int64		busy = state->nmessages == 0 ? 0 :
+	int64		busy = !state->backlog ? 0 :
 		GetCurrentTimestamp() - state->drained_at;
 
 	evaudit_kafka_release(state->messages, state->nmessages);
@@ -224,7 +225,7 @@ begin_batch(KafkaSource *state)
 	for (int i = 0; i < state->npartitions; i++)
 	{
 		state->partitions[i].last_event = -1;
-		/* while we did not listen, nobody was silent */
+		/* while we did not listen to what waits, nobody was silent */
 		state->partitions[i].verified += busy;
 	}
 }
@@ -254,12 +255,14 @@ fetch_batch(void *arg, EvauditBatch *batch)
 			evaudit_kafka_assign_all(state);
 
 		taken = take_messages(state, batch);
-		if (evaudit_batch_full(source, batch))
+		state->backlog = evaudit_batch_full(source, batch);
+		if (state->backlog)
 			return true;
 		if (taken == DRAIN_MAX)
 			continue;
 
-		if (batch->nevents >= source->batch_size)
+		state->backlog = batch->nevents >= source->batch_size;
+		if (state->backlog)
 			return true;
 		if (batch->nevents == 0 && has_changes(state))
 			return true;

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * kafka_source.h
- *	  What the files of the Kafka source share; nobody else includes it.
+ *	  What the files of the Kafka source share.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,7 +11,6 @@
 #include "platform/kafka.h"
 #include "sources/offsets.h"
 #include "sources/source.h"
-#include "storage/latch.h"
 
 /* A partition that this worker reads. */
 typedef struct KafkaPartition
@@ -44,9 +43,10 @@ typedef struct KafkaSource
 	TimestampTz drained_at;		/* and its time */
 	EvauditKafkaMessage *messages;	/* of the batch's events, one each */
 	int			nmessages;
+	bool		backlog;		/* the batch was full before all was taken */
 
-	TimestampTz next_discovery; /* see discover() */
-	TimestampTz next_sweep;		/* see sweep() */
+	TimestampTz next_discovery; /* of evaudit_kafka_discover() */
+	TimestampTz next_sweep;		/* of evaudit_kafka_sweep() */
 } KafkaSource;
 
 /* kafka_options.c */

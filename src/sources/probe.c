@@ -11,11 +11,9 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "foreign/foreign.h"
 #include "miscadmin.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 
 #include "platform/aws.h"
@@ -89,17 +87,6 @@ probe_of(const char *kind)
 	elog(ERROR, "kind of source \"%s\" cannot be checked", kind);
 }
 
-/* Whether the current user has the rights of a source's owner. */
-static bool
-is_mine(Oid user, const char *owner)
-{
-	Oid			role = get_role_oid(owner, true);
-
-	/* as evaudit.owns() has it */
-	return has_privs_of_role(user, OidIsValid(role) ? role :
-							 ROLE_PG_DATABASE_OWNER);
-}
-
 /* Add what the user's sources read from a server. */
 static void
 add_streams(EvauditProbe *probe, const char *server)
@@ -125,7 +112,7 @@ add_streams(EvauditProbe *probe, const char *server)
 		bool		isnull;
 		Datum		options = evaudit_spi_datum(row, 1, &isnull);
 
-		if (is_mine(user, evaudit_spi_text(row, 0)))
+		if (evaudit_owns_source(user, evaudit_spi_text(row, 0)))
 			probes[i].add_streams(probe, DatumGetJsonbPCopy(options));
 	}
 	MemoryContextSwitchTo(spi_context);

@@ -8,10 +8,10 @@
  */
 #include "postgres.h"
 
-#include "access/table.h"
-#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "foreign/foreign.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -166,6 +166,16 @@ evaudit_load_source(int64 id, const EvauditSourceKind **kind)
 	if (source != NULL)
 		read_common_options(source);
 	return source;
+}
+
+/* Whether a role has the rights of a source's owner; as evaudit.owns(). */
+bool
+evaudit_owns_source(Oid user, const char *owner)
+{
+	Oid			role = get_role_oid(owner, true);
+
+	return has_privs_of_role(user, OidIsValid(role) ? role :
+							 ROLE_PG_DATABASE_OWNER);
 }
 
 /*

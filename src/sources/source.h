@@ -98,6 +98,7 @@ extern void evaudit_check_option_names(Jsonb *options,
 									   const char *const *own);
 extern EvauditSource *evaudit_load_source(int64 id,
 										  const EvauditSourceKind **kind);
+extern bool evaudit_owns_source(Oid user, const char *owner);
 extern void evaudit_source_complain(EvauditSource *source, const char *fmt,...)
 			pg_attribute_printf(2, 3);
 

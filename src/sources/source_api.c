@@ -11,13 +11,10 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_authid.h"
-#include "catalog/pg_foreign_server.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "foreign/foreign.h"
 #include "miscadmin.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
 
@@ -128,13 +125,9 @@ find_source(const char *name)
 	evaudit_spi_begin(&spi);
 	if (evaudit_spi_execute(&find, &value, NULL) > 0)
 	{
-		Oid			owner = get_role_oid(evaudit_spi_text(0, 2), true);
 		bool		isnull;
 
-		/* as evaudit.owns() has it */
-		if (!OidIsValid(owner))
-			owner = ROLE_PG_DATABASE_OWNER;
-		if (!has_privs_of_role(user, owner))
+		if (!evaudit_owns_source(user, evaudit_spi_text(0, 2)))
 			ereport(ERROR,
 					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 					 errmsg("must be owner of source \"%s\"", name)));

@@ -27,6 +27,9 @@
 /* An answer of no more messages than this says that there is no backlog. */
 #define FEW_MESSAGES		2
 
+/* More milliseconds than any time has that is of use. */
+#define MAX_MILLIS			1e15
+
 /* Most messages that wait for being deleted while further ones come. */
 static int
 most_undeleted(const SqsSource *state)
@@ -118,10 +121,11 @@ fill_event(SqsSource *state, EvauditEvent *event, SqsHeld *held,
 		event->message_id = "";
 	event->transport_id = event->message_id;
 	if (evaudit_json_number(attributes, "ApproximateReceiveCount", &number))
-		event->receive_count = (int) Min(number, PG_INT32_MAX);
-	if (evaudit_json_number(attributes, "SentTimestamp", &number))
-		event->has_record_time =
-			evaudit_epoch_from_millis(number, &event->record_time);
+		event->receive_count = (int) Min(Max(number, 0), PG_INT32_MAX);
+	if (evaudit_json_number(attributes, "SentTimestamp", &number) &&
+		number >= 0 && number < MAX_MILLIS)
+		event->has_record_time = evaudit_epoch_time((int64) number,
+													&event->record_time);
 	add_headers(event, evaudit_json_get(message, "MessageAttributes"));
 
 	held->handle = evaudit_json_string(message, "ReceiptHandle");

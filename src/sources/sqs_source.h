@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * sqs_source.h
- *	  What the files of the SQS source share; nobody else includes it.
+ *	  What the files of the SQS source share.
  *
  *-------------------------------------------------------------------------
  */

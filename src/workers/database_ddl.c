@@ -13,15 +13,12 @@
  */
 #include "postgres.h"
 
-#include <signal.h>
-
 #include "access/htup_details.h"
 #include "catalog/pg_database.h"
 #include "commands/defrem.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "storage/latch.h"
-#include "storage/procarray.h"
 #include "tcop/utility.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
@@ -113,33 +110,11 @@ end_processes(Oid database)
 
 	LWLockAcquire(evaudit_shared->lock, LW_SHARED);
 	slot = evaudit_find_database(database);
-	if (slot != NULL && slot->scheduler != 0 &&
-		BackendPidGetProc(slot->scheduler) != NULL)
-	{
-		kill(slot->scheduler, SIGTERM);
-		n++;
-	}
-	if (slot != NULL && slot->fetcher != 0 &&
-		BackendPidGetProc(slot->fetcher) != NULL)
-	{
-		kill(slot->fetcher, SIGTERM);
-		n++;
-	}
-	for (int i = 0; i < evaudit_shared->nsources; i++)
-	{
-		EvauditSourceSlot *source = &evaudit_shared->sources[i];
-
-		for (int j = 0; j < EVAUDIT_MAX_WORKERS; j++)
-		{
-			if (source->database != database || source->pids[j] == 0 ||
-				BackendPidGetProc(source->pids[j]) == NULL)
-				continue;
-			kill(source->pids[j], SIGTERM);
-			n++;
-		}
-	}
+	if (slot != NULL)
+		n = evaudit_end_process(slot->scheduler) +
+			evaudit_end_process(slot->fetcher);
 	LWLockRelease(evaudit_shared->lock);
-	return n;
+	return n + evaudit_end_workers(database);
 }
 
 /* Say who holds a database; 0 for nobody. */

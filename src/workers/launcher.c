@@ -133,24 +133,35 @@ back_off(SchedulerHandle *handle)
 													 RESTART_SECONDS * 1000);
 }
 
-/* Have the postmaster start a scheduler; later, if it has no slot free. */
+/*
+ * Have the postmaster start a scheduler; later, if it has no slot free, which
+ * stat_sources shows meanwhile.
+ */
 static void
-start_scheduler(Oid database, SchedulerHandle *handle)
+start_scheduler(EvauditDatabase *slot, Oid database, SchedulerHandle *handle)
 {
 	BackgroundWorker worker;
+	bool		starved;
+	bool		news;
 
 	evaudit_prepare_worker(&worker, "evaudit scheduler",
 						   "evaudit_scheduler_main");
 	worker.bgw_main_arg = ObjectIdGetDatum(database);
 	worker.bgw_notify_pid = MyProcPid;
-	if (!RegisterDynamicBackgroundWorker(&worker, &handle->process))
-	{
+	starved = !RegisterDynamicBackgroundWorker(&worker, &handle->process);
+
+	LWLockAcquire(evaudit_shared->lock, LW_EXCLUSIVE);
+	news = starved && !slot->starved;
+	slot->starved = starved;
+	LWLockRelease(evaudit_shared->lock);
+
+	if (starved)
 		back_off(handle);
+	if (news)
 		ereport(LOG,
 				(errmsg("no background worker slot is free for the scheduler of database %u",
 						database),
 				 errhint("You might need to increase max_worker_processes.")));
-	}
 }
 
 /*
@@ -202,7 +213,10 @@ forget_database(EvauditDatabase *slot, Oid database)
 {
 	LWLockAcquire(evaudit_shared->lock, LW_EXCLUSIVE);
 	if (slot->database == database)
+	{
 		slot->database = InvalidOid;
+		slot->starved = false;
+	}
 	for (int i = 0; i < evaudit_shared->nsources; i++)
 	{
 		if (evaudit_shared->sources[i].database == database)
@@ -233,7 +247,7 @@ tend_databases(SchedulerHandle *handles)
 			existing = list_databases();
 		listed = true;
 		if (list_member_oid(existing, database))
-			start_scheduler(database, &handles[i]);
+			start_scheduler(slot, database, &handles[i]);
 		else
 			forget_database(slot, database);
 	}

@@ -13,6 +13,7 @@
 #include "miscadmin.h"
 #include "postmaster/interrupt.h"
 #include "storage/latch.h"
+#include "storage/procarray.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/wait_event.h"
@@ -50,7 +51,7 @@ evaudit_begin_process(void)
 /*
  * Settings of the session.  Losing the last commits in a crash is harmless,
  * since rows and offsets are lost together and read again: no commit waits
- * for the disk.  Timeouts that are meant for users must not end the process.
+ * for the disk.  What is meant for users' sessions must not end the process.
  */
 void
 evaudit_set_up_session(void)
@@ -61,6 +62,8 @@ evaudit_set_up_session(void)
 		{"statement_timeout", "0"},
 		{"idle_in_transaction_session_timeout", "0"},
 		{"idle_session_timeout", "0"},
+		{"transaction_timeout", "0"},	/* 17 and later */
+		{"exit_on_error", "off"},
 		{"default_transaction_isolation", "read committed"},
 		{"default_transaction_read_only", "off"},
 		{"default_transaction_deferrable", "off"},
@@ -68,8 +71,11 @@ evaudit_set_up_session(void)
 	};
 
 	for (int i = 0; i < lengthof(settings); i++)
-		SetConfigOption(settings[i][0], settings[i][1],
-						PGC_SUSET, PGC_S_OVERRIDE);
+	{
+		if (GetConfigOption(settings[i][0], true, false) != NULL)
+			SetConfigOption(settings[i][0], settings[i][1],
+							PGC_SUSET, PGC_S_OVERRIDE);
+	}
 }
 
 /*
@@ -94,4 +100,36 @@ evaudit_wait(long timeout)
 		evaudit_reloads++;
 	}
 	return (events & WL_LATCH_SET) != 0;
+}
+
+/*
+ * Have a process end whose id is in a slot; false if there is none any more.
+ * The caller holds the lock.
+ */
+bool
+evaudit_end_process(pid_t pid)
+{
+	if (pid == 0 || BackendPidGetProc(pid) == NULL)
+		return false;
+	kill(pid, SIGTERM);
+	return true;
+}
+
+/* Have all workers in a database end; returns how many there are. */
+int
+evaudit_end_workers(Oid database)
+{
+	int			n = 0;
+
+	LWLockAcquire(evaudit_shared->lock, LW_SHARED);
+	for (int i = 0; i < evaudit_shared->nsources; i++)
+	{
+		EvauditSourceSlot *source = &evaudit_shared->sources[i];
+
+		for (int j = 0; source->database == database &&
+			 j < EVAUDIT_MAX_WORKERS; j++)
+			n += evaudit_end_process(source->pids[j]);
+	}
+	LWLockRelease(evaudit_shared->lock);
+	return n;
 }

@@ -151,6 +151,17 @@ read_sources(void)
 	pgstat_report_activity(STATE_IDLE, NULL);
 }
 
+/*
+ * End the workers of a scheduler that was ended before its time, of whom
+ * nobody would know when a source is paused or altered.
+ */
+static void
+end_strays(void)
+{
+	while (evaudit_end_workers(MyDatabaseId) > 0)
+		(void) evaudit_wait(BUSY_INTERVAL);
+}
+
 /* The scheduler's main function. */
 void
 evaudit_scheduler_main(Datum arg)
@@ -161,6 +172,7 @@ evaudit_scheduler_main(Datum arg)
 	if (!enter_database())
 		proc_exit(0);
 	before_shmem_exit(leave_database, (Datum) 0);
+	end_strays();
 
 	CacheRegisterSyscacheCallback(USERMAPPINGOID, note_change, (Datum) 0);
 	CacheRegisterSyscacheCallback(FOREIGNSERVEROID, note_change, (Datum) 0);

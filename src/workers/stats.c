@@ -100,15 +100,15 @@ add_source_row(ReturnSetInfo *rsinfo, const EvauditSourceSlot *slot)
 }
 
 /*
- * Add what is true of each source that has no slot while all are in use: a
- * row of the id 0.
+ * Add what is true of each source that has no slot, while all are in use or
+ * there is no process for a scheduler: a row of the id 0.
  */
 static void
-add_waiting_row(ReturnSetInfo *rsinfo)
+add_waiting_row(ReturnSetInfo *rsinfo, const char *trouble)
 {
 	EvauditSourceSlot slot = {.state = EVAUDIT_SOURCE_BACKOFF};
 
-	strlcpy(slot.last_error, EVAUDIT_NO_SLOT, sizeof(slot.last_error));
+	strlcpy(slot.last_error, trouble, sizeof(slot.last_error));
 	add_source_row(rsinfo, &slot);
 }
 
@@ -118,8 +118,9 @@ evaudit_source_stats(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	EvauditSourceSlot *slots;
+	EvauditDatabase *database;
+	const char *trouble = NULL;
 	int			n = 0;
-	bool		full;
 
 	InitMaterializedSRF(fcinfo, 0);
 	if (evaudit_shared == NULL)
@@ -133,7 +134,11 @@ evaudit_source_stats(PG_FUNCTION_ARGS)
 		if (evaudit_shared->sources[i].database == MyDatabaseId)
 			slots[n++] = evaudit_shared->sources[i];
 	}
-	full = evaudit_free_slot() == NULL;
+	database = evaudit_find_database(MyDatabaseId);
+	if (database != NULL && database->starved)
+		trouble = EVAUDIT_NO_PROCESS;
+	else if (evaudit_free_slot() == NULL)
+		trouble = EVAUDIT_NO_SLOT;
 	LWLockRelease(evaudit_shared->lock);
 
 	for (int i = 0; i < n; i++)
@@ -141,8 +146,8 @@ evaudit_source_stats(PG_FUNCTION_ARGS)
 		if (may_see(slots[i].owner))
 			add_source_row(rsinfo, &slots[i]);
 	}
-	if (full)
-		add_waiting_row(rsinfo);
+	if (trouble != NULL)
+		add_waiting_row(rsinfo, trouble);
 	return (Datum) 0;
 }
 

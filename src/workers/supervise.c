@@ -86,6 +86,7 @@ start_worker(EvauditSourceEntry *entry, int i)
 		.source_id = entry->id,
 		.worker = i,
 		.nworkers = entry->nworkers,
+		.scheduler = MyProcPid,
 	};
 	EvauditSourceSlot *slot;
 	const char *trouble = NULL;
@@ -104,7 +105,7 @@ start_worker(EvauditSourceEntry *entry, int i)
 	else if (entry->trouble != NULL)
 		trouble = entry->trouble;
 	else if (!RegisterDynamicBackgroundWorker(&process, &worker->process))
-		trouble = "no background worker slot is free: max_worker_processes may have to be raised";
+		trouble = EVAUDIT_NO_PROCESS;
 	if (trouble != NULL)
 	{
 		show_trouble(entry, trouble);
@@ -139,7 +140,7 @@ note_end(EvauditSourceEntry *entry, int i)
 	if (progressed)
 		worker->failures = 0;
 	if (!failed && !progressed && slot != NULL)
-		show_trouble(entry, "a worker ended before it could begin: see the server's log");
+		show_trouble(entry, "a worker was ended, or could not begin: see the server's log");
 	back_off(worker);
 }
 
@@ -188,7 +189,8 @@ show_state(const EvauditSourceEntry *entry)
 	slot = evaudit_find_source(MyDatabaseId, entry->id);
 	if (slot != NULL)
 	{
-		bool		running = slot->state == EVAUDIT_SOURCE_RUNNING;
+		bool		running = slot->state == EVAUDIT_SOURCE_RUNNING &&
+			!entry->ending;
 
 		if (entry->wanted)
 			evaudit_show_retry(slot, retry, running ?

@@ -64,7 +64,8 @@ leave_slot(int code, Datum arg)
 
 /*
  * Enter the slot that the scheduler took for the source; end the process if
- * the source was dropped meanwhile, or the database is to be left.
+ * the source was dropped meanwhile, the database is to be left, or the
+ * scheduler is gone: the next one would know nothing of this worker.
  */
 static EvauditSourceSlot *
 enter_slot(void)
@@ -75,7 +76,8 @@ enter_slot(void)
 	LWLockAcquire(evaudit_shared->lock, LW_EXCLUSIVE);
 	slot = evaudit_find_source(work.order.database, work.order.source_id);
 	database = evaudit_find_database(work.order.database);
-	if (database == NULL || database->held_by != 0)
+	if (database == NULL || database->held_by != 0 ||
+		database->scheduler != work.order.scheduler)
 		slot = NULL;
 	if (slot != NULL)
 		slot->pids[work.order.worker] = MyProcPid;

@@ -29,6 +29,7 @@ typedef struct EvauditWorkerOrder
 	int64		source_id;
 	int32		worker;			/* from 0 */
 	int32		nworkers;
+	pid_t		scheduler;		/* who tends it */
 } EvauditWorkerOrder;
 
 StaticAssertDecl(sizeof(EvauditWorkerOrder) <= BGW_EXTRALEN,
@@ -51,6 +52,8 @@ extern void evaudit_prepare_worker(BackgroundWorker *worker,
 extern void evaudit_begin_process(void);
 extern void evaudit_set_up_session(void);
 extern bool evaudit_wait(long timeout);
+extern bool evaudit_end_process(pid_t pid);
+extern int	evaudit_end_workers(Oid database);
 
 PGDLLEXPORT extern void evaudit_launcher_main(Datum arg);
 PGDLLEXPORT extern void evaudit_scheduler_main(Datum arg);

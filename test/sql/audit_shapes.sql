@@ -75,15 +75,22 @@ SELECT length(old_value ->> 'v'), length(old_value ->> 'w')
 FROM audit WHERE operation = 'DELETE';
 TRUNCATE audit;
 
--- Composite values whose images differ but whose fields do not.
+-- Composite values and arrays whose images differ but whose parts do not.
 CREATE TYPE two AS (a int, b text);
-CREATE TABLE composite (id int PRIMARY KEY, v two);
+CREATE TABLE composite (id int PRIMARY KEY, v two, w two[], n int[]);
 SELECT evaudit.track('composite');
-INSERT INTO composite VALUES (1, (1, repeat('y', 5000)));
+INSERT INTO composite VALUES (1, (1, repeat('y', 5000)),
+	ARRAY[NULL, (1, 'y')::two], '{1,NULL}');
 ALTER TYPE two ADD ATTRIBUTE c int;
+UPDATE composite SET n[2] = 2;
 TRUNCATE audit;
-UPDATE composite SET v = ROW(1, repeat('y', 5000), NULL);
+UPDATE composite SET v = ROW(1, repeat('y', 5000), NULL),
+	w = ARRAY[NULL, (1, 'y', NULL)::two], n = '{1,2}';
 SELECT count(*) FROM audit;
+-- What shows is a change, whether or not JSON can tell.
+UPDATE composite SET n = '[0:1]={1,2}';
+SELECT updated_attribute, old_value, new_value FROM audit;
+TRUNCATE audit;
 UPDATE composite SET v.c = 3;
 SELECT updated_attribute, old_value - 'b', new_value - 'b' FROM audit;
 TRUNCATE audit;

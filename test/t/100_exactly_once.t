@@ -102,17 +102,7 @@ $node->safe_psql('postgres', qq{
 is( $node->safe_psql('postgres', 'SELECT count(*) FROM sent'),
 	$node->safe_psql('postgres', 'SELECT count(*) FROM oracle'),
 	'what was sent is what was to be sent');
-cmp_ok($node->safe_psql('postgres', 'SELECT count(*) FROM refused'),
-	'>', 1000, 'some of it cannot be used');
-is( $node->safe_psql('postgres',
-		'SELECT count(*) FROM (TABLE letters EXCEPT ALL TABLE refused) x'),
-	'0', 'no dead letter but of a bad event, once');
-is( $node->safe_psql('postgres',
-		'SELECT count(*) FROM (TABLE refused EXCEPT ALL TABLE letters) x'),
-	'0', 'and none is missing');
-is( $node->safe_psql('postgres', 'SELECT count(*) FROM evaudit.dead_letters'),
-	$node->safe_psql('postgres', 'SELECT count(*) FROM letters'),
-	'every dead letter has its position');
+check_letters($node, 1000);
 
 $node->stop;
 $kafka->stop;

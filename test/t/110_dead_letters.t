@@ -56,7 +56,8 @@ sub nested
 	return login(x => '[' x ($levels - 1) . ']' x ($levels - 1));
 }
 
-# Reason (or ok) and payload, or undef for a message without one.
+# Reason (or ok) and payload, or undef for a message without one; and perhaps
+# the record's own time, milliseconds.
 my @cases = (
 	[ ok => login() ],
 	[ empty_payload => undef ],
@@ -81,6 +82,8 @@ my @cases = (
 	[ bad_encoding => "\xff\xfe{\0}\0" ],
 	[ malformed_json => ' ' ],
 	[ malformed_json => 'user_id=u' ],
+	(map { [ malformed_json => 'time', $_ ], [ ok => login(), $_ ] }
+		1, 253_402_300_800_000, 9_200_000_000_000_000_000),
 	[ malformed_json => substr(login(), 0, -1) ],
 	[ malformed_json => login() . 'x' ],
 	[ malformed_json => login() . login() ],
@@ -144,7 +147,8 @@ $kafka->start;
 my $node = Evaudit::Cluster->new('main', conf => "log_statement = none\n");
 $kafka->create_topic('cases', 1);
 $kafka->tool('-e', 'produce', 'cases', \join('',
-	map { "key-$_\t" . escaped($cases[$_][1]) . "\n" } 0 .. $#cases));
+	map { join("\t", "key-$_", escaped($cases[$_][1]), $cases[$_][2] // ()) . "\n"
+	} 0 .. $#cases));
 read_topic($node, $kafka, 'cases', topics => 'cases', max_event_bytes => 2000);
 await_end($node, $kafka, 'cases', 'cases');
 
@@ -166,5 +170,11 @@ foreach my $i (0 .. $#cases)
 			'{"topic": "cases", "partition": 0}', 'login'),
 		"$reason: " . substr($name, 0, 100));
 }
+
+is( $node->safe_psql('postgres', q{
+		SELECT string_agg(DISTINCT coalesce(
+			(record_time AT TIME ZONE 'UTC')::text, 'none'), ' ')
+		FROM evaudit.dead_letter WHERE payload = 'time'}),
+	'1970-01-01 00:00:00.001 none', 'a time that cannot be is none');
 
 done_testing();

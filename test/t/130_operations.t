@@ -177,6 +177,39 @@ is(ask(q{SELECT string_agg(topic || ':' || partition, ' ' ORDER BY topic, partit
 	'topics and partitions that appeared');
 is(worker_pids($node, 'regex')->[0], $pid, 'by the same worker');
 
+# a topic that is gone for good does not keep the others from being moved
+$kafka->delete_topic('re-2');
+ask("SELECT evaudit.seek_source('regex', 'earliest')");
+ok( $node->wait_for("SELECT seek IS NULL FROM evaudit.sources", 't', deadline => 30),
+	'seek in spite of a deleted topic');
+await_end($node, $kafka, 'regex', 're-1');
+
+# other topics: those before are not read any more, but keep their place
+my $read = q{SELECT string_agg(DISTINCT topic, ' ') FROM evaudit.stat_partitions};
+ask(q{SELECT evaudit.alter_source('regex', '{"topics": ["start", "re-xy"]}')});
+await_end($node, $kafka, 'regex', $_) foreach 'start', 're-xy';
+send_logins('re-1', 0, 'unwanted');
+send_logins('re-xy', 0, 'altered');
+await_end($node, $kafka, 'regex', 're-xy');
+is(ask($read), 're-xy start', 'a source that was given other topics');
+is(ask(q{SELECT string_agg(user_id, ' ') FROM user_services
+		WHERE user_id IN ('altered', 'unwanted')}), 'altered', 'reads these alone');
+my $received_before = stat_of('regex', 'received');
+ask(q{SELECT evaudit.alter_source('regex', '{"topics": "^re-1$"}')});
+await_end($node, $kafka, 'regex', 're-1');
+is(ask($read) . '|' . (stat_of('regex', 'received') - $received_before), 're-1|1',
+	'and goes on where it was when it gets the former ones again');
+
+# --- a scheduler that is ended leaves no worker behind that nobody tends
+
+my $scheduler = q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'evaudit scheduler'};
+$pid = worker_pids($node, 'regex')->[0];
+ask("SELECT pg_terminate_backend(($scheduler), 10000)");
+ok( $node->wait_for(qq{SELECT s.pids = array_agg(a.pid) AND s.pids <> '{$pid}'
+		FROM pg_stat_activity a, evaudit.stat_sources s
+		WHERE backend_type = 'evaudit worker' GROUP BY s.pids}),
+	'the next one begins anew');
+
 # --- an owner that cannot log in, as the server demands of a worker's role
 
 ask(q{CREATE ROLE reader; GRANT USAGE ON FOREIGN SERVER kafka TO reader;

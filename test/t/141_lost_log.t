@@ -143,12 +143,10 @@ sub stopped_pair
 		'and come back');
 }
 
-# while it runs: nobody may have seen the topic go
+# while it runs, at once: nobody may have seen the topic go
 foreach my $n (5, 60)
 {
 	my $first = $user + 10;
-	$node->wait_for("SELECT last_received_at < now() - interval '1.1 s'
-		FROM evaudit.stat_sources");
 	make_anew($n);
 	# one that is as long as before shows when it grows
 	send_logins('logins', 1, $n);

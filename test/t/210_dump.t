@@ -212,6 +212,13 @@ ok( $main->wait_for(q{
 		'and it runs when the role is there');
 }
 
+# Under the name that the schema has by then
+$main->safe_psql('prod', 'ALTER SCHEMA app RENAME TO moved');
+command_like(
+	[ 'pg_dump', '-h', $main->host, '-p', $main->port, 'prod' ],
+	qr/^COPY evaudit\.configuration_dump .*\n(?:.+\n)*a\t1\.0$/m,
+	'dumped from a schema that was renamed');
+
 $main->stop;
 $other->stop;
 $broker->stop;

@@ -65,17 +65,7 @@ $node->safe_psql('postgres', q{
 		WHERE source = 'logins' AND source_position->>'queue' = 'logins';
 	CREATE VIEW refused AS
 		SELECT message_id, reason, payload FROM oracle WHERE reason <> 'ok'});
-cmp_ok($node->safe_psql('postgres', 'SELECT count(*) FROM refused'),
-	'>', $events / 100, 'some of it cannot be used');
-is( $node->safe_psql('postgres',
-		'SELECT count(*) FROM (TABLE letters EXCEPT ALL TABLE refused) x'),
-	'0', 'no dead letter but of a bad event, once');
-is( $node->safe_psql('postgres',
-		'SELECT count(*) FROM (TABLE refused EXCEPT ALL TABLE letters) x'),
-	'0', 'and none is missing');
-is( $node->safe_psql('postgres', 'SELECT count(*) FROM evaudit.dead_letters'),
-	$node->safe_psql('postgres', 'SELECT count(*) FROM letters'),
-	'every dead letter has its position');
+check_letters($node, $events / 100);
 
 $node->stop;
 $emq->stop;

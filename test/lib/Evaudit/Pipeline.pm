@@ -16,6 +16,7 @@ Evaudit::Pipeline - what tests of a server that reads from a broker share
   send_stream($node, $emq->queue, 'logins', 'events', [ '-m', 20 ], 1000, 50, 7);
   kill_process($node, 'worker');                   # of @PROCESSES
   check_winners($node, 'events');
+  check_letters($node, 1000);                      # of views of the test
 
 =cut
 
@@ -33,7 +34,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time usleep);
 
-our @EXPORT = qw(@PROCESSES ask_if_up kill_process check_winners
+our @EXPORT = qw(@PROCESSES ask_if_up kill_process check_winners check_letters
   add_server read_topic await_end wait_until worker_pids
   cpu_ms load_oracle send_stream winners);
 
@@ -237,6 +238,27 @@ sub check_winners
 	is( $node->safe_psql('postgres', "
 			SELECT count(*) FROM ($winners EXCEPT TABLE user_services) x"),
 		'0', 'and nothing is missing');
+	return;
+}
+
+# Test that the dead letters are those of bad events, each once: more than a
+# number of them.  The test has made two relations of the same columns, letters
+# of the dead letters with the position of theirs, and refused of what must be.
+sub check_letters
+{
+	my ($node, $more_than) = @_;
+	my $count = sub {
+		return $node->safe_psql('postgres', "SELECT count(*) FROM $_[0]");
+	};
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+	cmp_ok($count->('refused'), '>', $more_than, 'some of it cannot be used');
+	is($count->('(TABLE letters EXCEPT ALL TABLE refused) x'),
+		'0', 'no dead letter but of a bad event, once');
+	is($count->('(TABLE refused EXCEPT ALL TABLE letters) x'),
+		'0', 'and none is missing');
+	is($count->('evaudit.dead_letters'), $count->('letters'),
+		'every dead letter has its position');
 	return;
 }
 
