@@ -10,8 +10,8 @@
  * the library's threads could hold up a shutdown (see threads.c).
  *
  * The library's threads never touch Postgres.  All callbacks come from
- * evaudit_kafka_serve(), in the worker's own thread, and only write into
- * EvauditKafka: no longjmp ever crosses the library.
+ * serve(), in the worker's own thread, and only write into EvauditKafka: no
+ * longjmp ever crosses the library.
  *
  *-------------------------------------------------------------------------
  */
@@ -192,8 +192,8 @@ unspecific_error(rd_kafka_resp_err_t err)
 }
 
 /* Hear what the client complains of; never waits. */
-void
-evaudit_kafka_serve(EvauditKafka *kafka)
+static void
+serve(EvauditKafka *kafka)
 {
 	(void) rd_kafka_poll(kafka->client, 0);
 }
@@ -206,7 +206,7 @@ void
 evaudit_kafka_fail(EvauditKafka *kafka, const char *what,
 				   rd_kafka_resp_err_t err)
 {
-	evaudit_kafka_serve(kafka);
+	serve(kafka);
 	ereport(ERROR,
 			(errcode(ERRCODE_CONNECTION_FAILURE),
 			 errmsg("could not %s: %s", what,
@@ -218,7 +218,7 @@ evaudit_kafka_fail(EvauditKafka *kafka, const char *what,
 void
 evaudit_kafka_check(EvauditKafka *kafka)
 {
-	evaudit_kafka_serve(kafka);
+	serve(kafka);
 	if (kafka->down)
 		evaudit_kafka_fail(kafka, "reach a Kafka broker",
 						   RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN);

@@ -22,7 +22,6 @@ struct EvauditKafka
 	char		error[512];		/* the latest complaint of the client */
 };
 
-extern void evaudit_kafka_serve(EvauditKafka *kafka);
 pg_noreturn extern void evaudit_kafka_fail(EvauditKafka *kafka,
 										   const char *what,
 										   rd_kafka_resp_err_t err);

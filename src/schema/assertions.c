@@ -14,8 +14,8 @@
 #include "schema/limits.h"
 
 /* The rules of a node for numbers, made when first asked for. */
-NumberRules *
-evaudit_schema_number(SchemaNode *node)
+static NumberRules *
+number_rules(SchemaNode *node)
 {
 	if (node->number == NULL)
 		node->number = palloc0(sizeof(NumberRules));
@@ -159,7 +159,7 @@ static void
 compile_bound(SchemaCompile *compile, SchemaNode *node, const char *keyword,
 			  const EvauditValue *value)
 {
-	NumberRules *rules = evaudit_schema_number(node);
+	NumberRules *rules = number_rules(node);
 	bool		exclusive = keyword[0] == 'e';
 
 	if (exclusive && node->resource->dialect.draft == DRAFT_4)
@@ -189,7 +189,7 @@ static void
 compile_multiple_of(SchemaCompile *compile, SchemaNode *node,
 					const char *keyword, const EvauditValue *value)
 {
-	NumberRules *rules = evaudit_schema_number(node);
+	NumberRules *rules = number_rules(node);
 	Datum		divisor = NumericGetDatum(value->as.number);
 	Datum		bound = NumericGetDatum(evaudit_value_numeric("0"));
 

@@ -66,7 +66,6 @@ extern void evaudit_schema_keyword(SchemaCompile *compile, SchemaNode *node,
 extern const SchemaKeyword *evaudit_schema_assertions(int *n);
 extern SchemaName *evaudit_schema_names(SchemaNode *node, const char *keyword,
 										const EvauditValue *value, int *n);
-extern NumberRules *evaudit_schema_number(SchemaNode *node);
 extern ArrayRules *evaudit_schema_array(SchemaNode *node);
 extern ObjectRules *evaudit_schema_object(SchemaNode *node);
 extern EvauditRegex *evaudit_schema_regex(SchemaCompile *compile,
