@@ -70,7 +70,7 @@ add_dead_letter(const char *owner, const char *source, const char *topic,
 	values[5] = jsonb_datum(evaudit_event_headers(event), &nulls[5]);
 	values[6] = bytes_datum(event->payload, event->payload_len, &nulls[6]);
 	values[7] = TimestampTzGetDatum(event->record_time);
-	nulls[7] = event->record_time == 0 ? 'n' : ' ';
+	nulls[7] = event->has_record_time ? ' ' : 'n';
 	values[8] = CStringGetTextDatum(evaudit_reason_name(event->reason));
 	values[9] = CStringGetTextDatum(event->error);
 	values[10] = event->sqlstate == 0 ? (Datum) 0 :

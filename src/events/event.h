@@ -71,8 +71,9 @@ typedef struct EvauditEvent
 	size_t		key_len;
 	EvauditHeader *headers;
 	int			nheaders;
+	bool		has_record_time;
 	TimestampTz record_time;	/* the transport's time, in the range of RFC
-								 * 3339; 0 if it has none */
+								 * 3339, if it has one */
 	const char *given_id;		/* id that its publisher gave; NULL: none */
 	const char *subject;		/* who published it; NULL: a source */
 	bool		granted;		/* who may keep it has been decided before */

@@ -16,24 +16,36 @@
 #include "utils/numeric.h"
 
 #include "events/event_json.h"
+#include "events/payload.h"
 #include "platform/jsonb.h"
 
-/* Bytes as a JSON string; those that are no text in hexadecimal. */
+/*
+ * Bytes as a JSON string.  They are UTF-8, as payloads are; those that are no
+ * text, or none that the server's encoding holds, in hexadecimal.
+ */
 static void
 set_string(JsonbValue *v, const char *bytes, size_t len)
 {
-	if (!pg_verifymbstr(bytes, (int) len, true))
+	int			encoding = GetDatabaseEncoding();
+	char	   *text = unconstify(char *, bytes);
+	int			text_len = (int) len;
+
+	if (!pg_verify_mbstr(PG_UTF8, bytes, (int) len, true))
+		text = NULL;
+	else if (encoding != PG_UTF8 && encoding != PG_SQL_ASCII)
+		text = evaudit_utf8_to_server(bytes, len, &text_len);
+	if (text == NULL)
 	{
 		char	   *hex = palloc(2 + 2 * len);
 
 		memcpy(hex, "\\x", 2);
 		(void) hex_encode(bytes, len, hex + 2);
-		bytes = hex;
-		len = 2 + 2 * len;
+		text = hex;
+		text_len = (int) (2 + 2 * len);
 	}
 	v->type = jbvString;
-	v->val.string.val = (char *) bytes;
-	v->val.string.len = (int) len;
+	v->val.string.val = text;
+	v->val.string.len = text_len;
 }
 
 /* Add a member to an object under construction. */
@@ -144,6 +156,15 @@ evaudit_event_set_position(EvauditEvent *event, Jsonb *position)
 	}
 }
 
+/* Undo set_string(), as far as the string tells. */
+static char *
+string_as_utf8(const JsonbValue *v)
+{
+	char	   *text = pnstrdup(v->val.string.val, v->val.string.len);
+
+	return pg_server_to_any(text, v->val.string.len, PG_UTF8);
+}
+
 /* Undo evaudit_event_headers(), as far as the document tells. */
 void
 evaudit_event_set_headers(EvauditEvent *event, Jsonb *headers)
@@ -163,12 +184,12 @@ evaudit_event_set_headers(EvauditEvent *event, Jsonb *headers)
 		if (token == WJB_KEY)
 		{
 			header = &event->headers[event->nheaders++];
-			header->name = pnstrdup(v.val.string.val, v.val.string.len);
+			header->name = string_as_utf8(&v);
 		}
 		else if (token == WJB_VALUE && v.type == jbvString)
 		{
-			header->value = pnstrdup(v.val.string.val, v.val.string.len);
-			header->value_len = v.val.string.len;
+			header->value = string_as_utf8(&v);
+			header->value_len = strlen(header->value);
 		}
 	}
 }

@@ -129,9 +129,13 @@ normalize_number(FoundValue *value)
 		return -1;
 	number = pnstrdup(value->text, value->len);
 	exponent = strpbrk(number, "eE");
-	if (exponent != NULL &&
-		(strlen(exponent) > 6 || abs(atoi(exponent + 1)) > EVAUDIT_MAX_ID_BYTES))
-		return -1;
+	if (exponent != NULL)
+	{
+		long		power = strtol(exponent + 1, NULL, 10);
+
+		if (power > EVAUDIT_MAX_ID_BYTES || power < -EVAUDIT_MAX_ID_BYTES)
+			return -1;
+	}
 	number = DatumGetCString(DirectFunctionCall1(numeric_out,
 												 DirectFunctionCall3(numeric_in,
 																	 CStringGetDatum(number),
@@ -227,7 +231,7 @@ check_time(const EvauditMapping *mapping, EvauditEvent *event,
 		if (!read_time(mapping, event, value))
 			return false;
 	}
-	else if (event->record_time != 0)
+	else if (event->has_record_time)
 		event->event_time = event->record_time;
 	else if (mapping->time_format == TIME_RECORD)
 	{

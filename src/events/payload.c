@@ -137,6 +137,28 @@ has_untranslatable_escape(const char *p, const char *end, Oid conversion)
 	return false;
 }
 
+/*
+ * Convert UTF-8 to a server encoding that is another one.  NULL if that
+ * cannot hold it.
+ */
+char *
+evaudit_utf8_to_server(const char *bytes, size_t len, int *result_len)
+{
+	int			encoding = GetDatabaseEncoding();
+	Oid			conversion = FindDefaultConversionProc(PG_UTF8, encoding);
+	Size		size = (Size) len * MAX_CONVERSION_GROWTH + 1;
+	char	   *result = palloc_extended(size, MCXT_ALLOC_HUGE);
+
+	if (!OidIsValid(conversion) ||
+		pg_do_encoding_conversion_buf(conversion, PG_UTF8, encoding,
+									  (unsigned char *) bytes, (int) len,
+									  (unsigned char *) result,
+									  (int) Min(size, INT_MAX), true) != len)
+		return NULL;
+	*result_len = (int) strlen(result);
+	return result;
+}
+
 /* Convert to a server encoding that is not UTF-8, or reject the event. */
 static bool
 convert_to_server(EvauditEvent *event, EvauditPayload *payload,
@@ -149,18 +171,13 @@ convert_to_server(EvauditEvent *event, EvauditPayload *payload,
 	/* bytes in a database of SQL_ASCII stay what they are */
 	if (encoding != PG_SQL_ASCII)
 	{
-		Size		size = (Size) payload->len * MAX_CONVERSION_GROWTH + 1;
-		char	   *out = MemoryContextAllocHuge(scratch, size);
+		MemoryContext previous = MemoryContextSwitchTo(scratch);
 
 		conversion = FindDefaultConversionProc(PG_UTF8, encoding);
-		ok = OidIsValid(conversion) &&
-			pg_do_encoding_conversion_buf(conversion, PG_UTF8, encoding,
-										  (unsigned char *) payload->json,
-										  payload->len, (unsigned char *) out,
-										  (int) Min(size, INT_MAX),
-										  true) == payload->len;
-		payload->json = out;
-		payload->len = ok ? (int) strlen(out) : 0;
+		payload->json = evaudit_utf8_to_server(payload->json, payload->len,
+											   &payload->len);
+		ok = payload->json != NULL;
+		MemoryContextSwitchTo(previous);
 	}
 	if (!ok ||
 		(payload->has_escapes &&

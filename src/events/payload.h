@@ -18,6 +18,8 @@ typedef struct EvauditPayload
 	bool		has_escapes;	/* a backslash is in it */
 } EvauditPayload;
 
+extern char *evaudit_utf8_to_server(const char *bytes, size_t len,
+									int *result_len);
 extern bool evaudit_payload_prepare(EvauditEvent *event, size_t max_bytes,
 									EvauditPayload *payload,
 									MemoryContext scratch);

@@ -102,7 +102,8 @@ read_event(int row, EvauditEvent *event)
 	event->key = read_bytes(row, 2, &event->key_len);
 	event->payload = read_bytes(row, 3, &event->payload_len);
 	value = evaudit_spi_datum(row, 4, &isnull);
-	event->record_time = isnull ? 0 : DatumGetTimestampTz(value);
+	event->has_record_time = !isnull;
+	event->record_time = DatumGetTimestampTz(value);
 	event->source = evaudit_spi_text(row, 5);
 	value = evaudit_spi_datum(row, 6, &isnull);
 	if (!isnull)

@@ -42,7 +42,10 @@ set_time(EvauditEvent *event, const char *text)
 	TimestampTz time;
 
 	if (text != NULL && evaudit_rfc3339_parse(text, strlen(text), &time))
+	{
+		event->has_record_time = true;
 		event->record_time = time;
+	}
 }
 
 /* Add a header; there is room for it. */

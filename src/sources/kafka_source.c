@@ -104,7 +104,6 @@ add_event(KafkaSource *state, EvauditBatch *batch,
 		  KafkaPartition *partition, const EvauditKafkaMessage *message)
 {
 	EvauditEvent *event;
-	TimestampTz time;
 
 	partition->last_event = batch->nevents;
 	event = evaudit_batch_add(state->source, batch,
@@ -112,8 +111,8 @@ add_event(KafkaSource *state, EvauditBatch *batch,
 	event->key = message->key;
 	event->key_len = message->key_len;
 	/* producers may give any time */
-	if (message->time >= 0 && evaudit_epoch_time(message->time, &time))
-		event->record_time = time;
+	event->has_record_time = message->time >= 0 &&
+		evaudit_epoch_time(message->time, &event->record_time);
 	event->stream = partition->now.topic;
 	event->partition = message->partition;
 	event->offset = message->offset;

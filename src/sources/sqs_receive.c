@@ -18,7 +18,6 @@
  */
 #include "postgres.h"
 
-#include "datatype/timestamp.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -115,7 +114,6 @@ fill_event(SqsSource *state, EvauditEvent *event, SqsHeld *held,
 {
 	const EvauditJson *attributes = evaudit_json_get(message, "Attributes");
 	double		number;
-	TimestampTz time;
 
 	event->stream = state->name;
 	event->message_id = evaudit_json_string(message, "MessageId");
@@ -125,9 +123,9 @@ fill_event(SqsSource *state, EvauditEvent *event, SqsHeld *held,
 	if (evaudit_json_number(attributes, "ApproximateReceiveCount", &number))
 		event->receive_count = (int) Min(Max(number, 0), PG_INT32_MAX);
 	if (evaudit_json_number(attributes, "SentTimestamp", &number) &&
-		number >= 0 && number < MAX_MILLIS &&
-		evaudit_epoch_time((int64) number, &time))
-		event->record_time = time;
+		number >= 0 && number < MAX_MILLIS)
+		event->has_record_time = evaudit_epoch_time((int64) number,
+													&event->record_time);
 	add_headers(event, evaudit_json_get(message, "MessageAttributes"));
 
 	held->handle = evaudit_json_string(message, "ReceiptHandle");

@@ -110,6 +110,8 @@ my @cases = (
 	[ ok => login(user_id => '"' . 'u' x 1024 . '"') ],
 	[ too_long => login(user_id => '"' . 'u' x 1025 . '"') ],
 	[ too_long => login(service_id => '"' . "\xc3\xa9" x 513 . '"') ],
+	(map { [ ok => login(id => $_) ] } qw(1e1023 1E+000001 1e-1000)),
+	(map { [ too_long => login(id => $_) ] } qw(1e1024 1e-1023 1e99999999999999999999)),
 	[ ok => '{"user_id":17,' . substr(login(), 1) ],
 	[ wrong_type => substr(login(), 0, -1) . ',"user_id":17}' ],
 	(map { [ ok => at($_) ] } '2022-08-04 08:50:39Z',

@@ -72,6 +72,7 @@ my $broker = Evaudit::Mock->new('logins');
 my $node = Evaudit::Cluster->new('main', extension => 0,
 	conf => "max_worker_processes = 20\n");
 $broker->produce(map { payload($_) } 0 .. $#cases);
+$broker->produce_lines(['-e'], "\\N\tx\t\\N\tcaf\xc3\xa9=\xc3\xa9\temoji_face=\xf0\x9f\x98\x80\tnothing=\\xff");
 
 foreach my $database (sort keys %databases)
 {
@@ -101,6 +102,18 @@ foreach my $database (sort keys %databases)
 			: unpack('H*', $expected),
 			"$encoding: $name");
 	}
+}
+
+# headers are UTF-8, too, and in hexadecimal where that cannot be
+foreach my $database (sort keys %databases)
+{
+	is( $node->safe_psql($database, q{
+			SELECT encode(convert_to(headers::text, 'UTF8'), 'escape')
+			FROM evaudit.dead_letters WHERE headers IS NOT NULL}),
+		'{"caf\\303\\251": "\\303\\251", "nothing": "\\\\\\\\xff", "emoji_face": "'
+		  . ($database =~ /utf8|ascii/ ? '\\360\\237\\230\\200' : '\\\\\\\\xf09f9880')
+		  . '"}',
+		"$database: headers");
 }
 
 # the other doors: an application publishes, asks and writes in its own

@@ -1,5 +1,6 @@
 # Times that are numbers, as they stand in the payload: of any length and with
 # any exponent they are read to the microsecond, as exact arithmetic has it.
+# And times of records.
 
 use strict;
 use warnings;
@@ -36,9 +37,14 @@ sub expected
 	return $value->bstr =~ s/\..*//r =~ s/^-0$/0/r;
 }
 
-foreach my $format ([ epoch_s => 6 ], [ epoch_ms => 3 ])
+my @millis = qw(1 946684799999 946684800000 253402300799999 253402300800000
+  20000000000000000 9223372036854775000 9223372036854775807);
+
+foreach my $format ([ epoch_s => 6 ], [ epoch_ms => 3 ], [ record => 3 ])
 {
 	my ($name, $digits) = @$format;
+	my $of_record = $name eq 'record';
+	my @numbers = $of_record ? @millis : @numbers;
 	my $broker = Evaudit::Mock->new('logins');
 	my $node = Evaudit::Cluster->new($name);
 
@@ -46,8 +52,10 @@ foreach my $format ([ epoch_s => 6 ], [ epoch_ms => 3 ])
 		UPDATE evaudit.topics SET options = options ||
 			'{"timestamp_format": "$name", "max_future": "90000 years"}'
 		WHERE name = 'login'});
-	$broker->produce(map {
-		qq({"user_id": "u", "service_id": "$_", "service_name": "n", "timestamp": $numbers[$_]})
+	$broker->produce_lines($of_record ? ['-e'] : [], map {
+		my $payload = qq({"user_id": "u", "service_id": "$_", )
+		  . qq("service_name": "n", "timestamp": $numbers[$_]});
+		$of_record ? "\\N\t$payload\t$numbers[$_]" : $payload
 	} 0 .. $#numbers);
 	$broker->add_source($node, 'logins');
 	$broker->await($node);

@@ -70,22 +70,29 @@ sub servers
 	return $self->{servers};
 }
 
+# Send lines as kafka_tool reads them, with some of its options.
+sub produce_lines
+{
+	my ($self, $options, @lines) = @_;
+	my ($out, $err);
+	my $input = join('', map { "$_\n" } @lines);
+
+	IPC::Run::run(
+		[
+			$ENV{EVAUDIT_KAFKA_TOOL}, '-s', $self->{servers}, @$options,
+			'produce', $self->{topic}
+		],
+		'<', \$input, '>', \$out, '2>', \$err)
+	  or croak "produce: $err";
+	$self->{sent} += @lines;
+	return;
+}
+
 # Send payloads.
 sub produce
 {
 	my ($self, @payloads) = @_;
-	my ($out, $err);
-	my $input = join('', map { "$_\n" } @payloads);
-
-	IPC::Run::run(
-		[
-			$ENV{EVAUDIT_KAFKA_TOOL}, '-s', $self->{servers}, 'produce',
-			$self->{topic}
-		],
-		'<', \$input, '>', \$out, '2>', \$err)
-	  or croak "produce: $err";
-	$self->{sent} += @payloads;
-	return;
+	return $self->produce_lines([], @payloads);
 }
 
 # Send the login event of a user and service at a time.
