@@ -119,8 +119,8 @@ add_event(KafkaSource *state, EvauditBatch *batch,
 	add_headers(event, batch, message);
 }
 
-/* Take what the client has; returns how many messages that was. */
-static int
+/* Take what the client has, as far as there is room; false if there is more. */
+static bool
 take_messages(KafkaSource *state, EvauditBatch *batch)
 {
 	EvauditKafkaMessage *messages = &state->messages[state->nmessages];
@@ -153,7 +153,7 @@ take_messages(KafkaSource *state, EvauditBatch *batch)
 		else
 			evaudit_kafka_release(&message, 1);
 	}
-	return n;
+	return n < want;
 }
 
 /* Whether there is anything to commit but events. */
@@ -242,7 +242,7 @@ fetch_batch(void *arg, EvauditBatch *batch)
 	begin_batch(state);
 	for (;;)
 	{
-		int			taken;
+		bool		drained;
 		long		timeout = SWEEP_INTERVAL;
 
 		CHECK_FOR_INTERRUPTS();
@@ -252,11 +252,11 @@ fetch_batch(void *arg, EvauditBatch *batch)
 		else if (state->reassign)
 			evaudit_kafka_assign_all(state);
 
-		taken = take_messages(state, batch);
+		drained = take_messages(state, batch);
 		state->backlog = evaudit_batch_full(source, batch);
 		if (state->backlog)
 			return true;
-		if (taken == DRAIN_MAX)
+		if (!drained)
 			continue;
 
 		state->backlog = batch->nevents >= source->batch_size;

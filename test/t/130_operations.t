@@ -141,6 +141,21 @@ $node->wait_for("SELECT pids <> '{$pid}' AND state = 'running' AND pids <> '{}'
 send_logins('start', 0, map { "a$_" } 1 .. 100);
 await_end($node, $kafka, 'offsets', 'start');
 is(stat_of('offsets', 'received'), 101, 'altered and on');
+
+# After a silence the first records of each partition only tell whether it is
+# the same log: those that wait behind them must not wait for something else.
+$kafka->create_topic('four', 4);
+ask(q{SELECT evaudit.create_source('four', 'kafka', options =>
+	'{"topics": "four", "batch_size": 2, "batch_interval": "10ms"}')});
+send_logins('four', $_, 'first') foreach 0 .. 3;
+await_end($node, $kafka, 'four', 'four');
+$node->wait_for(q{SELECT last_received_at < clock_timestamp() - interval '1 s'
+	FROM evaudit.stat_sources WHERE name = 'four'});
+send_logins('four', $_, map { "f$_" } 1 .. 100) foreach 0 .. 3;
+my $sent = time;
+await_end($node, $kafka, 'four', 'four');
+cmp_ok(time - $sent, '<', 10, 'many small batches after a silence');
+ask(q{SELECT evaudit.drop_source('four')});
 ask(q{SELECT evaudit.alter_source('offsets', '{"batch_size": null}')});
 is(ask(q{SELECT options - 'topics' - 'start' FROM evaudit.sources}),
 	'{"batch_interval": "10ms"}', 'an option goes back to its default');

@@ -74,7 +74,7 @@ sub test_worker
 {
 	my ($node) = @_;
 	my $broker = Evaudit::Mock->new('logins', 4);
-	my $round = $events / 100;
+	my $round = $events / 20;
 	my ($pid, @tenth);
 
 	$round = 20000 if $round > 20000;
