@@ -295,7 +295,9 @@ compile_type(SchemaCompile *compile, SchemaNode *node, const char *keyword,
 		node->types = type_bit(node, keyword, value);
 		return;
 	}
-	elements = palloc(sizeof(EvauditValue) * (value->len + 1));
+	if (value->len == 0)
+		evaudit_schema_broken(node, keyword, "must name at least one type");
+	elements = palloc(sizeof(EvauditValue) * value->len);
 	evaudit_value_elements(value, elements);
 	node->types = 0;
 	for (uint32 i = 0; i < value->len; i++)

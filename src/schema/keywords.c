@@ -89,12 +89,13 @@ list_schemas(SchemaCompile *compile, SchemaNode *node, const char *keyword,
 {
 	EvauditValue *elements;
 
-	if (value->type != EVAUDIT_VALUE_ARRAY)
-		evaudit_schema_broken(node, keyword, "must be an array of schemas");
-	elements = palloc(sizeof(EvauditValue) * (value->len + 1));
+	if (value->type != EVAUDIT_VALUE_ARRAY || value->len == 0)
+		evaudit_schema_broken(node, keyword,
+							  "must be a non-empty array of schemas");
+	elements = palloc(sizeof(EvauditValue) * value->len);
 	evaudit_value_elements(value, elements);
 	list->n = value->len;
-	list->nodes = palloc(sizeof(SchemaNode *) * (value->len + 1));
+	list->nodes = palloc(sizeof(SchemaNode *) * value->len);
 	for (int i = 0; i < list->n; i++)
 		list->nodes[i] = evaudit_schema_node(compile, &elements[i], node,
 											 node->resource,
