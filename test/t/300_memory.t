@@ -3,7 +3,7 @@
 # is compared with what is used at its end.
 #
 # EVAUDIT_MEMORY_EVENTS and EVAUDIT_MEMORY_CALLS say how much there is to do;
-# 5000000 and 1000000 take half an hour.
+# 5000000 and 1000000 take a quarter of an hour.
 
 use strict;
 use warnings;
