@@ -36,6 +36,9 @@ use Time::HiRes qw(time usleep);
 # Seconds after which a condition is taken never to come.
 my $DEADLINE = $PostgreSQL::Test::Utils::timeout_default || 180;
 
+# All of a test.
+my @nodes;
+
 # The settings that every server of a test has.
 sub base_conf
 {
@@ -53,7 +56,7 @@ sub new
 	my $node = PostgreSQL::Test::Cluster->new($name,
 		$args{install_path} ? (install_path => $args{install_path}) : ());
 
-	bless $node, $class;
+	push @nodes, bless($node, $class);
 	$node->init(%{ $args{init} || {} });
 	$node->append_conf('postgresql.conf', base_conf(%args));
 	$node->append_conf('postgresql.conf',
@@ -121,6 +124,18 @@ sub crash
 		usleep(100_000);
 	}
 	return;
+}
+
+# A server that is killed, as is usual at the end of a test, takes along what
+# its processes have counted.
+END
+{
+	my $status = $?;
+	if ($ENV{EVAUDIT_COVERAGE})
+	{
+		$_->stop('fast', fail_ok => 1) foreach @nodes;
+	}
+	$? = $status;
 }
 
 1;
