@@ -157,7 +157,10 @@ translate_property(Pattern *pattern, char letter)
 	return NULL;
 }
 
-/* \1 to \99, \0, and \k<name> */
+/*
+ * \1 to \99, \0, and \k<name>; in parentheses, since PCRE2 may take one that
+ * is repeated for at least as long as its group.
+ */
 static const char *
 translate_reference(Pattern *pattern, char c)
 {
@@ -172,9 +175,14 @@ translate_reference(Pattern *pattern, char c)
 		return "a back reference in brackets";
 	if (c == 'k')
 	{
-		if (pattern->p == pattern->end || *pattern->p != '<')
+		const char *close = pattern->p < pattern->end && *pattern->p == '<' ?
+			memchr(pattern->p, '>', pattern->end - pattern->p) : NULL;
+
+		if (close == NULL)
 			return "\\k without a name";
-		appendStringInfoString(pattern->out, "\\k");
+		appendStringInfo(pattern->out, "(?:\\k%.*s)",
+						 (int) (close + 1 - pattern->p), pattern->p);
+		pattern->p = close + 1;
 		return NULL;
 	}
 	appendStringInfo(pattern->out, "(?:\\g{%c", c);

@@ -35,6 +35,7 @@ FROM (VALUES
 	('(a)?\1b', 'b', true),
 	('(?<n>a)\k<n>', 'aa', true),
 	('(?<n>a)?\k<n>b', 'b', true),
+	('^(?<n>a)?\k<n>{2}b', 'b', true),
 	('(a)(b)\2', 'abb', true),
 	('(?=a)b|(?!a)c', 'c', true),
 	('(?<=a)b', 'ab', true),
@@ -74,7 +75,7 @@ END $$;
 SELECT pattern, refusal(pattern) FROM unnest(ARRAY[
 	'a\', '\u', '\u12', '\u{}', '\u{110000}', '\u{123456789}', '\u{12', '\u{x}', '\ud83d', '\x', '\xg0', '\c', '\c1',
 	'\p', '\pL', '\p{}', '\p{L', '\p{L-}', '\p{Age=6.0}', '\p{Foo=L}',
-	'\01', '\k', '[\1]', '[\k<n>]', '[\B]', '\A', '\e', '\Q', '[a', '[a\',
+	'\01', '\k', '\k<n', '[\1]', '[\k<n>]', '[\B]', '\A', '\e', '\Q', '[a', '[a\',
 	'(', '(?', '(?>a)', '(?i:a)', '(?#a)', '(?P<n>a)', '(*F)', 'a**', 'a*+', 'a?+', 'a{2}*'
 ]) pattern;
 -- what PCRE2 refuses, in words of its own
