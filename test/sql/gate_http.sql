@@ -131,6 +131,18 @@ SELECT pg_temp.ask('GET', '/events/l1') ~ '^200 {"id":"l1","type":"seen","payloa
 SELECT replace(pg_temp.ask('GET', '/events/l1'), '200', '201') = pg_temp.ask('POST', '/events', '{"id": "l1", "type": "seen", "payload": {"b": 1, "a": "ü"}}') AS same_answer;
 SELECT pg_temp.ask('GET', '/events/none');
 SELECT pg_temp.head('GET', '/events/none');
+SET evaudit.http_max_body = '1kB';
+SELECT pg_temp.ask('POST', '/events', '{"type": "' || repeat('x', 2000) || '", "payload": {}}');
+RESET evaudit.http_max_body;
+SET evaudit.rate_limit = 0.001;
+SELECT left(pg_temp.ask('POST', '/events', '{"id": "l1", "type": "seen", "payload": {"b": 1, "a": "ü"}}'), 3) FROM generate_series(1, 2);
+SELECT status, headers ? 'Retry-After', convert_from(body, 'UTF8')
+FROM evaudit.http('POST', '/events', NULL, '{"id": "l1", "type": "seen", "payload": {"b": 1, "a": "b"}}');
+RESET evaudit.rate_limit;
+BEGIN;
+SELECT evaudit.alter_topic('http_events', options => '{"keep": false}');
+SELECT pg_temp.ask('POST', '/events', '{"type": "x", "payload": {}}');
+ROLLBACK;
 SET evaudit.http_events = token;
 SELECT pg_temp.ask('POST', '/events', '{"id": "l2", "type": "x", "payload": {}}'), pg_temp.ask('GET', '/events/l1'),
 	pg_temp.ask('POST', '/events', '{"id": "l2", "type": "x", "payload": {}}', 'Alice');

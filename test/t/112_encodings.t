@@ -133,6 +133,17 @@ foreach my $database ('latin', 'japan')
 		"e\n1\n636166c3a9\n0\nt", "$database: publish(), a query, the audit, redrive()");
 }
 
+# patterns are about characters, not about bytes
+foreach my $database ('latin', 'japan')
+{
+	is( $node->safe_psql($database, q{
+			SET client_encoding = 'UTF8';
+			SELECT string_agg(evaudit.json_schema_is_valid(jsonb_build_object('pattern', p),
+				to_jsonb(U&'caf\00e9'::text))::text, ' ')
+			FROM unnest(ARRAY['^caf.$', '^caf\u00e9$', U&'[\00e8-\00ea]$', '\w$']) p}),
+		'true true true false', "$database: patterns");
+}
+
 $node->stop;
 $broker->stop;
 done_testing();

@@ -116,15 +116,15 @@ query(q{
 	CREATE ROLE collector LOGIN;
 	CREATE SCHEMA app;
 	GRANT USAGE ON SCHEMA app TO collector;
-	CREATE TABLE app.orders (id text, amount int, source text, who name DEFAULT current_user,
+	CREATE TABLE app.orders (id text, amount int, source text, key bytea, who name DEFAULT current_user,
 		CONSTRAINT lucky CHECK (amount <> 13));
 	CREATE FUNCTION app.take(events evaudit.event[]) RETURNS void LANGUAGE plpgsql AS $$
 	BEGIN
 		IF EXISTS (SELECT FROM unnest(events) e WHERE (e.payload->>'amount')::numeric = 17) THEN
 			RAISE EXCEPTION 'not 17';
 		END IF;
-		INSERT INTO app.orders (id, amount, source)
-		SELECT e.event_id, (e.payload->>'amount')::numeric, e.source FROM unnest(events) e;
+		INSERT INTO app.orders (id, amount, source, key)
+		SELECT e.event_id, (e.payload->>'amount')::numeric, e.source, e.key FROM unnest(events) e;
 	END
 	$$;
 	GRANT INSERT ON app.orders TO collector;
@@ -189,6 +189,12 @@ is(query(q{SELECT count(*) FROM evaudit.events e JOIN evaudit.dead_letters d
 is(query(q{SELECT string_agg(DISTINCT reason, ' ' ORDER BY reason)
 		FROM evaudit.dead_letters WHERE redriven_at IS NULL}),
 	'conflict database_error malformed_json schema_violation', 'the others stay');
+
+# the function gets the record's key, which need not be text
+$broker->produce_lines(['-e'], "a\\xff\t" . '{"id": "keyed", "amount": 1}');
+$broker->await($node);
+is(query(q{SELECT id, key FROM app.orders WHERE key IS NOT NULL}), 'keyed|\x61ff',
+	'with the key of its record');
 
 # a running source takes the topic as it is from the next batch on
 query(q{SELECT evaudit.alter_topic('orders', '{"required": ["colour"]}')});

@@ -188,6 +188,16 @@ is( $node->safe_psql('copy', q{
 unlike(slurp_file($node->logfile),
 	qr/top-secret|PANIC|terminated by signal/, 'the log is clean');
 
+# who comes by TCP has an address, which is in the audit
+$node->append_conf('postgresql.conf', "listen_addresses = '127.0.0.1'");
+$node->restart;
+my $port = $node->port;
+is( $node->safe_psql('postgres', q{
+		INSERT INTO configuration VALUES ('by TCP', '1');
+		SELECT client_addr FROM audit WHERE item_key = 'by TCP'},
+		connstr => "host=127.0.0.1 port=$port dbname=postgres"),
+	'127.0.0.1', 'the address of a client');
+
 $node->stop;
 $broker->stop;
 done_testing();

@@ -328,7 +328,17 @@ $body = check('something is wrong', 503, undef, 'GET', '/health');
 is($body->{status}, 'degraded', 'a state');
 is_deeply($body->{failures}, { 'issuer late' => 'keys are not here yet' }, 'what fails');
 is_deeply([ @{ $body->{dependencies} }{ 'database', 'issuer provider', 'issuer late' } ], [ 'ok', 'ok', 'keys are not here yet' ], 'all that it depends on');
-ask("SELECT evaudit.drop_issuer('late'); ALTER DATABASE postgres SET default_transaction_read_only = on");
+$node->safe_psql('postgres', q{
+	SELECT evaudit.drop_issuer('late');
+	CREATE SERVER kafka FOREIGN DATA WRAPPER evaudit_kafka OPTIONS ("bootstrap.servers" '127.0.0.1:1');
+	SELECT evaudit.create_source(name, 'kafka', options => '{"topics": "logins"}') FROM unnest(ARRAY['fails', 'rests']) name;
+	SELECT evaudit.pause_source('rests')});
+$node->wait_for(q(SELECT string_agg(state, ' ' ORDER BY name) FROM evaudit.stat_sources), 'backoff paused');
+$body = check('a source that fails', 503, undef, 'GET', '/health');
+is_deeply($body->{failures}, { 'source fails' => 'failing, will be tried again' }, 'is named');
+is($body->{dependencies}{'source rests'}, 'paused', 'one that is paused is none');
+ask(q(SELECT evaudit.drop_source('fails'), evaudit.drop_source('rests')));
+ask("ALTER DATABASE postgres SET default_transaction_read_only = on");
 $body = check('a database that is only read', 503, undef, 'GET', '/health');
 is_deeply($body->{failures}, { database => 'read-only' }, 'is no healthy one');
 
