@@ -224,6 +224,20 @@ SELECT attempt(jsonb_build_object('enum', jsonb_agg(i)), '77777.0') FROM generat
 SELECT attempt(jsonb_build_object('$defs', jsonb_build_object('c', jsonb_build_object('const', c)),
 	'allOf', (SELECT jsonb_agg('{"$ref": "#/$defs/c"}'::jsonb) FROM generate_series(1, 20000))), c)
 FROM (SELECT jsonb_agg(i) c FROM generate_series(1, 20000) i) x;
+-- what was evaluated of more members and elements than a word has bits
+CREATE FUNCTION members(a int, b int, c int) RETURNS jsonb LANGUAGE sql AS $$
+	SELECT jsonb_object_agg(k || i, i) FROM (VALUES ('a', a), ('b', b), ('c', c)) v(k, n), generate_series(1, n) i
+$$;
+SELECT string_agg(evaudit.json_schema_is_valid(schema::jsonb, members(a, b, c))::text, ' ' ORDER BY i)
+FROM (VALUES ('{"anyOf": [{"patternProperties": {"^a": true}}, {"patternProperties": {"^b": true}}], "unevaluatedProperties": false}'),
+	('{"if": {"required": ["a1"]}, "then": {"patternProperties": {"^a": true}}, "else": {"additionalProperties": true},
+	"unevaluatedProperties": {"type": "string"}}')) s(schema),
+	(VALUES (1, 100, 0, 0), (2, 70, 70, 0), (3, 70, 70, 1), (4, 0, 0, 65), (5, 64, 0, 1), (6, 0, 100, 0)) v(i, a, b, c)
+GROUP BY schema ORDER BY schema;
+SELECT evaudit.json_schema_is_valid(schema::jsonb, to_jsonb(items))
+FROM (VALUES ('{"prefixItems": [true, true, true], "contains": {"multipleOf": 2}, "unevaluatedItems": false}')) s(schema),
+	(VALUES (1, ARRAY(SELECT generate_series(0, 200, 2))), (2, ARRAY[0, 1, 2] || array_fill(4, ARRAY[80])),
+	(3, array_fill(0, ARRAY[90]) || 1)) v(i, items) ORDER BY i;
 -- numbers
 SELECT attempt('{"items": {"not": {"multipleOf": 0.123456789012345678901234567890123456789}}}',
 	('[' || repeat('1e131000, ', 20000) || '1]')::jsonb);
@@ -236,5 +250,5 @@ SELECT evaudit.json_schema_is_valid(jsonb_build_object('$ref', '#/$defs/d0', '$d
 FROM generate_series(0, 24) i;
 RESET statement_timeout;
 
-DROP FUNCTION broken, attempt;
+DROP FUNCTION broken, attempt, members;
 SELECT evaudit.unregister_schema(uri) FROM (SELECT uri FROM evaudit.schemas) s;
