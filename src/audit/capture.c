@@ -6,8 +6,8 @@
  * evaudit.capture() fires after each row, in the transaction of the change.
  * An INSERT or DELETE leaves one audit row, with the whole row; an UPDATE one
  * for each attribute that neither is stored nor shows as before, and none if
- * there is no such.  evaudit.capture_truncate() fires before a TRUNCATE and leaves one
- * for each row that is about to go.
+ * there is no such.  evaudit.capture_truncate() fires before a TRUNCATE and
+ * leaves one for each row that is about to go.
  *
  * Memory comes from the caller's context, which lives for one trigger call.
  *

@@ -3,9 +3,10 @@
  * epoch.c
  *	  Times as seconds or milliseconds since 1970.
  *
- * Those in JSON are read exactly.  A double holds no decimal fraction exactly, and numeric raises an ERROR
- * where a number is out of its range.  A time needs 18 digits at most, so
- * they are read here, whatever the number's length and exponent.
+ * Those in JSON are read exactly.  A double holds no decimal fraction exactly,
+ * and numeric raises an ERROR where a number is out of its range.  A time needs
+ * 18 digits at most, so they are read here, whatever the number's length and
+ * exponent.
  *
  *-------------------------------------------------------------------------
  */
