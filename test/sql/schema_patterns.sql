@@ -1,7 +1,6 @@
 -- Patterns of JSON Schema are those of ECMA-262.  What each answers here is
 -- what V8's RegExp answers with the flag u; there should be no row.
-SELECT pattern, instance, answer, evaudit.json_schema_is_valid(
-	jsonb_build_object('pattern', pattern), to_jsonb(instance::text)) AS got
+SELECT pattern, instance, answer, got
 FROM (VALUES
 	('\d', U&'\0663', false),
 	('\w', U&'\00e9', false),
@@ -49,9 +48,10 @@ FROM (VALUES
 	('^(?:ab){1,2}$', 'abab', true),
 	('^a+?$', 'aaa', true),
 	(U&'\00e9+', U&'\00e9\00e9\00e9', true))
-	AS v(pattern, instance, answer)
-WHERE answer <> evaudit.json_schema_is_valid(
-	jsonb_build_object('pattern', pattern), to_jsonb(instance::text));
+	AS v(pattern, instance, answer),
+	evaudit.json_schema_is_valid(
+		jsonb_build_object('pattern', pattern), to_jsonb(instance::text)) got
+WHERE got <> answer;
 
 -- without that flag: what schemas are full of
 SELECT pattern, evaudit.json_schema_is_valid(
