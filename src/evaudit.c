@@ -15,10 +15,10 @@
 #include "miscadmin.h"
 
 #include "audit/audit_stats.h"
-#include "gate/rate_limit.h"
-#include "platform/config.h"
-#include "platform/shmem.h"
-#include "workers/workers.h"
+#include "http/rate_limit.h"
+#include "runtime/workers.h"
+#include "server/config.h"
+#include "server/shmem.h"
 
 PG_MODULE_MAGIC;
 

@@ -36,8 +36,8 @@
 #include "audit/context.h"
 #include "audit/row_id.h"
 #include "audit/row_seq.h"
-#include "platform/compat.h"
-#include "platform/extension.h"
+#include "server/compat.h"
+#include "server/extension.h"
 
 /* What is known of audit, in a memory context of its own. */
 typedef struct AuditTable

@@ -21,7 +21,7 @@
 #include "utils/syscache.h"
 
 #include "audit/context.h"
-#include "platform/config.h"
+#include "server/config.h"
 
 static EvauditContext context;
 static Oid	role = InvalidOid;	/* whose name is in context.session_role */

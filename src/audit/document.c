@@ -17,7 +17,7 @@
 
 #include "audit/audit_log.h"
 #include "audit/jsonb_write.h"
-#include "platform/rfc3339.h"
+#include "text/rfc3339.h"
 
 PG_FUNCTION_INFO_V1(evaudit_document);
 

@@ -15,8 +15,8 @@
 #include "catalog/pg_type.h"
 
 #include "audit/capture.h"
-#include "platform/spi.h"
-#include "platform/trigger.h"
+#include "server/spi.h"
+#include "server/trigger.h"
 
 PG_FUNCTION_INFO_V1(evaudit_restore_configuration);
 

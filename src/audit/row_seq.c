@@ -28,7 +28,7 @@
 #include "storage/bufpage.h"
 
 #include "audit/row_seq.h"
-#include "platform/compat.h"
+#include "server/compat.h"
 
 /* How many numbers one WAL record covers. */
 #define LOG_AHEAD	256

@@ -29,7 +29,7 @@
 
 #include "audit/audit_log.h"
 #include "audit/tracked.h"
-#include "platform/compat.h"
+#include "server/compat.h"
 
 PG_FUNCTION_INFO_V1(evaudit_track);
 PG_FUNCTION_INFO_V1(evaudit_untrack);

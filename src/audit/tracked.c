@@ -35,7 +35,7 @@
 #include "utils/syscache.h"
 
 #include "audit/tracked.h"
-#include "platform/compat.h"
+#include "server/compat.h"
 
 typedef struct TrackedEntry
 {

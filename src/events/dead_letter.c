@@ -19,7 +19,7 @@
 
 #include "events/dead_letter.h"
 #include "events/event_json.h"
-#include "platform/spi.h"
+#include "server/spi.h"
 
 /* Bytes as a bytea, or as NULL. */
 static Datum

@@ -17,7 +17,7 @@
 
 #include "events/attempt.h"
 #include "events/document.h"
-#include "platform/ascii.h"
+#include "text/ascii.h"
 
 /* A number of fewer digits and without an exponent fits into any numeric. */
 #define SAFE_DIGITS		1000

@@ -8,7 +8,7 @@
 #include "postgres.h"
 
 #include "events/event.h"
-#include "platform/format.h"
+#include "text/vformat.h"
 
 /* By EvauditReason; public as the values of dead_letters.reason. */
 static const char *const reason_names[] = {

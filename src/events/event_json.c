@@ -17,7 +17,7 @@
 
 #include "events/event_json.h"
 #include "events/payload.h"
-#include "platform/jsonb.h"
+#include "text/jsonb.h"
 
 /*
  * Bytes as a JSON string.  They are UTF-8, as payloads are; those that are no

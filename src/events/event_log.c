@@ -33,7 +33,7 @@
 #include "events/attempt.h"
 #include "events/event_json.h"
 #include "events/event_log.h"
-#include "platform/spi.h"
+#include "server/spi.h"
 
 /* Times that rows which vanish when looked at are inserted anew. */
 #define MAX_ROUNDS		100

@@ -20,8 +20,8 @@
 #include "utils/memutils.h"
 
 #include "events/mapping_compiled.h"
-#include "platform/epoch.h"
-#include "platform/rfc3339.h"
+#include "server/epoch.h"
+#include "text/rfc3339.h"
 
 /* Copy a bit of the payload, made fit for a line of a log. */
 static char *

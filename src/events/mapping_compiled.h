@@ -14,7 +14,7 @@
 #define EVAUDIT_MAPPING_COMPILED_H
 
 #include "events/mapping.h"
-#include "platform/compat.h"
+#include "server/compat.h"
 
 /* What is looked for in a payload: the fields, and then these. */
 #define SLOT_EVENT_ID		EVAUDIT_NFIELDS

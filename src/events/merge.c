@@ -25,7 +25,7 @@
 #include "utils/timestamp.h"
 
 #include "events/merge.h"
-#include "platform/spi.h"
+#include "server/spi.h"
 
 /* The winner so far of one key. */
 typedef struct Winner

@@ -35,7 +35,7 @@
 
 #include "events/event_json.h"
 #include "events/projection.h"
-#include "platform/compat.h"
+#include "server/compat.h"
 
 /* The columns of evaudit.event. */
 #define NCOLUMNS	9

@@ -21,7 +21,7 @@
 
 #include "events/event_json.h"
 #include "events/ingest.h"
-#include "platform/spi.h"
+#include "server/spi.h"
 
 /* Dead letters that are loaded and tried at a time, and bytes of these. */
 #define REDRIVE_BATCH	500

@@ -4,7 +4,7 @@
  *	  Topics: evaudit.topics, as a backend keeps them.
  *
  * A topic is read and compiled once, and kept until the tables say that some
- * topic changed (platform/watch.c).  Each has a memory context of its own.
+ * topic changed (server/table_watch.c).  Each has a memory context of its own.
  * One that is out of date may be in use further up the stack, by a publish()
  * whose projection changed it: its context ends with the transaction.
  *
@@ -19,9 +19,9 @@
 
 #include "events/topic_define.h"
 #include "events/topic_schema.h"
-#include "platform/spi.h"
-#include "platform/trigger.h"
-#include "platform/watch.h"
+#include "server/spi.h"
+#include "server/table_watch.h"
+#include "server/trigger.h"
 
 PG_FUNCTION_INFO_V1(evaudit_restore_topic);
 

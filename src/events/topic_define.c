@@ -14,7 +14,7 @@
 #include "events/document.h"
 #include "events/topic_define.h"
 #include "events/topic_schema.h"
-#include "platform/options.h"
+#include "text/options.h"
 
 /* The option "project". */
 static void

@@ -20,7 +20,7 @@
 #include "miscadmin.h"
 
 #include "events/topic_store.h"
-#include "platform/jsonb.h"
+#include "text/jsonb.h"
 
 PG_FUNCTION_INFO_V1(evaudit_import_topics);
 

@@ -20,9 +20,9 @@
 #include "events/projection.h"
 #include "events/topic_define.h"
 #include "events/topic_store.h"
-#include "platform/options.h"
-#include "platform/spi.h"
-#include "platform/wakeup.h"
+#include "server/commit_wakeup.h"
+#include "server/spi.h"
+#include "text/options.h"
 
 /* Refuse names that could not be shown or used. */
 static void

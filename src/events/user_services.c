@@ -24,8 +24,8 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "platform/extension.h"
-#include "platform/rfc3339.h"
+#include "server/extension.h"
+#include "text/rfc3339.h"
 
 PG_FUNCTION_INFO_V1(evaudit_user_services_document);
 

@@ -18,11 +18,11 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
-#include "platform/compat.h"
-#include "platform/format.h"
 #include "schema/compile.h"
 #include "schema/limits.h"
 #include "schema/uri.h"
+#include "server/compat.h"
+#include "text/vformat.h"
 
 /* Write where a node is, as a URI reference with a JSON Pointer. */
 static void

@@ -10,8 +10,8 @@
 
 #include "utils/hsearch.h"
 
-#include "platform/compat.h"
 #include "schema/compiled.h"
+#include "server/compat.h"
 
 typedef struct SchemaCompile
 {

@@ -13,10 +13,10 @@
 #ifndef EVAUDIT_SCHEMA_COMPILED_H
 #define EVAUDIT_SCHEMA_COMPILED_H
 
-#include "platform/regex.h"
 #include "schema/format.h"
 #include "schema/schema.h"
 #include "schema/value.h"
+#include "text/pattern.h"
 
 typedef enum SchemaDraft
 {

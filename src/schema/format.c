@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * format.c
+ * text/vformat.c
  *	  The list of formats, and the smaller of them.
  *
  * idn-hostname is not among them, for want of the tables of IDNA: as every
@@ -12,9 +12,9 @@
 
 #include "utils/memutils.h"
 
-#include "platform/ascii.h"
-#include "platform/regex.h"
 #include "schema/format.h"
+#include "text/ascii.h"
+#include "text/pattern.h"
 
 /* RFC 4122: hexadecimal digits and hyphens. */
 static bool

@@ -7,8 +7,8 @@
  */
 #include "postgres.h"
 
-#include "platform/ascii.h"
 #include "schema/format.h"
+#include "text/ascii.h"
 
 /*
  * One label of a name: no hyphen at its ends, and with IDNA, two at the third

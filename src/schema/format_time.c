@@ -3,15 +3,15 @@
  * format_time.c
  *	  Dates and times of RFC 3339, to the letter.
  *
- * platform/rfc3339.c reads what events carry, which is a little more, and
+ * text/rfc3339.c reads what events carry, which is a little more, and
  * computes the time.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "platform/ascii.h"
 #include "schema/format.h"
+#include "text/ascii.h"
 
 typedef struct Text
 {

@@ -7,8 +7,8 @@
  */
 #include "postgres.h"
 
-#include "platform/ascii.h"
 #include "schema/format.h"
+#include "text/ascii.h"
 
 /* Characters that a part may have besides letters and digits. */
 #define SUB_DELIMITERS	"!$&'()*+,;="

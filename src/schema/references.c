@@ -16,10 +16,10 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
-#include "platform/ascii.h"
 #include "schema/compile.h"
 #include "schema/metaschemas.h"
 #include "schema/uri.h"
+#include "text/ascii.h"
 
 /* A URI, and the node it stands for. */
 typedef struct NameEntry

@@ -9,7 +9,7 @@
  * the last invalidation heard of.  The names of schemas are known to all who
  * may refer to them.
  *
- * Each change of the table that a backend hears of (platform/watch.c) is a
+ * Each change of the table that a backend hears of (server/table_watch.c) is a
  * new generation.
  *
  *-------------------------------------------------------------------------
@@ -27,12 +27,12 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
-#include "platform/spi.h"
-#include "platform/watch.h"
 #include "schema/compile.h"
 #include "schema/limits.h"
 #include "schema/metaschemas.h"
 #include "schema/uri.h"
+#include "server/spi.h"
+#include "server/table_watch.h"
 
 PG_FUNCTION_INFO_V1(evaudit_register_schema);
 PG_FUNCTION_INFO_V1(evaudit_unregister_schema);

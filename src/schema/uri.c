@@ -12,8 +12,8 @@
 
 #include "lib/stringinfo.h"
 
-#include "platform/ascii.h"
 #include "schema/uri.h"
+#include "text/ascii.h"
 
 /* The parts of a URI reference; len is -1 where a part is not there. */
 typedef struct Part

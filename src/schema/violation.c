@@ -11,9 +11,9 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 
-#include "platform/format.h"
 #include "schema/limits.h"
 #include "schema/validate.h"
+#include "text/vformat.h"
 
 /* How many steps are taken between two looks for interrupts. */
 #define STEPS_BETWEEN_CHECKS	10000

@@ -11,10 +11,10 @@
  */
 #include "postgres.h"
 
-#include "platform/json.h"
-#include "platform/rfc3339.h"
 #include "sources/envelope.h"
 #include "sources/sns_signature.h"
+#include "text/json.h"
+#include "text/rfc3339.h"
 
 struct EvauditEnvelope
 {

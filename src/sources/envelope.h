@@ -16,8 +16,8 @@
 #define EVAUDIT_ENVELOPE_H
 
 #include "events/event.h"
+#include "net/http_client.h"
 #include "nodes/pg_list.h"
-#include "platform/http.h"
 
 typedef enum EvauditEnvelopeKind
 {

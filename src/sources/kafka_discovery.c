@@ -24,7 +24,7 @@
 #include "utils/snapmgr.h"
 #include "utils/wait_event.h"
 
-#include "platform/wakeup.h"
+#include "server/commit_wakeup.h"
 #include "sources/kafka_source.h"
 
 /* How often a worker looks whether the first one is ready, milliseconds. */

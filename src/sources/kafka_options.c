@@ -23,11 +23,11 @@
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
 
-#include "platform/epoch.h"
-#include "platform/jsonb.h"
-#include "platform/options.h"
-#include "platform/rfc3339.h"
+#include "server/epoch.h"
 #include "sources/kafka_source.h"
+#include "text/jsonb.h"
+#include "text/options.h"
+#include "text/rfc3339.h"
 
 static const char *const own_options[] = {
 	"topics", "start", "workers", NULL

@@ -29,7 +29,7 @@
 /*
  * A silence in which a topic could be made anew and grow, milliseconds.  Its
  * end is an error to the fetch that waits, after which librdkafka asks again
- * no sooner than fetch.error.backoff.ms, which kafka.c sets.
+ * no sooner than fetch.error.backoff.ms, which kafka/client.c sets.
  */
 #define SILENCE				400
 

@@ -9,7 +9,7 @@
 
 #include "utils/memutils.h"
 
-#include "platform/kafka.h"
+#include "kafka/client.h"
 #include "sources/probe.h"
 
 /* The topics that we are shown, or NULL if there is no answer. */

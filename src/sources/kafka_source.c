@@ -19,8 +19,8 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
-#include "platform/epoch.h"
-#include "platform/server_options.h"
+#include "server/epoch.h"
+#include "server/foreign_options.h"
 #include "sources/kafka_source.h"
 
 /* How often partitions that came or went are looked for, milliseconds. */

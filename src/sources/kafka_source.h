@@ -8,7 +8,7 @@
 #ifndef EVAUDIT_KAFKA_SOURCE_H
 #define EVAUDIT_KAFKA_SOURCE_H
 
-#include "platform/kafka.h"
+#include "kafka/client.h"
 #include "sources/offsets.h"
 #include "sources/source.h"
 

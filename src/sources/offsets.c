@@ -17,7 +17,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
-#include "platform/spi.h"
+#include "server/spi.h"
 #include "sources/offsets.h"
 
 /* Take one row of the result; palloc'd in the current context. */

@@ -5,7 +5,7 @@
  *
  * What to look at is gathered by the backend that asks, in its transaction;
  * the looking is done by a process that may start threads (see
- * workers/check_server.c).
+ * runtime/check_server.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -16,9 +16,9 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
-#include "platform/aws.h"
-#include "platform/server_options.h"
-#include "platform/spi.h"
+#include "aws/client.h"
+#include "server/foreign_options.h"
+#include "server/spi.h"
 #include "sources/kafka_source.h"
 #include "sources/probe.h"
 #include "sources/sqs_source.h"

@@ -13,7 +13,7 @@
 
 #include "common/base64.h"
 
-#include "platform/crypto.h"
+#include "crypto/crypto.h"
 #include "sources/sns_signature.h"
 
 /* The text that is signed; false if a member is missing. */

@@ -9,8 +9,8 @@
 #define EVAUDIT_SNS_SIGNATURE_H
 
 #include "events/event.h"
-#include "platform/http.h"
-#include "platform/json.h"
+#include "net/http_client.h"
+#include "text/json.h"
 
 typedef struct EvauditSnsVerifier EvauditSnsVerifier;
 

@@ -16,9 +16,9 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "platform/options.h"
-#include "platform/spi.h"
+#include "server/spi.h"
 #include "sources/source.h"
+#include "text/options.h"
 
 /* Options that every source takes, and their limits. */
 #define DEFAULT_BATCH_SIZE		5000

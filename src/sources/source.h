@@ -9,7 +9,7 @@
 #define EVAUDIT_SOURCE_H
 
 #include "events/event.h"
-#include "platform/shmem.h"
+#include "server/shmem.h"
 #include "utils/jsonb.h"
 
 /* A source as its definition stands, and the worker's part in it. */

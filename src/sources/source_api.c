@@ -19,13 +19,13 @@
 #include "utils/rel.h"
 
 #include "events/topic.h"
-#include "platform/compat.h"
-#include "platform/options.h"
-#include "platform/server_options.h"
-#include "platform/spi.h"
-#include "platform/trigger.h"
-#include "platform/wakeup.h"
+#include "server/commit_wakeup.h"
+#include "server/compat.h"
+#include "server/foreign_options.h"
+#include "server/spi.h"
+#include "server/trigger.h"
 #include "sources/source.h"
+#include "text/options.h"
 
 PG_FUNCTION_INFO_V1(evaudit_create_source);
 PG_FUNCTION_INFO_V1(evaudit_alter_source);

@@ -17,8 +17,8 @@
  */
 #include "postgres.h"
 
-#include "platform/options.h"
 #include "sources/sqs_source.h"
+#include "text/options.h"
 
 #define DEFAULT_RECEIVES	16
 #define MAX_RECEIVES		64

@@ -9,10 +9,10 @@
 
 #include "lib/stringinfo.h"
 
-#include "platform/aws.h"
-#include "platform/json.h"
-#include "platform/rfc3339.h"
+#include "aws/client.h"
 #include "sources/probe.h"
+#include "text/json.h"
+#include "text/rfc3339.h"
 
 /* A message that is hidden for less may come again while it is worked on. */
 #define SHORT_VISIBILITY	30

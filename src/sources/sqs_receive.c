@@ -21,7 +21,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "platform/epoch.h"
+#include "server/epoch.h"
 #include "sources/sqs_source.h"
 
 /* An answer of no more messages than this says that there is no backlog. */

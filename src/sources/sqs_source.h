@@ -9,10 +9,10 @@
 #define EVAUDIT_SQS_SOURCE_H
 
 #include "lib/ilist.h"
-#include "platform/aws.h"
-#include "platform/json.h"
+#include "aws/client.h"
 #include "sources/envelope.h"
 #include "sources/source.h"
+#include "text/json.h"
 
 /* Most messages in one call of SQS. */
 #define SQS_MAX_ENTRIES		10

@@ -13,8 +13,8 @@
 #include "commands/defrem.h"
 #include "fmgr.h"
 
-#include "platform/aws.h"
-#include "platform/kafka.h"
+#include "aws/client.h"
+#include "kafka/client.h"
 
 PG_FUNCTION_INFO_V1(evaudit_kafka_validator);
 PG_FUNCTION_INFO_V1(evaudit_aws_validator);

@@ -12,7 +12,7 @@
 #include "utils/builtins.h"
 
 #include "fuzz.h"
-#include "gate/token.h"
+#include "auth/token.h"
 
 /* A token; setup.sql has the issuers. */
 void

@@ -8,8 +8,8 @@
 #include "postgres.h"
 
 #include "fuzz.h"
-#include "gate/token_json.h"
-#include "gate/token_parse.h"
+#include "auth/token_json.h"
+#include "auth/token_parse.h"
 
 /* The claims of a token whose signature is good. */
 void

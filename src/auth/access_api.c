@@ -1,0 +1,280 @@
+/*-------------------------------------------------------------------------
+ *
+ * access_api.c
+ *	  Granting and revoking the right to publish: evaudit.grant_publish(),
+ *	  revoke_publish() and import_access_map().
+ *
+ * Whoever may execute these functions may grant: evaudit.publish_grants is
+ * reached as its owner.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "auth/access_rule.h"
+#include "events/topic.h"
+#include "server/spi.h"
+#include "server/trigger.h"
+#include "text/casefold.h"
+
+PG_FUNCTION_INFO_V1(evaudit_grant_publish);
+PG_FUNCTION_INFO_V1(evaudit_revoke_publish);
+PG_FUNCTION_INFO_V1(evaudit_import_access_map);
+PG_FUNCTION_INFO_V1(evaudit_forget_grants);
+
+/* Complain about an argument that is NULL. */
+static void
+require_argument(FunctionCallInfo fcinfo, int i, const char *name)
+{
+	if (PG_ARGISNULL(i))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"%s\" of evaudit.grant_publish() must not be null",
+						name)));
+}
+
+/* Refuse what cannot be the name of a topic or the subject of a token. */
+static void
+check_names(const char *topic, const char *subject)
+{
+	if (*topic == '\0' || strlen(topic) > EVAUDIT_MAX_ID_BYTES)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("name of a topic must have from 1 to %d bytes",
+						EVAUDIT_MAX_ID_BYTES)));
+	if (*subject == '\0' || strlen(subject) > EVAUDIT_MAX_SUBJECT_BYTES)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("subject must have from 1 to %d bytes",
+						EVAUDIT_MAX_SUBJECT_BYTES)));
+}
+
+/* Refuse constraints that cannot be compiled. */
+static void
+check_constraints(const char *topic, const char *subject, Jsonb *constraints)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "evaudit access rule",
+												  ALLOCSET_SMALL_SIZES);
+
+	(void) evaudit_access_compile(topic, subject, constraints, context);
+	MemoryContextDelete(context);
+}
+
+/* Grants may come before their topic, but more often its name is wrong. */
+static void
+notice_missing_topic(const char *topic)
+{
+	if (evaudit_topic_load(topic, true) == NULL)
+		ereport(NOTICE,
+				(errmsg("topic \"%s\" does not exist yet", topic)));
+}
+
+/*
+ * Write a grant that was checked, within evaudit_spi_begin().  Constraints
+ * may be NULL.
+ */
+static uint64
+write_grant(EvauditStatement *statement, const char *topic,
+			const char *subject, Jsonb *constraints)
+{
+	Datum		values[4];
+
+	if (constraints != NULL && JB_ROOT_COUNT(constraints) == 0)
+		constraints = NULL;
+	values[0] = CStringGetTextDatum(topic);
+	values[1] = CStringGetTextDatum(subject);
+	values[2] = CStringGetTextDatum(evaudit_casefold(subject));
+	values[3] = JsonbPGetDatum(constraints);
+	return evaudit_spi_execute(statement, values,
+							   constraints == NULL ? "   n" : NULL);
+}
+
+/* grant_publish(topic text, subject text, constraints jsonb) */
+Datum
+evaudit_grant_publish(PG_FUNCTION_ARGS)
+{
+	static EvauditStatement grant = {
+		"INSERT INTO evaudit.publish_grants"
+		" (topic, subject, folded, constraints) VALUES ($1, $2, $3, $4)"
+		" ON CONFLICT (topic, folded) DO UPDATE"
+		" SET subject = EXCLUDED.subject, constraints = EXCLUDED.constraints",
+		4, {TEXTOID, TEXTOID, TEXTOID, JSONBOID}
+	};
+	Jsonb	   *constraints = PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2);
+	char	   *topic;
+	char	   *subject;
+	EvauditSpi	spi;
+
+	require_argument(fcinfo, 0, "topic");
+	require_argument(fcinfo, 1, "subject");
+	topic = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	subject = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	check_names(topic, subject);
+	check_constraints(topic, subject, constraints);
+	notice_missing_topic(topic);
+
+	evaudit_spi_begin(&spi);
+	write_grant(&grant, topic, subject, constraints);
+	evaudit_spi_end(&spi);
+	PG_RETURN_VOID();
+}
+
+/* revoke_publish(topic text, subject text) */
+Datum
+evaudit_revoke_publish(PG_FUNCTION_ARGS)
+{
+	static EvauditStatement revoke = {
+		"DELETE FROM evaudit.publish_grants WHERE topic = $1 AND folded = $2",
+		2, {TEXTOID, TEXTOID}
+	};
+	char	   *topic = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char	   *subject = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	Datum		values[] = {CStringGetTextDatum(topic),
+	CStringGetTextDatum(evaudit_casefold(subject))};
+	uint64		revoked;
+	EvauditSpi	spi;
+
+	evaudit_spi_begin(&spi);
+	revoked = evaudit_spi_execute(&revoke, values, NULL);
+	evaudit_spi_end(&spi);
+	if (revoked == 0)
+		ereport(NOTICE,
+				(errmsg("subject \"%s\" has no grant for topic \"%s\"",
+						subject, topic)));
+	PG_RETURN_VOID();
+}
+
+/* A key or string of the map. */
+static char *
+string_of(const JsonbValue *value)
+{
+	return pnstrdup(value->val.string.val, value->val.string.len);
+}
+
+/* Complain about a map that is of neither form. */
+static void
+bad_map(const char *topic)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 topic == NULL ? errmsg("access map must be a JSON object") :
+			 errmsg("access map is wrong at topic \"%s\"", topic),
+			 errdetail("A topic has either a list of subjects or an object of subjects and their constraints.")));
+}
+
+/* Write one grant of a map, whose topic has none from before. */
+static void
+import_grant(const char *topic, const char *subject, Jsonb *constraints)
+{
+	/* the same subject again, in another case, is no harm if all is the same */
+	static EvauditStatement insert = {
+		"INSERT INTO evaudit.publish_grants AS g"
+		" (topic, subject, folded, constraints) VALUES ($1, $2, $3, $4)"
+		" ON CONFLICT (topic, folded) DO UPDATE SET subject = EXCLUDED.subject"
+		" WHERE g.constraints IS NOT DISTINCT FROM EXCLUDED.constraints",
+		4, {TEXTOID, TEXTOID, TEXTOID, JSONBOID}
+	};
+
+	check_names(topic, subject);
+	check_constraints(topic, subject, constraints);
+	if (write_grant(&insert, topic, subject, constraints) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("access map names subject \"%s\" of topic \"%s\" twice, with other constraints",
+						subject, topic),
+				 errdetail("Subjects are compared without regard to case.")));
+}
+
+/* The grants of one topic: a list of subjects, or an object of them. */
+static void
+import_subjects(const char *topic, JsonbValue *value)
+{
+	JsonbIterator *it;
+	JsonbIteratorToken token;
+	JsonbValue	v;
+	char	   *subject = NULL;
+
+	if (value->type != jbvBinary)
+		bad_map(topic);
+	it = JsonbIteratorInit(value->val.binary.data);
+	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
+	{
+		if (token == WJB_ELEM)
+		{
+			if (v.type != jbvString)
+				bad_map(topic);
+			import_grant(topic, string_of(&v), NULL);
+		}
+		else if (token == WJB_KEY)
+			subject = string_of(&v);
+		else if (token == WJB_VALUE)
+			import_grant(topic, subject, JsonbValueToJsonb(&v));
+	}
+}
+
+/* import_access_map(map jsonb) */
+Datum
+evaudit_import_access_map(PG_FUNCTION_ARGS)
+{
+	static EvauditStatement clear = {
+		"DELETE FROM evaudit.publish_grants WHERE topic = $1", 1, {TEXTOID}
+	};
+	Jsonb	   *map = PG_GETARG_JSONB_P(0);
+	JsonbIterator *it;
+	JsonbIteratorToken token;
+	JsonbValue	v;
+	char	   *topic = NULL;
+	EvauditSpi	spi;
+
+	if (!JB_ROOT_IS_OBJECT(map))
+		bad_map(NULL);
+	evaudit_spi_begin(&spi);
+	it = JsonbIteratorInit(&map->root);
+	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
+	{
+		if (token == WJB_KEY)
+		{
+			Datum		value;
+
+			topic = string_of(&v);
+			value = CStringGetTextDatum(topic);
+			notice_missing_topic(topic);
+			evaudit_spi_execute(&clear, &value, NULL);
+		}
+		else if (token == WJB_VALUE)
+			import_subjects(topic, &v);
+	}
+	evaudit_spi_end(&spi);
+	PG_RETURN_VOID();
+}
+
+/* Trigger after DELETE on evaudit.topics: its grants go with a topic. */
+Datum
+evaudit_forget_grants(PG_FUNCTION_ARGS)
+{
+	static EvauditStatement forget = {
+		"DELETE FROM evaudit.publish_grants WHERE topic = $1", 1, {TEXTOID}
+	};
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+	Datum		value;
+	bool		isnull;
+	EvauditSpi	spi;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) ||
+		!TRIGGER_FIRED_AFTER(trigger->tg_event) ||
+		!TRIGGER_FIRED_FOR_ROW(trigger->tg_event) ||
+		!TRIGGER_FIRED_BY_DELETE(trigger->tg_event))
+		elog(ERROR, "must be called as a trigger after DELETE");
+	value = heap_getattr(trigger->tg_trigtuple, 1,
+						 RelationGetDescr(trigger->tg_relation), &isnull);
+	evaudit_spi_begin(&spi);
+	evaudit_spi_execute(&forget, &value, NULL);
+	evaudit_spi_end(&spi);
+	return PointerGetDatum(NULL);
+}

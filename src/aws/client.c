@@ -1,0 +1,313 @@
+/*-------------------------------------------------------------------------
+ *
+ * client.c
+ *	  Calls of AWS services that speak JSON.
+ *
+ * A call is a POST to the root of the endpoint; what is called is in a
+ * header.  libcurl signs it by SigV4.  In 7.88 it signs headers that it does
+ * not send, so none is ever blanked, and it adds X-Amz-Date by itself.
+ *
+ * Credentials are made ready before a call, which may wait for whoever gives
+ * them out.  If there are none the call is answered without being sent.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "lib/ilist.h"
+#include "utils/memutils.h"
+
+#include "aws/client_internal.h"
+#include "server/foreign_options.h"
+
+/*
+ * Largest answer.  Ten messages are at most 1 MiB, of which escapes can make
+ * six times as much, and headers of their own.
+ */
+#define MAX_ANSWER		(8 * 1024 * 1024)
+
+/* What is particular to a service. */
+static const struct
+{
+	const char *host;			/* before the region */
+	const char *name;			/* to sign for */
+	const char *target;			/* before the operation */
+	const char *content_type;
+}			services[] = {
+
+	[EVAUDIT_AWS_SQS] = {
+		"sqs", "sqs", "AmazonSQS.",
+		"Content-Type: application/x-amz-json-1.0"
+	},
+	[EVAUDIT_AWS_EVENTS] = {
+		"events", "events", "AWSEvents.",
+		"Content-Type: application/x-amz-json-1.1"
+	},
+};
+
+/* A call from its start to the release of its answer, then kept. */
+typedef struct AwsCall
+{
+	EvauditAwsAnswer answer;	/* must be first */
+	dlist_node	node;			/* of the client's running or idle */
+	EvauditHttpAnswer *http;
+	uint32		generation;		/* of the keys that signed it */
+	MemoryContext texts;		/* code and message; or NULL */
+} AwsCall;
+
+struct EvauditAws
+{
+	EvauditHttp *http;
+	EvauditAwsService service;
+	const AwsConf *conf;
+	const char *endpoint;
+	const char *scope;			/* what libcurl signs for */
+	AwsCredentials *credentials;
+	MemoryContext context;
+	char	   *token_header;	/* or NULL */
+	uint32		generation;		/* of the keys that it is of */
+	dlist_head	running;		/* not taken yet */
+	dlist_head	idle;
+};
+
+/* The service's own endpoint in a region. */
+static const char *
+own_endpoint(const char *host, const char *region)
+{
+	return psprintf("https://%s.%s.amazonaws.com%s", host, region,
+					strncmp(region, "cn-", 3) == 0 ? ".cn" : "");
+}
+
+/* A client of a service for a user of a foreign server; see client.h. */
+EvauditAws *
+evaudit_aws_open(EvauditHttp *http, const char *server, Oid user,
+				 EvauditAwsService service)
+{
+	return evaudit_aws_open_options(http, evaudit_server_options(server, user),
+									evaudit_aws_may_use_ambient(user), service);
+}
+
+/* A client of a service by options; see client.h. */
+EvauditAws *
+evaudit_aws_open_options(EvauditHttp *http, List *options, bool ambient,
+						 EvauditAwsService service)
+{
+	EvauditAws *aws = palloc0(sizeof(EvauditAws));
+
+	aws->http = http;
+	aws->service = service;
+	aws->context = CurrentMemoryContext;
+	aws->conf = evaudit_aws_conf(options, ambient);
+	aws->endpoint = aws->conf->endpoint;
+	if (aws->endpoint == NULL)
+		aws->endpoint = own_endpoint(services[service].host,
+									 aws->conf->region);
+	aws->scope = psprintf("aws:amz:%s:%s", aws->conf->region,
+						  services[service].name);
+	aws->credentials = evaudit_aws_credentials_open(http, aws->conf);
+	dlist_init(&aws->running);
+	dlist_init(&aws->idle);
+	return aws;
+}
+
+/* A call to use, new or not. */
+static AwsCall *
+get_call(EvauditAws *aws)
+{
+	AwsCall    *call;
+
+	if (dlist_is_empty(&aws->idle))
+		return MemoryContextAllocZero(aws->context, sizeof(AwsCall));
+	call = dlist_container(AwsCall, node, dlist_pop_head_node(&aws->idle));
+	memset(call, 0, sizeof(AwsCall));
+	return call;
+}
+
+/* The header of the session token, which changes with the keys. */
+static const char *
+token_header(EvauditAws *aws)
+{
+	AwsCredentials *credentials = aws->credentials;
+
+	if (aws->generation == credentials->generation)
+		return aws->token_header;
+	if (aws->token_header != NULL)
+	{
+		explicit_bzero(aws->token_header, strlen(aws->token_header));
+		pfree(aws->token_header);
+	}
+	aws->token_header = NULL;
+	aws->generation = credentials->generation;
+	if (credentials->keys.token != NULL)
+	{
+		MemoryContext context = MemoryContextSwitchTo(aws->context);
+
+		aws->token_header = psprintf("X-Amz-Security-Token: %s",
+									 credentials->keys.token);
+		MemoryContextSwitchTo(context);
+	}
+	return aws->token_header;
+}
+
+/* Send a call. */
+static void
+send_call(EvauditAws *aws, AwsCall *call, const char *operation,
+		  const char *body, size_t body_len, int hold)
+{
+	const char *headers[4] = {services[aws->service].content_type};
+	EvauditHttpRequest request = {
+		.owner = aws,.tag = call,.url = aws->endpoint,.headers = headers,
+		.body = body,.body_len = body_len,.sigv4 = aws->scope
+	};
+	char		target[128];
+
+	snprintf(target, sizeof(target), "X-Amz-Target: %s%s",
+			 services[aws->service].target, operation);
+	headers[1] = target;
+	headers[2] = token_header(aws);
+	request.key_id = aws->credentials->keys.key_id;
+	request.secret = aws->credentials->keys.secret;
+	request.ca_file = aws->conf->ca_file;
+	request.connect_timeout = aws->conf->connect_timeout;
+	request.timeout = hold + aws->conf->request_timeout;
+	request.quiet_timeout = hold + aws->conf->request_timeout / 2;
+	request.max_bytes = MAX_ANSWER;
+	call->generation = aws->credentials->generation;
+	call->http = evaudit_http_start(aws->http, &request);
+}
+
+/* Make a call; see client.h. */
+void
+evaudit_aws_call(EvauditAws *aws, const char *operation,
+				 const char *body, size_t body_len, void *tag, int hold)
+{
+	AwsCall    *call = get_call(aws);
+
+	call->answer.tag = tag;
+	call->answer.call = call;
+	dlist_push_tail(&aws->running, &call->node);
+	if (evaudit_aws_credentials_ready(aws->credentials))
+		send_call(aws, call, operation, body, body_len, hold);
+	else
+		call->http = evaudit_http_fail(aws->http, aws, call);
+}
+
+/* Say what an answer means. */
+static void
+judge(EvauditAws *aws, AwsCall *call)
+{
+	MemoryContext context;
+	EvauditHttpAnswer *http = call->http;
+
+	if (http->fault == EVAUDIT_HTTP_OK && http->status == 200 &&
+		http->body[0] == '{')
+	{
+		/* the common case allocates nothing */
+		call->answer.fault = EVAUDIT_AWS_OK;
+		call->answer.status = 200;
+		call->answer.code = call->answer.message = "";
+		call->answer.body = http->body;
+		call->answer.body_len = http->body_len;
+		return;
+	}
+	call->texts = AllocSetContextCreate(aws->context, "evaudit AWS answer",
+										ALLOCSET_SMALL_SIZES);
+	context = MemoryContextSwitchTo(call->texts);
+	evaudit_aws_judge(&call->answer, http);
+	if (http->fault == EVAUDIT_HTTP_UNSENT)
+	{
+		call->answer.fault = EVAUDIT_AWS_CREDENTIALS;
+		call->answer.message = pstrdup(aws->credentials->error);
+	}
+	else if (http->fault != EVAUDIT_HTTP_OK)
+		call->answer.message = psprintf("could not reach %s: %s",
+										aws->endpoint, call->answer.message);
+	else if (call->answer.fault == EVAUDIT_AWS_CREDENTIALS)
+		evaudit_aws_credentials_refused(aws->credentials, call->generation);
+	MemoryContextSwitchTo(context);
+}
+
+/* The oldest answer, or NULL. */
+EvauditAwsAnswer *
+evaudit_aws_take(EvauditAws *aws)
+{
+	EvauditHttpAnswer *http = evaudit_http_take(aws->http, aws);
+	AwsCall    *call;
+
+	if (http == NULL)
+		return NULL;
+	call = http->tag;
+	dlist_delete(&call->node);
+	judge(aws, call);
+	return &call->answer;
+}
+
+/* Give an answer back. */
+void
+evaudit_aws_release(EvauditAws *aws, EvauditAwsAnswer *answer)
+{
+	AwsCall    *call = answer->call;
+
+	evaudit_http_release(aws->http, call->http);
+	if (call->texts != NULL)
+		MemoryContextDelete(call->texts);
+	dlist_push_head(&aws->idle, &call->node);
+}
+
+/* When the credentials in use expire; 0: never, or there are none. */
+TimestampTz
+evaudit_aws_credentials_expire_at(const EvauditAws *aws)
+{
+	return aws->credentials->keys.expires;
+}
+
+/* Where the credentials are from, for people. */
+const char *
+evaudit_aws_credentials_source(const EvauditAws *aws)
+{
+	return aws->credentials->keys.source;
+}
+
+/* Fetch credentials if there are none yet: NULL, or why there are none. */
+const char *
+evaudit_aws_credentials_fetch(EvauditAws *aws)
+{
+	return evaudit_aws_credentials_ready(aws->credentials) ? NULL :
+		aws->credentials->error;
+}
+
+/* The id of the key in use, which is no secret; NULL if there is none. */
+const char *
+evaudit_aws_credentials_id(const EvauditAws *aws)
+{
+	return aws->credentials->keys.key_id;
+}
+
+/* Whether it is known where STS is: not if only endpoint_url says. */
+bool
+evaudit_aws_knows_sts(const EvauditAws *aws)
+{
+	return aws->conf->endpoint == NULL || aws->conf->sts_endpoint != NULL ||
+		evaudit_aws_variable("AWS_ENDPOINT_URL_STS") != NULL;
+}
+
+/* Ask STS who we are: the ARN, or false and why not. */
+bool
+evaudit_aws_identity(EvauditAws *aws, char **text)
+{
+	return evaudit_aws_caller(aws->credentials, text);
+}
+
+/* Where calls go to. */
+const char *
+evaudit_aws_endpoint(const EvauditAws *aws)
+{
+	return aws->endpoint;
+}
+
+/* The file of the certificates that servers are checked by, or NULL. */
+const char *
+evaudit_aws_ca_file(const EvauditAws *aws)
+{
+	return aws->conf->ca_file;
+}

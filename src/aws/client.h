@@ -1,0 +1,135 @@
+/*-------------------------------------------------------------------------
+ *
+ * client.h
+ *	  Calls of AWS services that speak JSON: SQS, EventBridge.
+ *
+ *		aws = evaudit_aws_open(http, server, user, EVAUDIT_AWS_SQS);
+ *		evaudit_aws_call(aws, "ReceiveMessage", body, len, tag, hold);
+ *		evaudit_http_wait(http, timeout);
+ *		while ((answer = evaudit_aws_take(aws)) != NULL)
+ *			... evaudit_aws_release(aws, answer);
+ *
+ * A call never raises an ERROR for what the service, the network or the
+ * credentials do: it is answered with a fault.  The one who calls tries
+ * again, after evaudit_aws_backoff().
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EVAUDIT_AWS_CLIENT_H
+#define EVAUDIT_AWS_CLIENT_H
+
+#include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
+#include "net/http_client.h"
+
+typedef struct EvauditAws EvauditAws;
+
+typedef enum EvauditAwsService
+{
+	EVAUDIT_AWS_SQS,
+	EVAUDIT_AWS_EVENTS
+} EvauditAwsService;
+
+/* What a call came to, by what is to be done about it. */
+typedef enum EvauditAwsFault
+{
+	EVAUDIT_AWS_OK,
+	EVAUDIT_AWS_TRANSPORT,		/* no answer, or 5xx: again, soon */
+	EVAUDIT_AWS_THROTTLED,		/* again, slowly */
+	EVAUDIT_AWS_OVER_LIMIT,		/* receive no more for a while; go on deleting */
+	EVAUDIT_AWS_CREDENTIALS,	/* none, expired or refused: they are fetched
+								 * anew before the next call; slowly */
+	EVAUDIT_AWS_DENIED,			/* not allowed, or a key of KMS; slowly */
+	EVAUDIT_AWS_MISSING,		/* the queue or bus is not there; slowly */
+	EVAUDIT_AWS_STALE,			/* this receipt handle is of no use any more */
+	EVAUDIT_AWS_INVALID			/* anything else: the request is at fault */
+} EvauditAwsFault;
+
+/* An answer; valid until it is released. */
+typedef struct EvauditAwsAnswer
+{
+	void	   *tag;
+	EvauditAwsFault fault;
+	int			status;			/* of HTTP; 0: none */
+	const char *code;			/* "QueueDoesNotExist"; "" for none */
+	const char *message;		/* what happened, for people; "" if OK */
+	char	   *body;			/* if OK, begins with '{'; may be changed, as
+								 * evaudit_json_parse() does */
+	size_t		body_len;		/* a zero follows */
+	void	   *call;			/* private */
+} EvauditAwsAnswer;
+
+/*
+ * A client of a service, in the current memory context, by the options of a
+ * foreign server and of the user's mapping there.  Within a transaction.
+ * Raises an ERROR if the options are not complete.  Several may share http.
+ */
+extern EvauditAws *evaudit_aws_open(EvauditHttp *http, const char *server,
+									Oid user, EvauditAwsService service);
+
+/* The same by options alone; ambient: may use the server's credentials. */
+extern EvauditAws *evaudit_aws_open_options(EvauditHttp *http, List *options,
+											bool ambient,
+											EvauditAwsService service);
+
+/* Whether a user may use the server's own credentials. */
+extern bool evaudit_aws_may_use_ambient(Oid user);
+
+/*
+ * Make a call: operation is "ReceiveMessage", body its JSON, which need not
+ * outlive the call.  hold is how many milliseconds the service may let us
+ * wait on purpose, as by a long poll: the server's request_timeout comes on
+ * top.  Fetches credentials first where that is due, which may take seconds,
+ * waiting on the latch; what is under way goes on meanwhile.
+ */
+extern void evaudit_aws_call(EvauditAws *aws, const char *operation,
+							 const char *body, size_t body_len,
+							 void *tag, int hold);
+
+/* The oldest answer, or NULL. */
+extern EvauditAwsAnswer *evaudit_aws_take(EvauditAws *aws);
+
+extern void evaudit_aws_release(EvauditAws *aws, EvauditAwsAnswer *answer);
+
+/* What an error code of an entry of a batch calls for. */
+extern EvauditAwsFault evaudit_aws_classify(const char *code);
+
+/*
+ * Milliseconds to wait before an attempt after a number of failures in a row
+ * (1 or more): random, growing up to 20 s; longer at once for what does not
+ * pass by itself.
+ */
+extern int	evaudit_aws_backoff(EvauditAwsFault fault, int failures);
+
+/* When the credentials in use expire; 0: never, or there are none. */
+extern TimestampTz evaudit_aws_credentials_expire_at(const EvauditAws *aws);
+
+/*
+ * Where they are from, for people: "user mapping", "environment", ...; NULL
+ * if there are none.
+ */
+extern const char *evaudit_aws_credentials_source(const EvauditAws *aws);
+
+/* Fetch credentials if there are none yet: NULL, or why there are none. */
+extern const char *evaudit_aws_credentials_fetch(EvauditAws *aws);
+
+/* The id of the key in use, which is no secret; NULL if there is none. */
+extern const char *evaudit_aws_credentials_id(const EvauditAws *aws);
+
+/* Whether it is known where STS is: not if only endpoint_url says. */
+extern bool evaudit_aws_knows_sts(const EvauditAws *aws);
+
+/* Ask STS who we are: the ARN, or false and why not; waits on the latch. */
+extern bool evaudit_aws_identity(EvauditAws *aws, char **text);
+
+extern const char *evaudit_aws_endpoint(const EvauditAws *aws);
+
+/* The authorities that the server option ca_file names, or NULL. */
+extern const char *evaudit_aws_ca_file(const EvauditAws *aws);
+
+/* conf.c: what may be said in servers and user mappings. */
+extern void evaudit_aws_check_option(const char *name, const char *value,
+									 bool user_mapping);
+extern void evaudit_aws_check_options(List *options, bool user_mapping);
+
+#endif							/* EVAUDIT_AWS_CLIENT_H */

@@ -1,0 +1,315 @@
+/*-------------------------------------------------------------------------
+ *
+ * conf.c
+ *	  Which options servers and user mappings of evaudit_aws have.
+ *
+ * Where the service is belongs to the server, who asks to the user mapping.
+ * Values are checked when they are set, since a worker could only fail.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <curl/curl.h>
+
+#include "commands/defrem.h"
+#include "utils/acl.h"
+
+#include "aws/client_internal.h"
+#include "server/config.h"
+#include "server/foreign_options.h"
+#include "text/options.h"
+
+#define DEFAULT_CONNECT_TIMEOUT	5000
+#define DEFAULT_REQUEST_TIMEOUT	10000
+#define MIN_TIMEOUT				100
+#define MAX_TIMEOUT				300000
+
+/* Longest value of any option, in bytes; session tokens are the longest. */
+#define MAX_VALUE				8192
+
+static void check_region(const char *name, const char *value);
+static void check_url(const char *name, const char *value);
+static void check_ca_file(const char *name, const char *value);
+static void check_timeout(const char *name, const char *value);
+static void check_word(const char *name, const char *value);
+static void check_role(const char *name, const char *value);
+
+/* All options. */
+static const struct
+{
+	const char *name;
+	bool		user_mapping;	/* else of a server */
+	bool		secret;
+	void		(*check) (const char *name, const char *value);
+}			known_options[] = {
+	{"region", false, false, check_region},
+	{"endpoint_url", false, false, check_url},
+	{"sts_endpoint_url", false, false, check_url},
+	{"ca_file", false, false, check_ca_file},
+	{"connect_timeout", false, false, check_timeout},
+	{"request_timeout", false, false, check_timeout},
+	{"access_key_id", true, true, check_word},
+	{"secret_access_key", true, true, check_word},
+	{"session_token", true, true, check_word},
+	{"role_arn", true, false, check_role},
+	{"external_id", true, true, check_word},
+	{"role_session_name", true, false, check_word},
+};
+
+/* Refuse a value; a secret's is not repeated. */
+pg_noreturn static void
+refuse_value(const char *name, const char *what)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+			 errmsg("invalid value for option \"%s\"", name),
+			 errdetail("%s", what)));
+}
+
+/* A region is part of a host's name and of signatures. */
+static void
+check_region(const char *name, const char *value)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+	size_t		len = strlen(value);
+
+	if (len == 0 || len > 40 || strspn(value, allowed) != len)
+		refuse_value(name, "A region is a name such as eu-west-1.");
+}
+
+/* Whether a URL has a part. */
+static bool
+has_part(CURLU *url, CURLUPart part)
+{
+	char	   *text;
+
+	if (curl_url_get(url, part, &text, 0) != CURLUE_OK)
+		return false;
+	curl_free(text);
+	return true;
+}
+
+/* Whether a URL is http or https, and nothing but a host and a port. */
+static bool
+is_bare_url(CURLU *url)
+{
+	char	   *text;
+	bool		bare;
+
+	if (curl_url_get(url, CURLUPART_SCHEME, &text, 0) != CURLUE_OK)
+		return false;
+	bare = strcmp(text, "http") == 0 || strcmp(text, "https") == 0;
+	curl_free(text);
+	if (!bare || curl_url_get(url, CURLUPART_PATH, &text, 0) != CURLUE_OK)
+		return false;
+	bare = strcmp(text, "/") == 0;
+	curl_free(text);
+	return bare && has_part(url, CURLUPART_HOST) &&
+		!has_part(url, CURLUPART_USER) && !has_part(url, CURLUPART_PASSWORD) &&
+		!has_part(url, CURLUPART_QUERY) && !has_part(url, CURLUPART_FRAGMENT);
+}
+
+/* Requests are signed for the root of an endpoint. */
+static void
+check_url(const char *name, const char *value)
+{
+	CURLU	   *url = curl_url();
+	bool		valid;
+
+	if (url == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	valid = curl_url_set(url, CURLUPART_URL, value, 0) == CURLUE_OK &&
+		is_bare_url(url);
+	curl_url_cleanup(url);
+	if (!valid)
+		refuse_value(name, "It must be an http or https URL of a host and perhaps a port, without a path.");
+}
+
+/* A file of the server. */
+static void
+check_ca_file(const char *name, const char *value)
+{
+	evaudit_check_file_option(name);
+	if (!is_absolute_path(value))
+		refuse_value(name, "It must be an absolute path.");
+}
+
+/* A time. */
+static void
+check_timeout(const char *name, const char *value)
+{
+	(void) evaudit_millis(name, value, MIN_TIMEOUT, MAX_TIMEOUT);
+}
+
+/* A word: what goes into headers, and so has no control characters. */
+static void
+check_word(const char *name, const char *value)
+{
+	if (*value == '\0')
+		refuse_value(name, "It is empty.");
+	for (; *value != '\0'; value++)
+	{
+		if (*value <= 0x20 || *value >= 0x7f)
+			refuse_value(name, "It has a character that is not allowed there.");
+	}
+}
+
+/* A role is named by its ARN. */
+static void
+check_role(const char *name, const char *value)
+{
+	check_word(name, value);
+	if (strncmp(value, "arn:", 4) != 0)
+		refuse_value(name, "A role is named as arn:aws:iam::123456789012:role/name.");
+}
+
+/* The names of options that are there to choose from. */
+static char *
+option_names(bool user_mapping)
+{
+	StringInfoData names;
+
+	initStringInfo(&names);
+	for (int i = 0; i < lengthof(known_options); i++)
+	{
+		if (known_options[i].user_mapping == user_mapping)
+			appendStringInfo(&names, "%s%s", names.len > 0 ? ", " : "",
+							 known_options[i].name);
+	}
+	return names.data;
+}
+
+/* Check one option of a server or of a user mapping. */
+void
+evaudit_aws_check_option(const char *name, const char *value,
+						 bool user_mapping)
+{
+	int			i = 0;
+
+	while (i < lengthof(known_options) &&
+		   strcmp(known_options[i].name, name) != 0)
+		i++;
+	if (i < lengthof(known_options) && known_options[i].secret && !user_mapping)
+		evaudit_refuse_secret(name);
+	if (i == lengthof(known_options) ||
+		known_options[i].user_mapping != user_mapping)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+				 errmsg("invalid option \"%s\"", name),
+				 errhint("Valid options of a %s are: %s.",
+						 user_mapping ? "user mapping" : "server",
+						 option_names(user_mapping))));
+	if (strlen(value) > MAX_VALUE)
+		refuse_value(name, "It is too long.");
+	known_options[i].check(name, value);
+}
+
+/* Whether an option is in a list. */
+static bool
+is_given(List *options, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, options)
+	{
+		if (strcmp(lfirst_node(DefElem, lc)->defname, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Refuse an option that is of no use without another. */
+static void
+check_needs(List *options, const char *name, const char *needed)
+{
+	if (is_given(options, name) && !is_given(options, needed))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+				 errmsg("option \"%s\" is required with option \"%s\"",
+						needed, name)));
+}
+
+/* Check all options of a server or of a user mapping together. */
+void
+evaudit_aws_check_options(List *options, bool user_mapping)
+{
+	if (!user_mapping && !is_given(options, "region"))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+				 errmsg("option \"%s\" is required", "region")));
+	check_needs(options, "access_key_id", "secret_access_key");
+	check_needs(options, "secret_access_key", "access_key_id");
+	check_needs(options, "session_token", "access_key_id");
+	check_needs(options, "external_id", "role_arn");
+	check_needs(options, "role_session_name", "role_arn");
+}
+
+/* Whether a user may use the credentials of the server. */
+bool
+evaudit_aws_may_use_ambient(Oid user)
+{
+	Oid			role;
+
+	if (superuser_arg(user))
+		return true;
+	if (evaudit_ambient_credentials_role[0] == '\0')
+		return false;
+	role = get_role_oid(evaudit_ambient_credentials_role, true);
+	return OidIsValid(role) && is_member_of_role(user, role);
+}
+
+/* The value of an option, copied, or NULL. */
+static char *
+take_option(List *options, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, options)
+	{
+		DefElem    *option = lfirst_node(DefElem, lc);
+
+		if (strcmp(option->defname, name) == 0)
+			return pstrdup(defGetString(option));
+	}
+	return NULL;
+}
+
+/* A time among the options. */
+static int
+take_timeout(List *options, const char *name, int initial)
+{
+	char	   *text = take_option(options, name);
+
+	return text == NULL ? initial :
+		evaudit_millis(name, text, MIN_TIMEOUT, MAX_TIMEOUT);
+}
+
+/* How a client is set up by the options of a server and a user mapping. */
+AwsConf *
+evaudit_aws_conf(List *options, bool ambient)
+{
+	AwsConf    *conf = palloc0(sizeof(AwsConf));
+
+	conf->region = take_option(options, "region");
+	conf->endpoint = take_option(options, "endpoint_url");
+	conf->sts_endpoint = take_option(options, "sts_endpoint_url");
+	conf->ca_file = take_option(options, "ca_file");
+	conf->connect_timeout = take_timeout(options, "connect_timeout",
+										 DEFAULT_CONNECT_TIMEOUT);
+	conf->request_timeout = take_timeout(options, "request_timeout",
+										 DEFAULT_REQUEST_TIMEOUT);
+	conf->key_id = take_option(options, "access_key_id");
+	conf->secret = take_option(options, "secret_access_key");
+	conf->token = take_option(options, "session_token");
+	conf->role_arn = take_option(options, "role_arn");
+	conf->external_id = take_option(options, "external_id");
+	conf->session_name = take_option(options, "role_session_name");
+	conf->ambient = ambient;
+	if (conf->region == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+				 errmsg("option \"%s\" is required", "region")));
+	return conf;
+}

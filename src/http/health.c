@@ -1,0 +1,129 @@
+/*-------------------------------------------------------------------------
+ *
+ * health.c
+ *	  GET /health: whether events can be taken in, and what waits.
+ *
+ * It is asked without a token, so it tells states and no error texts.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "utils/timestamp.h"
+
+#include "http/http.h"
+#include "server/spi.h"
+
+/* Two objects that are written side by side. */
+typedef struct Report
+{
+	StringInfoData dependencies;
+	StringInfoData failures;
+} Report;
+
+/* Report on a dependency; fault is NULL if it is all right. */
+static void
+report(Report *report, const char *name, const char *state, const char *fault)
+{
+	if (report->dependencies.len > 0)
+		appendStringInfoChar(&report->dependencies, ',');
+	evaudit_gate_member(&report->dependencies, name,
+						fault != NULL ? fault : state);
+	if (fault == NULL)
+		return;
+	if (report->failures.len > 0)
+		appendStringInfoChar(&report->failures, ',');
+	evaudit_gate_member(&report->failures, name, fault);
+}
+
+/*
+ * Can this server write?  That this transaction may only read does not
+ * matter: fronts are known to open such ones for GET.
+ */
+static const char *
+database_fault(void)
+{
+	if (RecoveryInProgress())
+		return "in recovery, read-only";
+	if (DefaultXactReadOnly)
+		return "read-only";
+	return NULL;
+}
+
+/* Report on the sources that are not paused. */
+static void
+report_sources(Report *all)
+{
+	static EvauditStatement sources = {
+		"SELECT name, state FROM evaudit.stat_sources ORDER BY name", 0, {0}
+	};
+	EvauditSpi	spi;
+
+	evaudit_spi_begin(&spi);
+	(void) evaudit_spi_execute(&sources, NULL, NULL);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		const char *state = evaudit_spi_text((int) i, 1);
+		const char *fault = NULL;
+
+		if (strcmp(state, "backoff") == 0)
+			fault = "failing, will be tried again";
+		else if (strcmp(state, "stopped") == 0)
+			fault = "not running";
+		else if (strcmp(state, "paused") != 0)
+			state = "ok";
+		report(all, psprintf("source %s", evaudit_spi_text((int) i, 0)),
+			   state, fault);
+	}
+	evaudit_spi_end(&spi);
+}
+
+/* Report on issuers of tokens: without keys, none of theirs is good. */
+static void
+report_issuers(Report *all)
+{
+	static EvauditStatement issuers = {
+		"SELECT name, keys > 0 FROM evaudit.stat_issuers ORDER BY name", 0, {0}
+	};
+	EvauditSpi	spi;
+
+	evaudit_spi_begin(&spi);
+	(void) evaudit_spi_execute(&issuers, NULL, NULL);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		bool		isnull;
+		bool		has_keys = DatumGetBool(evaudit_spi_datum((int) i, 1,
+															  &isnull));
+
+		report(all, psprintf("issuer %s", evaudit_spi_text((int) i, 0)), "ok",
+			   has_keys ? NULL : "keys are not here yet");
+	}
+	evaudit_spi_end(&spi);
+}
+
+/* GET /health */
+void
+evaudit_gate_get_health(EvauditGateRequest *request,
+						EvauditGateAnswer *answer)
+{
+	Report		all;
+	int64		uptime = (GetCurrentTimestamp() - PgStartTime) / USECS_PER_SEC;
+
+	initStringInfo(&all.dependencies);
+	initStringInfo(&all.failures);
+	report(&all, "database", "ok", database_fault());
+	report_sources(&all);
+	report_issuers(&all);
+	if (all.failures.len == 0)
+		appendStringInfo(evaudit_gate_answer_json(answer, 200),
+						 "{\"status\":\"ok\",\"uptime_seconds\":" INT64_FORMAT
+						 ",\"dependencies\":{%s}}",
+						 Max(uptime, 0), all.dependencies.data);
+	else
+		appendStringInfo(evaudit_gate_answer_json(answer, 503),
+						 "{\"status\":\"degraded\",\"failures\":{%s},"
+						 "\"dependencies\":{%s}}",
+						 all.failures.data, all.dependencies.data);
+}

@@ -1,0 +1,237 @@
+/*-------------------------------------------------------------------------
+ *
+ * request.c
+ *	  Reading a request: its path, its headers, its body.
+ *
+ * Everything comes from strangers.  Each part has a limit, which is checked
+ * before the part is looked into.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/jsonapi.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/uuid.h"
+
+#include "events/payload.h"
+#include "http/http.h"
+#include "server/compat.h"
+#include "server/config.h"
+#include "text/ascii.h"
+
+/* Longest id that a request may bring along, in bytes. */
+#define MAX_REQUEST_ID		128
+
+/*
+ * A part of a path with its escapes replaced, as text of the server; NULL if
+ * it is none.
+ */
+const char *
+evaudit_gate_decode(const char *path, size_t len)
+{
+	char	   *decoded = palloc(len + 1);
+	int			n = 0;
+
+	for (size_t i = 0; i < len; i++)
+	{
+		int			c = (unsigned char) path[i];
+
+		if (c == '%')
+		{
+			int			high = i + 2 < len ? evaudit_hex_digit(path[i + 1]) : -1;
+			int			low = high >= 0 ? evaudit_hex_digit(path[i + 2]) : -1;
+
+			if (low < 0)
+				return NULL;
+			c = high * 16 + low;
+			i += 2;
+		}
+		if (c < 0x20 || c == 0x7f)
+			return NULL;
+		decoded[n++] = (char) c;
+	}
+	decoded[n] = '\0';
+	if (pg_encoding_verifymbstr(PG_UTF8, decoded, n) != n)
+		return NULL;
+	return pg_any_to_server(decoded, n, PG_UTF8);
+}
+
+/* Refuse headers that are too many, too large or none; false if so. */
+static bool
+check_headers(Jsonb *headers, EvauditGateAnswer *answer)
+{
+	if (headers == NULL)
+		return true;
+	if (!JB_ROOT_IS_OBJECT(headers))
+	{
+		evaudit_gate_error(answer, 400, EVAUDIT_GATE_VALIDATION,
+						   "Headers must be a JSON object.");
+		return false;
+	}
+	if (JB_ROOT_COUNT(headers) > EVAUDIT_GATE_MAX_HEADERS ||
+		VARSIZE(headers) > EVAUDIT_GATE_MAX_HEADER_BYTES)
+	{
+		evaudit_gate_error(answer, 431, "size", "Headers are too large.");
+		return false;
+	}
+	return true;
+}
+
+/*
+ * Read method and path into a request whose headers and body are set.  False
+ * if the request is refused, and answered.
+ */
+bool
+evaudit_gate_read_request(EvauditGateRequest *request, const char *method,
+						  const char *path, EvauditGateAnswer *answer)
+{
+	size_t		len = path != NULL ? strlen(path) : 0;
+
+	if (len > EVAUDIT_GATE_MAX_PATH)
+	{
+		evaudit_gate_error(answer, 414, "size", "Path is too long.");
+		return false;
+	}
+	if (!check_headers(request->headers, answer))
+		return false;
+	if (request->body_len > (size_t) evaudit_http_max_body * 1024)
+	{
+		evaudit_gate_error(answer, 413, "size", "Body is too large.");
+		return false;
+	}
+	request->method = method;
+	if (method == NULL || strlen(method) > EVAUDIT_GATE_MAX_METHOD ||
+		path == NULL)
+	{
+		evaudit_gate_error(answer, 400, EVAUDIT_GATE_VALIDATION,
+						   "Method and path are needed.");
+		return false;
+	}
+	request->path = pnstrdup(path, strcspn(path, "?#"));
+	return true;
+}
+
+/* The text of a header, whose value may be a list: then its first. */
+static const char *
+header_text(const JsonbValue *value)
+{
+	JsonbValue *first;
+
+	if (value->type == jbvString)
+		return pnstrdup(value->val.string.val, value->val.string.len);
+	if (value->type != jbvBinary ||
+		!JsonContainerIsArray(value->val.binary.data))
+		return NULL;
+	first = getIthJsonbValueFromContainer(value->val.binary.data, 0);
+	if (first == NULL || first->type != jbvString)
+		return NULL;
+	return pnstrdup(first->val.string.val, first->val.string.len);
+}
+
+/* The value of a header, named in any case, or NULL. */
+const char *
+evaudit_gate_header(const EvauditGateRequest *request, const char *name)
+{
+	size_t		len = strlen(name);
+	const char *text = NULL;
+	bool		matches = false;
+	JsonbIterator *it;
+	JsonbIteratorToken token;
+	JsonbValue	v;
+
+	if (request->headers == NULL)
+		return NULL;
+	it = JsonbIteratorInit(&request->headers->root);
+	while (text == NULL &&
+		   (token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
+	{
+		if (token == WJB_KEY)
+			matches = v.val.string.len == len &&
+				pg_strncasecmp(v.val.string.val, name, len) == 0;
+		else if (token == WJB_VALUE && matches)
+			text = header_text(&v);
+	}
+	return text;
+}
+
+/* Whether an id is fit for logs and headers. */
+static bool
+is_sane_id(const char *id)
+{
+	if (id == NULL || *id == '\0' || strlen(id) > MAX_REQUEST_ID)
+		return false;
+	for (; *id != '\0'; id++)
+	{
+		if (!evaudit_is_alnum(*id) && strchr("-_.:/+=@", *id) == NULL)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * The id of a request: what the front sent along, or set as
+ * evaudit.request_id, else a new one.
+ */
+const char *
+evaudit_gate_request_id(const EvauditGateRequest *request)
+{
+	const char *id = evaudit_gate_header(request, "x-request-id");
+
+	if (is_sane_id(id))
+		return id;
+	if (is_sane_id(evaudit_request_id))
+		return pstrdup(evaudit_request_id);
+	return DatumGetCString(DirectFunctionCall1(uuid_out,
+											   OidFunctionCall0(F_GEN_RANDOM_UUID)));
+}
+
+/* Parse a body whose size, encoding and depth are good. */
+static EvauditGateJson
+parse(const EvauditPayload *payload, Jsonb **json, const char **error)
+{
+	JsonLexContext *lexer = evaudit_compat_json_lexer(payload->json,
+													  payload->len,
+													  GetDatabaseEncoding(),
+													  true);
+	JsonParseErrorType result = pg_parse_json(lexer, &nullSemAction);
+
+	if (result != JSON_SUCCESS)
+	{
+		*error = json_errdetail(result, lexer);
+		return EVAUDIT_GATE_JSON_BAD;
+	}
+	*json = DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
+											   CStringGetDatum(pnstrdup(payload->json, payload->len))));
+	return EVAUDIT_GATE_JSON;
+}
+
+/*
+ * The body of a request as a document; else why not, with an error for
+ * EVAUDIT_GATE_JSON_BAD.
+ */
+EvauditGateJson
+evaudit_gate_body(const EvauditGateRequest *request, Jsonb **json,
+				  const char **error)
+{
+	EvauditEvent event = {0};
+	EvauditPayload payload;
+
+	event.payload = request->body;
+	event.payload_len = request->body_len;
+	if (evaudit_payload_prepare(&event, (size_t) evaudit_http_max_body * 1024,
+								&payload, CurrentMemoryContext))
+		return parse(&payload, json, error);
+	switch (event.reason)
+	{
+		case EVAUDIT_EMPTY_PAYLOAD:
+			return EVAUDIT_GATE_JSON_EMPTY;
+		case EVAUDIT_TOO_LARGE:
+			return EVAUDIT_GATE_JSON_TOO_LARGE;
+		default:
+			*error = event.error;
+			return EVAUDIT_GATE_JSON_BAD;
+	}
+}

@@ -1,0 +1,253 @@
+/*-------------------------------------------------------------------------
+ *
+ * stats_row.c
+ *	  Kept events as the rows of POST /stats/{topic}.
+ *
+ * An event is a row, unless its payload has a list "jobs": such a run is as
+ * many rows as it has jobs, each with the members of the run, of the job and
+ * some that are worked out from these, as dashboards of runs expect.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+#include "utils/numeric.h"
+#include "utils/timestamp.h"
+
+#include "http/stats.h"
+#include "server/epoch.h"
+#include "text/casefold.h"
+#include "text/jsonb.h"
+#include "text/rfc3339.h"
+
+/* Members of a job that its row has even if the job does not. */
+static const char *const job_members[] = {
+	"country", "catalog_id", "status", "timestamp_start", "timestamp_end",
+	"message", "additional_info"
+};
+
+/* The jobs of a run; NULL if the event is none. */
+static JsonbContainer *
+find_jobs(const EvauditKeptEvent *event)
+{
+	JsonbValue *jobs;
+
+	if (!JB_ROOT_IS_OBJECT(event->payload))
+		return NULL;
+	jobs = evaudit_jsonb_member(&event->payload->root, "jobs");
+	if (jobs == NULL || jobs->type != jbvBinary ||
+		!JsonContainerIsArray(jobs->val.binary.data))
+		return NULL;
+	return jobs->val.binary.data;
+}
+
+/* How many rows an event has. */
+int
+evaudit_stats_nrows(const EvauditKeptEvent *event)
+{
+	JsonbContainer *jobs = find_jobs(event);
+
+	return jobs == NULL ? 1 :
+		Min(JsonContainerSize(jobs), EVAUDIT_STATS_MAX_ROWS);
+}
+
+/* The id of the n-th row of an event, from 0; later rows have lesser ids. */
+int64
+evaudit_stats_row_id(const EvauditKeptEvent *event, int n)
+{
+	return event->id * EVAUDIT_STATS_MAX_ROWS +
+		(EVAUDIT_STATS_MAX_ROWS - 1 - n);
+}
+
+/* Add a member to the row; of two with the same name the later one counts. */
+static void
+push_value(JsonbParseState **row, const char *name, int len,
+		   JsonbValue *value)
+{
+	JsonbValue	key;
+
+	key.type = jbvString;
+	key.val.string.val = unconstify(char *, name);
+	key.val.string.len = len;
+	pushJsonbValue(row, WJB_KEY, &key);
+	pushJsonbValue(row, WJB_VALUE, value);
+}
+
+/* Add a string, or null. */
+static void
+push_text(JsonbParseState **row, const char *name, const char *text)
+{
+	JsonbValue	value;
+
+	value.type = text != NULL ? jbvString : jbvNull;
+	if (text != NULL)
+	{
+		value.val.string.val = unconstify(char *, text);
+		value.val.string.len = (int) strlen(text);
+	}
+	push_value(row, name, (int) strlen(name), &value);
+}
+
+/* Add an integer. */
+static void
+push_integer(JsonbParseState **row, const char *name, int64 number)
+{
+	JsonbValue	value;
+
+	value.type = jbvNumeric;
+	value.val.numeric = int64_to_numeric(number);
+	push_value(row, name, (int) strlen(name), &value);
+}
+
+/* Add the members of an object, those of a run under names of their own. */
+static void
+push_members(JsonbParseState **row, JsonbContainer *object, bool run)
+{
+	JsonbIterator *it = JsonbIteratorInit(object);
+	JsonbIteratorToken token;
+	JsonbValue	v;
+	char	   *name = NULL;
+
+	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
+	{
+		if (token == WJB_KEY)
+			name = pnstrdup(v.val.string.val, v.val.string.len);
+		else if (token == WJB_VALUE && !(run && strcmp(name, "jobs") == 0))
+		{
+			if (run && (strcmp(name, "timestamp_start") == 0 ||
+						strcmp(name, "timestamp_end") == 0))
+				name = psprintf("run_%s", name);
+			push_value(row, name, (int) strlen(name), &v);
+		}
+	}
+}
+
+/* A member of an object that is a string, or an empty one. */
+static const char *
+text_member(JsonbContainer *object, const char *name)
+{
+	const char *text = evaudit_jsonb_text(object, name);
+
+	return text == NULL ? "" : text;
+}
+
+/* A member of an object that is a time in milliseconds; false: it is none. */
+static bool
+time_member(JsonbContainer *object, const char *name, int64 *millis)
+{
+	JsonbValue *value = evaudit_jsonb_member(object, name);
+	double		number;
+
+	if (value == NULL || value->type != jbvNumeric)
+		return false;
+	number = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow,
+												NumericGetDatum(value->val.numeric)));
+	/* years 1 to 9999 */
+	if (!(number > -62135596800000.0 && number < 253402300800000.0))
+		return false;
+	*millis = (int64) number;
+	return true;
+}
+
+/* A time in milliseconds as text in UTC: a day, or day and time. */
+static char *
+format_time(int64 millis, bool day)
+{
+	TimestampTz time;
+	struct pg_tm tm;
+	fsec_t		fsec;
+
+	if (!evaudit_epoch_time(millis, &time) ||
+		timestamp2tm(time, NULL, &tm, &fsec, NULL, NULL) != 0)
+		return NULL;
+	if (day)
+		return psprintf("%02d-%02d-%04d", tm.tm_mday, tm.tm_mon, tm.tm_year);
+	return psprintf("%04d-%02d-%02d %02d:%02d:%02d", tm.tm_year, tm.tm_mon,
+					tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
+
+/* How a job ended: a failure for want of data is told apart. */
+static const char *
+run_status(JsonbContainer *job)
+{
+	const char *message;
+
+	if (strcmp(evaudit_casefold(text_member(job, "status")), "failed") != 0)
+		return "succeeded";
+	message = evaudit_casefold(text_member(job, "message"));
+	if (strstr(message, "no data") != NULL)
+		return "no data received";
+	if (strstr(message, "no records to send") != NULL)
+		return "no data produced";
+	return "failed";
+}
+
+/* Add what is worked out from a run and its job. */
+static void
+push_computed(JsonbParseState **row, JsonbContainer *run, JsonbContainer *job)
+{
+	JsonbValue	null = {jbvNull};
+	int64		start;
+	int64		end;
+	bool		has_start;
+	bool		has_end = time_member(job, "timestamp_end", &end);
+
+	push_text(row, "run_date", time_member(run, "timestamp_start", &start) ?
+			  format_time(start, true) : NULL);
+	has_start = time_member(job, "timestamp_start", &start);
+	push_text(row, "run_status", run_status(job));
+	push_text(row, "formatted_tenant",
+			  evaudit_casefold(text_member(run, "tenant_id")));
+	if (has_start && has_end)
+		push_integer(row, "elapsed_time", end - start);
+	else
+		push_value(row, "elapsed_time", strlen("elapsed_time"), &null);
+	push_text(row, "start_time", has_start ? format_time(start, false) : NULL);
+	push_text(row, "end_time", has_end ? format_time(end, false) : NULL);
+}
+
+/* The row of a job. */
+static void
+push_job(JsonbParseState **row, const EvauditKeptEvent *event,
+		 JsonbValue *job)
+{
+	JsonbContainer *run = &event->payload->root;
+
+	push_members(row, run, true);
+	for (int i = 0; i < lengthof(job_members); i++)
+		push_text(row, job_members[i], NULL);
+	if (job->type == jbvBinary && JsonContainerIsObject(job->val.binary.data))
+	{
+		push_members(row, job->val.binary.data, false);
+		push_computed(row, run, job->val.binary.data);
+	}
+}
+
+/* The n-th row of an event, from 0. */
+Jsonb *
+evaudit_stats_row(const EvauditKeptEvent *event, int n)
+{
+	JsonbParseState *row = NULL;
+	JsonbContainer *jobs = find_jobs(event);
+	char		time[EVAUDIT_RFC3339_LEN];
+
+	pushJsonbValue(&row, WJB_BEGIN_OBJECT, NULL);
+	if (jobs != NULL)
+		push_job(&row, event, getIthJsonbValueFromContainer(jobs, n));
+	else
+	{
+		JsonbValue	payload;
+
+		payload.type = jbvBinary;
+		payload.val.binary.data = &event->payload->root;
+		payload.val.binary.len = VARSIZE_ANY_EXHDR(event->payload);
+		push_value(&row, "payload", strlen("payload"), &payload);
+	}
+	(void) evaudit_rfc3339_format(event->received_at, time);
+	push_text(&row, "event_id", event->event_id);
+	push_text(&row, "subject", event->subject);
+	push_text(&row, "received_at", time);
+	push_integer(&row, "internal_id", evaudit_stats_row_id(event, n));
+	return JsonbValueToJsonb(pushJsonbValue(&row, WJB_END_OBJECT, NULL));
+}

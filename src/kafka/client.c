@@ -1,0 +1,406 @@
+/*-------------------------------------------------------------------------
+ *
+ * client.c
+ *	  A Kafka consumer without group membership, over librdkafka.
+ *
+ * Partitions are assigned with absolute offsets, so that there is nothing to
+ * rebalance and Postgres alone says where reading goes on.  The client lives
+ * in a background worker, from after its fork to its end, and is never torn
+ * down: without a group there is nothing to tell the broker, and waiting for
+ * the library's threads could hold up a shutdown (see threads.c).
+ *
+ * The library's threads never touch Postgres.  All callbacks come from
+ * serve(), in the worker's own thread, and only write into EvauditKafka: no
+ * longjmp ever crosses the library.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "commands/defrem.h"
+#include "nodes/parsenodes.h"
+#include "utils/memutils.h"
+
+#include "kafka/client_internal.h"
+#include "server/threads.h"
+
+/*
+ * How much may wait in memory.  The counts are of the queue that all of the
+ * client's partitions share.  librdkafka before 2.2 looks only once a second
+ * whether a full queue has room again, so it must hold what is consumed in
+ * that time; the bytes then bound large records.
+ */
+#define QUEUED_MESSAGES		"200000"
+#define QUEUED_KILOBYTES	"40960"
+#define FETCH_BYTES			"8388608"
+#define PARTITION_BYTES		"4194304"
+
+/* How long the client's own thread may take to move a partition, in ms. */
+#define SEEK_TIMEOUT		1000
+
+/* What evaudit relies on; a server's options cannot change these. */
+static const char *const fixed_properties[][2] = {
+	{"enable.auto.commit", "false"},
+	{"enable.auto.offset.store", "false"},
+	{"auto.offset.reset", "error"},
+	{"enable.partition.eof", "false"},
+	{"isolation.level", "read_committed"},
+	{"allow.auto.create.topics", "false"},
+	{"queued.min.messages", QUEUED_MESSAGES},
+	{"queued.max.messages.kbytes", QUEUED_KILOBYTES},
+	{"fetch.max.bytes", FETCH_BYTES},
+	{"fetch.message.max.bytes", PARTITION_BYTES},
+	{"fetch.error.backoff.ms", "500"},	/* see kafka_partition.c */
+	{"fetch.queue.backoff.ms", "10"},	/* librdkafka 2.2 and later */
+	{"max.poll.interval.ms", "86400000"},
+	{"topic.metadata.propagation.max.ms", "1000"},
+	/* never: to renew a ticket means a shell, and the principal is in it */
+	{"sasl.kerberos.min.time.before.relogin", "0"},
+	{"log_level", "0"},
+};
+
+/* Properties that librdkafka may be too old to know, or built without. */
+static bool
+optional_property(const char *name)
+{
+	return strcmp(name, "fetch.queue.backoff.ms") == 0 ||
+		strcmp(name, "sasl.kerberos.min.time.before.relogin") == 0;
+}
+
+/* librdkafka complains: remember what, and whether all brokers are gone. */
+static void
+error_callback(rd_kafka_t *client, int err, const char *reason, void *opaque)
+{
+	EvauditKafka *kafka = opaque;
+
+	if (err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
+		kafka->down = true;
+	else
+		strlcpy(kafka->error, reason, sizeof(kafka->error));
+}
+
+/* Drop the library's own log lines: what matters comes as an error. */
+static void
+log_callback(const rd_kafka_t *client, int level, const char *facility,
+			 const char *text)
+{
+}
+
+/* Set one property or fail. */
+static void
+set_property(rd_kafka_conf_t *conf, const char *name, const char *value)
+{
+	char		error[256];
+	rd_kafka_conf_res_t result;
+
+	result = rd_kafka_conf_set(conf, name, value, error, sizeof(error));
+	if (result == RD_KAFKA_CONF_OK ||
+		optional_property(name))
+		return;
+	/* the value may be a secret: name the property alone */
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+			 errmsg("librdkafka does not accept the value of option \"%s\"",
+					name)));
+}
+
+/* The client's configuration: the options, then what evaudit relies on. */
+static rd_kafka_conf_t *
+make_configuration(EvauditKafka *kafka, List *options, const char *group)
+{
+	rd_kafka_conf_t *conf = rd_kafka_conf_new();
+	ListCell   *lc;
+
+	set_property(conf, "client.id", "evaudit");
+	set_property(conf, "group.id", group);
+	foreach(lc, options)
+	{
+		DefElem    *option = lfirst_node(DefElem, lc);
+
+		set_property(conf, option->defname, defGetString(option));
+	}
+	for (int i = 0; i < lengthof(fixed_properties); i++)
+		set_property(conf, fixed_properties[i][0], fixed_properties[i][1]);
+
+	rd_kafka_conf_set_opaque(conf, kafka);
+	rd_kafka_conf_set_error_cb(conf, error_callback);
+	rd_kafka_conf_set_log_cb(conf, log_callback);
+	return conf;
+}
+
+/* Let records, and the client's complaints, wake us through a pipe. */
+static void
+connect_pipe(EvauditKafka *kafka)
+{
+	rd_kafka_queue_t *news = rd_kafka_queue_get_main(kafka->client);
+
+	if (pipe2(kafka->pipe, O_NONBLOCK | O_CLOEXEC) != 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not create a pipe: %m")));
+	rd_kafka_queue_io_event_enable(kafka->queue, kafka->pipe[1], "", 1);
+	rd_kafka_queue_io_event_enable(news, kafka->pipe[1], "", 1);
+	rd_kafka_queue_destroy(news);
+}
+
+/*
+ * Start a consumer from the options of a server and its user mapping.  It
+ * lives as long as the process; call this once, in a background worker.
+ */
+EvauditKafka *
+evaudit_kafka_open(List *options, const char *group)
+{
+	EvauditKafka *kafka = MemoryContextAllocZero(TopMemoryContext,
+												 sizeof(EvauditKafka));
+	rd_kafka_conf_t *conf = make_configuration(kafka, options, group);
+	char		error[512];
+	sigset_t	signals;
+
+	evaudit_leave_at_once();
+
+	evaudit_block_signals(&signals);
+	kafka->client = rd_kafka_new(RD_KAFKA_CONSUMER, conf,
+								 error, sizeof(error));
+	evaudit_unblock_signals(&signals);
+	if (kafka->client == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION),
+				 errmsg("could not start a Kafka client: %s", error)));
+
+	kafka->queue = rd_kafka_queue_get_consumer(kafka->client);
+	connect_pipe(kafka);
+	return kafka;
+}
+
+/* A descriptor that becomes readable when there is something to drain. */
+int
+evaudit_kafka_fd(EvauditKafka *kafka)
+{
+	return kafka->pipe[0];
+}
+
+/* Whether an error only says that something went wrong underneath. */
+static bool
+unspecific_error(rd_kafka_resp_err_t err)
+{
+	return err == RD_KAFKA_RESP_ERR__TRANSPORT ||
+		err == RD_KAFKA_RESP_ERR__TIMED_OUT ||
+		err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
+}
+
+/* Hear what the client complains of; never waits. */
+static void
+serve(EvauditKafka *kafka)
+{
+	(void) rd_kafka_poll(kafka->client, 0);
+}
+
+/*
+ * Raise an ERROR about the broker.  Where the code alone would say little,
+ * the client's own last complaint, such as a refused password, says more.
+ */
+void
+evaudit_kafka_fail(EvauditKafka *kafka, const char *what,
+				   rd_kafka_resp_err_t err)
+{
+	serve(kafka);
+	ereport(ERROR,
+			(errcode(ERRCODE_CONNECTION_FAILURE),
+			 errmsg("could not %s: %s", what,
+					kafka->error[0] && unspecific_error(err) ?
+					kafka->error : rd_kafka_err2str(err))));
+}
+
+/* Raise an ERROR if no broker can be reached. */
+void
+evaudit_kafka_check(EvauditKafka *kafka)
+{
+	serve(kafka);
+	if (kafka->down)
+		evaudit_kafka_fail(kafka, "reach a Kafka broker",
+						   RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN);
+}
+
+/* Build librdkafka's list of partitions. */
+static rd_kafka_topic_partition_list_t *
+make_list(const EvauditKafkaOffset *offsets, int n)
+{
+	rd_kafka_topic_partition_list_t *list =
+		rd_kafka_topic_partition_list_new(n);
+
+	for (int i = 0; i < n; i++)
+		rd_kafka_topic_partition_list_add(list, offsets[i].topic,
+										  offsets[i].partition)->offset =
+			offsets[i].offset;
+	return list;
+}
+
+/* Read these partitions from these offsets, and no others any more. */
+void
+evaudit_kafka_assign(EvauditKafka *kafka, const EvauditKafkaOffset *offsets,
+					 int n)
+{
+	rd_kafka_topic_partition_list_t *list = make_list(offsets, n);
+	rd_kafka_resp_err_t err = rd_kafka_assign(kafka->client, list);
+
+	rd_kafka_topic_partition_list_destroy(list);
+	if (err)
+		evaudit_kafka_fail(kafka, "assign Kafka partitions", err);
+}
+
+/*
+ * Read a partition from another offset on.  What was fetched before is not
+ * handed out any more.  False if the client does not have the partition.
+ */
+bool
+evaudit_kafka_seek_to(EvauditKafka *kafka, const EvauditKafkaOffset *offset)
+{
+	rd_kafka_topic_partition_list_t *list = make_list(offset, 1);
+	rd_kafka_error_t *error = rd_kafka_seek_partitions(kafka->client, list,
+													   SEEK_TIMEOUT);
+	bool		done = error == NULL &&
+		list->elems[0].err == RD_KAFKA_RESP_ERR_NO_ERROR;
+
+	if (error != NULL)
+		rd_kafka_error_destroy(error);
+	rd_kafka_topic_partition_list_destroy(list);
+	return done;
+}
+
+/* What a message of librdkafka is about. */
+static EvauditKafkaKind
+message_kind(const rd_kafka_message_t *m)
+{
+	switch (m->err)
+	{
+		case RD_KAFKA_RESP_ERR_NO_ERROR:
+			return EVAUDIT_KAFKA_RECORD;
+		case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
+		case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
+			return EVAUDIT_KAFKA_OUT_OF_RANGE;
+		case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+		case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+		case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+			return EVAUDIT_KAFKA_GONE;
+		default:
+			return EVAUDIT_KAFKA_FAULT;
+	}
+}
+
+/* Describe a message of librdkafka in our own words. */
+static void
+describe_message(rd_kafka_message_t *m, EvauditKafkaMessage *message)
+{
+	message->handle = m;
+	message->kind = message_kind(m);
+	message->topic = m->rkt ? rd_kafka_topic_name(m->rkt) : NULL;
+	message->partition = m->partition;
+	message->offset = m->offset;
+	if (message->kind == EVAUDIT_KAFKA_RECORD)
+	{
+		rd_kafka_timestamp_type_t type;
+
+		message->payload = m->payload;
+		message->payload_len = m->len;
+		message->key = m->key;
+		message->key_len = m->key_len;
+		message->time = rd_kafka_message_timestamp(m, &type);
+	}
+	else
+	{
+		message->payload = rd_kafka_message_errstr(m);
+		message->payload_len = strlen(message->payload);
+		message->key = NULL;
+		message->key_len = 0;
+		message->time = -1;
+	}
+}
+
+/*
+ * Take what is there, at most max messages, without waiting.  Every message
+ * must be released.
+ */
+int
+evaudit_kafka_drain(EvauditKafka *kafka, EvauditKafkaMessage *messages,
+					int max)
+{
+	rd_kafka_message_t *taken[512];
+	char		wakeups[64];
+	int			n = 0;
+
+	/* empty the pipe before the queues, or a wake-up could be lost */
+	while (read(kafka->pipe[0], wakeups, sizeof(wakeups)) > 0)
+		;
+
+	while (n < max)
+	{
+		int			want = Min(max - n, (int) lengthof(taken));
+		ssize_t		got = rd_kafka_consume_batch_queue(kafka->queue, 0,
+													   taken, want);
+
+		for (int i = 0; i < got; i++)
+			describe_message(taken[i], &messages[n++]);
+		if (got < want)
+			break;
+	}
+	return n;
+}
+
+/* Give messages back to librdkafka. */
+void
+evaudit_kafka_release(EvauditKafkaMessage *messages, int n)
+{
+	for (int i = 0; i < n; i++)
+		rd_kafka_message_destroy(messages[i].handle);
+}
+
+/* The i-th header of a record; false when there is none. */
+bool
+evaudit_kafka_header(const EvauditKafkaMessage *message, int i,
+					 const char **name, const char **value, size_t *value_len)
+{
+	rd_kafka_headers_t *headers;
+	const void *bytes;
+
+	if (rd_kafka_message_headers(message->handle, &headers) !=
+		RD_KAFKA_RESP_ERR_NO_ERROR ||
+		rd_kafka_header_get_all(headers, i, name, &bytes, value_len) !=
+		RD_KAFKA_RESP_ERR_NO_ERROR)
+		return false;
+	*value = bytes;
+	return true;
+}
+
+/* The end of a partition's log as of the last fetch, or -1. */
+int64
+evaudit_kafka_end(EvauditKafka *kafka, const char *topic, int32 partition)
+{
+	int64_t		low;
+	int64_t		high;
+
+	if (rd_kafka_get_watermark_offsets(kafka->client, topic, partition,
+									   &low, &high) != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return -1;
+	return high;
+}
+
+/*
+ * Set each offset to the one after the last record taken, or after what
+ * followed it and holds no record, such as the end of a transaction; -1
+ * where nothing was taken yet.
+ */
+void
+evaudit_kafka_positions(EvauditKafka *kafka, EvauditKafkaOffset *offsets,
+						int n)
+{
+	rd_kafka_topic_partition_list_t *list = make_list(offsets, n);
+	rd_kafka_resp_err_t err = rd_kafka_position(kafka->client, list);
+
+	for (int i = 0; i < n; i++)
+		offsets[i].offset = err || list->elems[i].offset < 0 ? -1 :
+			list->elems[i].offset;
+	rd_kafka_topic_partition_list_destroy(list);
+}

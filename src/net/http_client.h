@@ -1,0 +1,111 @@
+/*-------------------------------------------------------------------------
+ *
+ * http_call.h
+ *	  An HTTP client for background workers: many requests at a time, none
+ *	  of which blocks.
+ *
+ *		http = evaudit_http_open();
+ *		evaudit_http_start(http, &request);		any number of times
+ *		evaudit_http_wait(http, timeout);		latch, sockets, postmaster
+ *		while ((answer = evaudit_http_take(http, owner)) != NULL)
+ *			... evaudit_http_release(http, answer);
+ *
+ * Everything that can go wrong with a request is in its answer; ERRORs are
+ * raised for lack of memory and descriptors alone.  Never open a client in
+ * the postmaster or in a client backend: libcurl looks up names in threads.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EVAUDIT_HTTP_CLIENT_H
+#define EVAUDIT_HTTP_CLIENT_H
+
+typedef struct EvauditHttp EvauditHttp;
+
+/* Why there is no answer. */
+typedef enum EvauditHttpFault
+{
+	EVAUDIT_HTTP_OK,			/* there is one, whatever its status */
+	EVAUDIT_HTTP_UNREACHABLE,	/* no address, no connection */
+	EVAUDIT_HTTP_TIMEOUT,		/* too late, or silent for too long */
+	EVAUDIT_HTTP_CUT,			/* the connection broke, or is not HTTP */
+	EVAUDIT_HTTP_UNTRUSTED,		/* TLS: certificate, name, ca_file */
+	EVAUDIT_HTTP_TOO_LARGE,		/* more than max_bytes */
+	EVAUDIT_HTTP_IMPOSSIBLE,	/* the request itself: a bad URL */
+	EVAUDIT_HTTP_UNSENT			/* evaudit_http_fail() */
+} EvauditHttpFault;
+
+/* A request.  Nothing in it needs to outlive evaudit_http_start(). */
+typedef struct EvauditHttpRequest
+{
+	void	   *owner;			/* whose evaudit_http_take() returns it */
+	void	   *tag;			/* for the owner to know it by */
+
+	const char *method;			/* NULL: POST with a body, else GET */
+	const char *url;			/* http or https */
+	const char *const *headers; /* "Name: value", up to NULL; or NULL */
+	const char *body;			/* or NULL */
+	size_t		body_len;
+
+	/* signing by SigV4, if sigv4 is not NULL: "aws:amz:region:service" */
+	const char *sigv4;
+	const char *key_id;
+	const char *secret;
+
+	const char *ca_file;		/* NULL: the system's authorities */
+	bool		direct;			/* never by way of a proxy */
+	bool		sensitive;		/* wipe body and answer in the end */
+
+	/* 0 stands for a default */
+	int			connect_timeout;	/* milliseconds; 5 s */
+	int			timeout;		/* of all of it, milliseconds; 30 s */
+	int			quiet_timeout;	/* without a byte, milliseconds; timeout */
+	size_t		max_bytes;		/* of the answer's body; 1 MiB */
+} EvauditHttpRequest;
+
+/* What became of a request; valid until it is released. */
+typedef struct EvauditHttpAnswer
+{
+	void	   *owner;
+	void	   *tag;
+	EvauditHttpFault fault;
+	const char *error;			/* the fault in words; never a secret */
+	int			status;			/* 200, ...; 0: none */
+	char	   *body;			/* the caller may scribble on it */
+	size_t		body_len;		/* a zero follows */
+} EvauditHttpAnswer;
+
+/* A client in the current memory context; it goes with the context. */
+extern EvauditHttp *evaudit_http_open(void);
+
+/* Begin a request.  What is returned will be its answer. */
+extern EvauditHttpAnswer *evaudit_http_start(EvauditHttp *http,
+											 const EvauditHttpRequest *request);
+
+/* Answer a request that is not even sent, for the owner to take. */
+extern EvauditHttpAnswer *evaudit_http_fail(EvauditHttp *http, void *owner,
+											void *tag);
+
+/* Go on with all requests as far as possible without waiting. */
+extern void evaudit_http_step(EvauditHttp *http);
+
+/*
+ * Wait until an answer can be taken (by any owner), the latch is set or some
+ * milliseconds have passed (-1: for ever); resets the latch and serves
+ * interrupts.  True if there is an answer to be taken.
+ */
+extern bool evaudit_http_wait(EvauditHttp *http, long timeout);
+
+/* The oldest answer for an owner, or NULL. */
+extern EvauditHttpAnswer *evaudit_http_take(EvauditHttp *http, void *owner);
+
+/* Put a request and wait for its answer; others go on meanwhile. */
+extern EvauditHttpAnswer *evaudit_http_ask(EvauditHttp *http,
+										   const EvauditHttpRequest *request);
+
+/* A header of the answer, or NULL. */
+extern const char *evaudit_http_header(const EvauditHttpAnswer *answer,
+									   const char *name);
+
+extern void evaudit_http_release(EvauditHttp *http, EvauditHttpAnswer *answer);
+
+#endif							/* EVAUDIT_HTTP_CLIENT_H */

@@ -1,0 +1,186 @@
+/*-------------------------------------------------------------------------
+ *
+ * spi.c
+ *	  How the extension runs its own SQL.
+ *
+ * Two identities are at work.  What concerns the extension's own tables in
+ * the schema evaudit (sources, offsets, dead letters) runs as the owner of
+ * that schema between evaudit_spi_begin() and evaudit_spi_end(), with the
+ * search_path pinned, as referential integrity checks do: users need no
+ * grants on these tables, and nothing they define is run in its name.  What
+ * touches users' tables runs as the current user with plain SPI, so that
+ * their grants, row security and triggers decide.
+ *
+ * An error between begin and end needs no clean-up of its own: the abort of
+ * the (sub)transaction restores the user, the settings and SPI.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_namespace.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+#include "server/extension.h"
+#include "server/spi.h"
+
+/* The owner of the schema evaudit, who owns every table in it. */
+static Oid
+internal_owner(void)
+{
+	Oid			schema = get_namespace_oid("evaudit", false);
+	HeapTuple	tuple = SearchSysCache1(NAMESPACEOID,
+										ObjectIdGetDatum(schema));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for namespace %u", schema);
+	owner = ((Form_pg_namespace) GETSTRUCT(tuple))->nspowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+/* Connect to SPI as the owner of the extension's tables. */
+void
+evaudit_spi_begin(EvauditSpi *spi)
+{
+	Oid			owner = internal_owner();
+
+	GetUserIdAndSecContext(&spi->user, &spi->security);
+	SetUserIdAndSecContext(owner,
+						   spi->security | SECURITY_LOCAL_USERID_CHANGE);
+	spi->guc_level = NewGUCNestLevel();
+	(void) set_config_option("search_path", "pg_catalog, pg_temp",
+							 PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+}
+
+/* Undo evaudit_spi_begin(). */
+void
+evaudit_spi_end(const EvauditSpi *spi)
+{
+	if (SPI_finish() != SPI_OK_FINISH)
+		elog(ERROR, "could not disconnect from SPI");
+	AtEOXact_GUC(true, spi->guc_level);
+	SetUserIdAndSecContext(spi->user, spi->security);
+}
+
+/* A statement's text with "$S" replaced by the quoted name of a schema. */
+static char *
+expand_schema(const char *sql, const char *schema)
+{
+	StringInfoData text;
+	const char *found;
+
+	initStringInfo(&text);
+	while ((found = strstr(sql, "$S")) != NULL)
+	{
+		appendBinaryStringInfo(&text, sql, (int) (found - sql));
+		appendStringInfoString(&text, schema);
+		sql = found + 2;
+	}
+	appendStringInfoString(&text, sql);
+	return text.data;
+}
+
+/* Make the statement's plan, unless it has a good one. */
+static void
+prepare(EvauditStatement *statement)
+{
+	SPIPlanPtr	plan;
+	char	   *schema;
+
+	if (statement->plan != NULL)
+	{
+		/* not its oid: a plan that is made anew reads the old text */
+		if (strcmp(statement->schema, evaudit_extension_schema_name()) == 0)
+			return;
+		SPI_freeplan(statement->plan);
+		statement->plan = NULL;
+		pfree(statement->schema);
+	}
+
+	schema = pstrdup(evaudit_extension_schema_name());
+	plan = SPI_prepare(expand_schema(statement->sql, schema), statement->nparams,
+					   statement->types);
+	if (plan == NULL)
+		elog(ERROR, "could not prepare \"%s\": %s", statement->sql,
+			 SPI_result_code_string(SPI_result));
+	schema = MemoryContextStrdup(TopMemoryContext, schema);
+	if (SPI_keepplan(plan) != 0)
+		elog(ERROR, "could not keep the plan of \"%s\"", statement->sql);
+	statement->plan = plan;
+	statement->schema = schema;
+}
+
+/* Run a statement; returns how many rows were processed. */
+static uint64
+execute(EvauditStatement *statement, const Datum *values, const char *nulls,
+		bool read_only)
+{
+	int			result;
+
+	prepare(statement);
+	result = SPI_execute_plan(statement->plan, (Datum *) values, nulls,
+							  read_only, 0);
+	if (result < 0)
+		elog(ERROR, "could not execute \"%s\": %s", statement->sql,
+			 SPI_result_code_string(result));
+	return SPI_processed;
+}
+
+/*
+ * Run a statement within a connection to SPI, with values for its parameters
+ * and nulls as SPI_execute_plan() takes them.  Returns how many rows were
+ * processed; those returned are in SPI_tuptable.
+ */
+uint64
+evaudit_spi_execute(EvauditStatement *statement, const Datum *values,
+					const char *nulls)
+{
+	return execute(statement, values, nulls, false);
+}
+
+/*
+ * Run a query likewise, on what is committed now and what this transaction
+ * has done, whatever its isolation.  What a backend keeps across transactions
+ * is to be read so: a snapshot of REPEATABLE READ would have it keep what is
+ * no longer true.
+ */
+uint64
+evaudit_spi_read_latest(EvauditStatement *statement, const Datum *values,
+						const char *nulls)
+{
+	uint64		n;
+
+	PushActiveSnapshot(GetLatestSnapshot());
+	n = execute(statement, values, nulls, true);
+	PopActiveSnapshot();
+	return n;
+}
+
+/* A column of the result as text, or NULL; both count from 0. */
+char *
+evaudit_spi_text(int row, int column)
+{
+	return SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc,
+						column + 1);
+}
+
+/* A column of the result; both count from 0. */
+Datum
+evaudit_spi_datum(int row, int column, bool *isnull)
+{
+	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc,
+						 column + 1, isnull);
+}

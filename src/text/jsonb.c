@@ -1,0 +1,60 @@
+/*-------------------------------------------------------------------------
+ *
+ * jsonb.c
+ *	  Members of jsonb objects, by C strings.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "text/jsonb.h"
+
+/* A member of an object, or NULL if it is not there. */
+JsonbValue *
+evaudit_jsonb_member(JsonbContainer *object, const char *name)
+{
+	return getKeyJsonValueFromContainer(object, name, (int) strlen(name), NULL);
+}
+
+/* A member that is a string, palloc'd; NULL if there is none. */
+char *
+evaudit_jsonb_text(JsonbContainer *object, const char *name)
+{
+	JsonbValue *v = evaudit_jsonb_member(object, name);
+
+	if (v == NULL || v->type != jbvString)
+		return NULL;
+	return pnstrdup(v->val.string.val, v->val.string.len);
+}
+
+/* A text as a value, not copied. */
+static JsonbValue
+text_value(const char *text)
+{
+	JsonbValue	v = {.type = jbvString};
+
+	v.val.string.val = unconstify(char *, text);
+	v.val.string.len = (int) strlen(text);
+	return v;
+}
+
+/* Add a member to an object that is being made. */
+void
+evaudit_jsonb_push(JsonbParseState **state, const char *name,
+				   JsonbValue *value)
+{
+	JsonbValue	key = text_value(name);
+
+	(void) pushJsonbValue(state, WJB_KEY, &key);
+	(void) pushJsonbValue(state, WJB_VALUE, value);
+}
+
+/* Add a member that is a string. */
+void
+evaudit_jsonb_push_text(JsonbParseState **state, const char *name,
+						const char *text)
+{
+	JsonbValue	value = text_value(text);
+
+	evaudit_jsonb_push(state, name, &value);
+}

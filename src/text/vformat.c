@@ -1,0 +1,33 @@
+/*-------------------------------------------------------------------------
+ *
+ * vformat.c
+ *	  psprintf() for functions that take a format themselves.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+
+#include "text/vformat.h"
+
+/* Format into a string of the current memory context. */
+char *
+evaudit_vformat(const char *fmt, va_list args)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	for (;;)
+	{
+		va_list		copy;
+		int			needed;
+
+		va_copy(copy, args);
+		needed = appendStringInfoVA(&text, fmt, copy);
+		va_end(copy);
+		if (needed == 0)
+			return text.data;
+		enlargeStringInfo(&text, needed);
+	}
+}
