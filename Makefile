@@ -29,7 +29,7 @@ DATA = $(wildcard sql/$(EXTENSION)--*--*.sql)
 PKG_CONFIG ?= pkg-config
 LIBRARIES = rdkafka libcurl libcjson libcrypto libpcre2-8
 PG_CPPFLAGS = -I$(srcdir)/src $(shell $(PKG_CONFIG) --cflags $(LIBRARIES))
-PG_CFLAGS = -std=gnu11 -Wextra -Wno-unused-parameter \
+PG_CFLAGS = -std=gnu11 -Wextra -Wshadow -Wno-unused-parameter \
 	-Wno-missing-field-initializers -Wno-sign-compare \
 	$(if $(WERROR),-Werror)
 SHLIB_LINK = $(shell $(PKG_CONFIG) --libs $(LIBRARIES))
@@ -69,7 +69,7 @@ $(DATA_built): $(SQL_PARTS)
 	cat $^ > $@
 
 # Programs that the tests and the demo use.
-TOOL_CFLAGS = -std=gnu11 -O2 -Wall -Wextra -Wno-unused-parameter \
+TOOL_CFLAGS = -std=gnu11 -O2 -Wall -Wextra -Wshadow -Wno-unused-parameter \
 	$(if $(WERROR),-Werror) $(shell $(PKG_CONFIG) --cflags rdkafka)
 TOOL_SRCS = $(wildcard test/tools/*.c)
 

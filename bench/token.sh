@@ -15,7 +15,7 @@ RUNS=${RUNS:-15}
 TOKENS=${TOKENS:-4000}			# the session keeps 256
 
 # shellcheck disable=SC2046
-${CC:-cc} -O2 -o "$TMP/token_make" "$(dirname "$0")/token_make.c" \
+${CC:-cc} -O2 -Wall -Wextra -Wshadow -o "$TMP/token_make" "$(dirname "$0")/token_make.c" \
 	$(pkg-config --cflags --libs libcrypto)
 read -r usual bare < <("$TMP/token_make" "$TOKENS" "$TMP/key.pem" "$TMP/tokens")
 sql -v pem="$(cat "$TMP/key.pem")" <<'SQL'

@@ -203,10 +203,10 @@ set_numeric(JsonbValue *value, Numeric numeric)
 {
 	if (numeric_is_nan(numeric) || numeric_is_inf(numeric))
 	{
-		char	   *text = DatumGetCString(DirectFunctionCall1(numeric_out,
-															   NumericGetDatum(numeric)));
+		char	   *str = DatumGetCString(DirectFunctionCall1(numeric_out,
+															  NumericGetDatum(numeric)));
 
-		set_string(value, text, (int) strlen(text));
+		set_string(value, str, (int) strlen(str));
 		return;
 	}
 	value->type = jbvNumeric;
@@ -219,10 +219,10 @@ set_float(JsonbValue *value, char *digits, double number)
 {
 	if (isnan(number) || isinf(number))
 	{
-		char	   *text = isnan(number) ? "NaN" :
+		char	   *str = isnan(number) ? "NaN" :
 			number > 0 ? "Infinity" : "-Infinity";
 
-		set_string(value, text, (int) strlen(text));
+		set_string(value, str, (int) strlen(str));
 		return;
 	}
 	set_numeric(value,
@@ -237,12 +237,12 @@ static void
 set_bytes(JsonbValue *value, bytea *bytes)
 {
 	int			len = VARSIZE_ANY_EXHDR(bytes);
-	char	   *text = palloc(2 + (Size) len * 2);
+	char	   *str = palloc(2 + (Size) len * 2);
 
-	text[0] = '\\';
-	text[1] = 'x';
-	hex_encode(VARDATA_ANY(bytes), len, text + 2);
-	set_string(value, text, 2 + len * 2);
+	str[0] = '\\';
+	str[1] = 'x';
+	hex_encode(VARDATA_ANY(bytes), len, str + 2);
+	set_string(value, str, 2 + len * 2);
 }
 
 /* A date or time of day and date; timestamptz always at UTC. */
@@ -250,11 +250,11 @@ static void
 set_datetime(JsonbValue *value, Datum datum, Oid typid)
 {
 	static const int utc = 0;
-	char	   *text = palloc(MAXDATELEN + 1);
+	char	   *str = palloc(MAXDATELEN + 1);
 
-	JsonEncodeDateTime(text, datum, typid,
+	JsonEncodeDateTime(str, datum, typid,
 					   typid == TIMESTAMPTZOID ? &utc : NULL);
-	set_string(value, text, (int) strlen(text));
+	set_string(value, str, (int) strlen(str));
 }
 
 /*

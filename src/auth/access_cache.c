@@ -42,7 +42,7 @@ typedef struct RuleEntry
 #define SH_SCOPE		static inline
 #define SH_DECLARE
 #define SH_DEFINE
-#include "lib/simplehash.h"
+#include "server/simplehash.h"
 
 static EvauditWatch watch = {"publish_grants"};
 static MemoryContext context = NULL;

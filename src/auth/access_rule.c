@@ -176,31 +176,31 @@ evaudit_access_value(Jsonb *payload, const EvauditAccessField *field)
 int
 evaudit_access_match(const EvauditAccessField *field, const JsonbValue *value)
 {
-	const char *text;
+	const char *str;
 	size_t		len;
 	int64		budget = MATCH_BUDGET;
 
 	switch (value->type)
 	{
 		case jbvString:
-			text = value->val.string.val;
+			str = value->val.string.val;
 			len = value->val.string.len;
 			break;
 		case jbvNumeric:
-			text = DatumGetCString(DirectFunctionCall1(numeric_out,
-													   NumericGetDatum(value->val.numeric)));
-			len = strlen(text);
+			str = DatumGetCString(DirectFunctionCall1(numeric_out,
+													  NumericGetDatum(value->val.numeric)));
+			len = strlen(str);
 			break;
 		case jbvBool:
-			text = value->val.boolean ? "true" : "false";
-			len = strlen(text);
+			str = value->val.boolean ? "true" : "false";
+			len = strlen(str);
 			break;
 		default:
 			return -1;
 	}
 	for (int i = 0; i < field->npatterns; i++)
 	{
-		if (evaudit_regex_match(field->regexes[i], text, len, &budget) ==
+		if (evaudit_regex_match(field->regexes[i], str, len, &budget) ==
 			EVAUDIT_REGEX_MATCH)
 			return i;
 	}

@@ -51,15 +51,15 @@ served_by(const EvauditKey *key)
 static uint8 *
 bytes_member(JsonbContainer *object, const char *name, size_t *len)
 {
-	char	   *text = evaudit_jsonb_text(object, name);
+	char	   *str = evaudit_jsonb_text(object, name);
 	uint8	   *bytes;
 	int			n;
 
 	*len = 0;
-	if (text == NULL)
+	if (str == NULL)
 		return NULL;
-	bytes = palloc(EVAUDIT_BASE64_BYTES(strlen(text)));
-	n = evaudit_base64url_decode(text, strlen(text), bytes);
+	bytes = palloc(EVAUDIT_BASE64_BYTES(strlen(str)));
+	n = evaudit_base64url_decode(str, strlen(str), bytes);
 	if (n <= 0)
 		return NULL;
 	*len = n;
@@ -165,11 +165,11 @@ read_jwk(Reader *reader, JsonbContainer *jwk)
 
 /* The key of the gateway's form: base64 of DER. */
 static EvauditKey *
-read_der(Reader *reader, const char *text)
+read_der(Reader *reader, const char *str)
 {
-	size_t		len = strlen(text);
+	size_t		len = strlen(str);
 	uint8	   *der = palloc(EVAUDIT_BASE64_BYTES(len));
-	int			n = evaudit_base64_decode(text, len, der);
+	int			n = evaudit_base64_decode(str, len, der);
 
 	reader->why = "it is not in base64";
 	return n < 0 ? NULL : evaudit_key_from_der(der, n, &reader->why);

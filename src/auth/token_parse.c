@@ -41,12 +41,12 @@ evaudit_token_fail(EvauditTokenFault *fault, EvauditTokenFaultCode code,
 
 /* Decode a part, with a zero behind it; its length, or -1. */
 static int
-decode_part(const char *text, size_t len, char **bytes)
+decode_part(const char *str, size_t len, char **bytes)
 {
 	int			n;
 
 	*bytes = palloc(EVAUDIT_BASE64_BYTES(len) + 1);
-	n = evaudit_base64url_decode(text, len, (uint8 *) *bytes);
+	n = evaudit_base64url_decode(str, len, (uint8 *) *bytes);
 	if (n >= 0)
 		(*bytes)[n] = '\0';
 	return n;
@@ -80,11 +80,11 @@ take_algorithm(Jsonb *json, EvauditTokenHeader *header,
 
 /* Read a header that is not the one kept. */
 static bool
-read_header(const char *text, size_t len, EvauditTokenHeader *header,
+read_header(const char *str, size_t len, EvauditTokenHeader *header,
 			EvauditTokenFault *fault)
 {
 	char	   *bytes;
-	int			n = decode_part(text, len, &bytes);
+	int			n = decode_part(str, len, &bytes);
 	const char *why;
 	Jsonb	   *json;
 	JsonbValue *kid;
@@ -112,12 +112,12 @@ read_header(const char *text, size_t len, EvauditTokenHeader *header,
 
 /* Keep a good header for the next token. */
 static void
-keep_header(const char *text, size_t len, const EvauditTokenHeader *header)
+keep_header(const char *str, size_t len, const EvauditTokenHeader *header)
 {
 	if (len > sizeof(kept.text) ||
 		(header->kid != NULL && strlen(header->kid) >= sizeof(kept.kid)))
 		return;
-	memcpy(kept.text, text, len);
+	memcpy(kept.text, str, len);
 	kept.		len = len;
 	kept.		algorithm = header->algorithm;
 	kept.		has_kid = header->kid != NULL;
@@ -128,19 +128,19 @@ keep_header(const char *text, size_t len, const EvauditTokenHeader *header)
 
 /* Take the header. */
 static bool
-take_header(const char *text, size_t len, EvauditTokenHeader *header,
+take_header(const char *str, size_t len, EvauditTokenHeader *header,
 			EvauditTokenFault *fault)
 {
-	if (len > 0 && len == kept.len && memcmp(text, kept.text, len) == 0)
+	if (len > 0 && len == kept.len && memcmp(str, kept.text, len) == 0)
 	{
 		header->algorithm = kept.algorithm;
 		header->kid = kept.has_kid ? kept.kid : NULL;
 
 		return true;
 	}
-	if (!read_header(text, len, header, fault))
+	if (!read_header(str, len, header, fault))
 		return false;
-	keep_header(text, len, header);
+	keep_header(str, len, header);
 	return true;
 }
 

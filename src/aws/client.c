@@ -293,9 +293,9 @@ evaudit_aws_knows_sts(const EvauditAws *aws)
 
 /* Ask STS who we are: the ARN, or false and why not. */
 bool
-evaudit_aws_identity(EvauditAws *aws, char **text)
+evaudit_aws_identity(EvauditAws *aws, char **str)
 {
-	return evaudit_aws_caller(aws->credentials, text);
+	return evaudit_aws_caller(aws->credentials, str);
 }
 
 /* Where calls go to. */

@@ -120,7 +120,7 @@ extern const char *evaudit_aws_credentials_id(const EvauditAws *aws);
 extern bool evaudit_aws_knows_sts(const EvauditAws *aws);
 
 /* Ask STS who we are: the ARN, or false and why not; waits on the latch. */
-extern bool evaudit_aws_identity(EvauditAws *aws, char **text);
+extern bool evaudit_aws_identity(EvauditAws *aws, char **str);
 
 extern const char *evaudit_aws_endpoint(const EvauditAws *aws);
 

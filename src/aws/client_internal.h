@@ -117,7 +117,7 @@ extern AwsFound evaudit_aws_assume_by_token(AwsCredentials *credentials,
 											const char *token_file,
 											AwsKeys *keys);
 
-extern bool evaudit_aws_caller(AwsCredentials *credentials, char **text);
+extern bool evaudit_aws_caller(AwsCredentials *credentials, char **str);
 
 /* metadata.c */
 extern AwsFound evaudit_aws_container(AwsCredentials *credentials,

@@ -82,11 +82,11 @@ check_region(const char *name, const char *value)
 static bool
 has_part(CURLU *url, CURLUPart part)
 {
-	char	   *text;
+	char	   *str;
 
-	if (curl_url_get(url, part, &text, 0) != CURLUE_OK)
+	if (curl_url_get(url, part, &str, 0) != CURLUE_OK)
 		return false;
-	curl_free(text);
+	curl_free(str);
 	return true;
 }
 
@@ -94,17 +94,17 @@ has_part(CURLU *url, CURLUPart part)
 static bool
 is_bare_url(CURLU *url)
 {
-	char	   *text;
+	char	   *str;
 	bool		bare;
 
-	if (curl_url_get(url, CURLUPART_SCHEME, &text, 0) != CURLUE_OK)
+	if (curl_url_get(url, CURLUPART_SCHEME, &str, 0) != CURLUE_OK)
 		return false;
-	bare = strcmp(text, "http") == 0 || strcmp(text, "https") == 0;
-	curl_free(text);
-	if (!bare || curl_url_get(url, CURLUPART_PATH, &text, 0) != CURLUE_OK)
+	bare = strcmp(str, "http") == 0 || strcmp(str, "https") == 0;
+	curl_free(str);
+	if (!bare || curl_url_get(url, CURLUPART_PATH, &str, 0) != CURLUE_OK)
 		return false;
-	bare = strcmp(text, "/") == 0;
-	curl_free(text);
+	bare = strcmp(str, "/") == 0;
+	curl_free(str);
 	return bare && has_part(url, CURLUPART_HOST) &&
 		!has_part(url, CURLUPART_USER) && !has_part(url, CURLUPART_PASSWORD) &&
 		!has_part(url, CURLUPART_QUERY) && !has_part(url, CURLUPART_FRAGMENT);
@@ -280,10 +280,10 @@ take_option(List *options, const char *name)
 static int
 take_timeout(List *options, const char *name, int initial)
 {
-	char	   *text = take_option(options, name);
+	char	   *str = take_option(options, name);
 
-	return text == NULL ? initial :
-		evaudit_millis(name, text, MIN_TIMEOUT, MAX_TIMEOUT);
+	return str == NULL ? initial :
+		evaudit_millis(name, str, MIN_TIMEOUT, MAX_TIMEOUT);
 }
 
 /* How a client is set up by the options of a server and a user mapping. */

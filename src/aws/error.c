@@ -129,14 +129,14 @@ classify_status(int status)
  * bytes, valid in any encoding.
  */
 static char *
-printable(const char *text, size_t len, size_t max)
+printable(const char *str, size_t len, size_t max)
 {
 	StringInfoData copy;
 
 	initStringInfo(&copy);
 	for (size_t i = 0; i < len && copy.len < max; i++)
 	{
-		unsigned char c = text[i];
+		unsigned char c = str[i];
 
 		if (c > 0x20 && c < 0x7f)
 			appendStringInfoCharMacro(&copy, c);
@@ -160,7 +160,7 @@ evaudit_aws_xml_text(const char *xml, const char *element)
 	char	   *close = psprintf("</%s>", element);
 	const char *from = strstr(xml, open);
 	const char *to;
-	StringInfoData text;
+	StringInfoData str;
 
 	if (from == NULL)
 		return NULL;
@@ -169,7 +169,7 @@ evaudit_aws_xml_text(const char *xml, const char *element)
 	if (to == NULL)
 		return NULL;
 
-	initStringInfo(&text);
+	initStringInfo(&str);
 	while (from < to)
 	{
 		const char *character = from;
@@ -184,10 +184,10 @@ evaudit_aws_xml_text(const char *xml, const char *element)
 				break;
 			}
 		}
-		appendStringInfoChar(&text, *character);
+		appendStringInfoChar(&str, *character);
 		from += len;
 	}
-	return text.data;
+	return str.data;
 }
 
 /* "com.amazonaws.sqs#QueueDoesNotExist:http://..." without its frame. */

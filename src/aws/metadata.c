@@ -44,14 +44,14 @@ is_near(const char *host)
 
 /* Whether the authorization token may be sent to a URL. */
 static bool
-is_allowed(const char *text)
+is_allowed(const char *str)
 {
 	CURLU	   *url = curl_url();
 	char	   *scheme = NULL;
 	char	   *host = NULL;
 	bool		allowed = false;
 
-	if (url != NULL && curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK &&
+	if (url != NULL && curl_url_set(url, CURLUPART_URL, str, 0) == CURLUE_OK &&
 		curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
 		curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK)
 		allowed = strcmp(scheme, "https") == 0 ||

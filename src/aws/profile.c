@@ -39,16 +39,16 @@ static AwsFound keys_of_profile(const Profiles *profiles, const char *name,
 
 /* Cut white space from both ends of a text. */
 static char *
-trim(char *text)
+trim(char *str)
 {
 	char	   *end;
 
-	text += strspn(text, " \t\r\n");
-	end = text + strlen(text);
-	while (end > text && strchr(" \t\r\n", end[-1]) != NULL)
+	str += strspn(str, " \t\r\n");
+	end = str + strlen(str);
+	while (end > str && strchr(" \t\r\n", end[-1]) != NULL)
 		end--;
 	*end = '\0';
-	return text;
+	return str;
 }
 
 /* Cut a comment from the end of a value: white space, then # or ;. */
@@ -88,12 +88,12 @@ section_profile(char *line, bool config)
 
 /* Add the settings of a file, whose text is cut to pieces. */
 static void
-read_settings(Profiles *profiles, char *text, bool config)
+read_settings(Profiles *profiles, char *str, bool config)
 {
 	const char *profile = NULL;
 	char	   *rest;
 
-	for (char *line = strtok_r(text, "\n", &rest); line != NULL;
+	for (char *line = strtok_r(str, "\n", &rest); line != NULL;
 		 line = strtok_r(NULL, "\n", &rest))
 	{
 		char	   *equals = strchr(line, '=');
@@ -163,23 +163,23 @@ path_of(const char *variable, const char *name)
 /* Read one of the files.  Its text is returned, to be wiped in the end. */
 static bool
 read_profiles(Profiles *profiles, const char *path, bool config,
-			  char **text, size_t *len)
+			  char **str, size_t *len)
 {
 	const char *error;
 
-	*text = NULL;
+	*str = NULL;
 	if (path == NULL)
 		return true;
-	*text = evaudit_aws_read_file(path, &error);
+	*str = evaudit_aws_read_file(path, &error);
 	if (error != NULL)
 	{
 		evaudit_aws_fault(profiles->credentials, "%s", error);
 		return false;
 	}
-	if (*text != NULL)
+	if (*str != NULL)
 	{
-		*len = strlen(*text);
-		read_settings(profiles, *text, config);
+		*len = strlen(*str);
+		read_settings(profiles, *str, config);
 	}
 	return true;
 }

@@ -187,7 +187,7 @@ evaudit_aws_assume_by_token(AwsCredentials *credentials, const AwsRole *role,
 
 /* Ask whose the keys are: the ARN, or false and why there is no answer. */
 bool
-evaudit_aws_caller(AwsCredentials *credentials, char **text)
+evaudit_aws_caller(AwsCredentials *credentials, char **str)
 {
 	StringInfoData form;
 	EvauditHttpAnswer *http;
@@ -199,12 +199,12 @@ evaudit_aws_caller(AwsCredentials *credentials, char **text)
 	http = ask_sts(credentials, chosen_endpoint(credentials->conf), &form,
 				   &credentials->keys);
 	ok = http->fault == EVAUDIT_HTTP_OK && http->status == 200;
-	*text = ok ? evaudit_aws_xml_text(http->body, "Arn") :
+	*str = ok ? evaudit_aws_xml_text(http->body, "Arn") :
 		describe_fault(http);
-	if (*text == NULL)
+	if (*str == NULL)
 	{
 		ok = false;
-		*text = pstrdup("AWS STS answered without an ARN");
+		*str = pstrdup("AWS STS answered without an ARN");
 	}
 	evaudit_http_release(credentials->http, http);
 	return ok;

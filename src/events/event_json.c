@@ -27,24 +27,24 @@ static void
 set_string(JsonbValue *v, const char *bytes, size_t len)
 {
 	int			encoding = GetDatabaseEncoding();
-	char	   *text = unconstify(char *, bytes);
+	char	   *str = unconstify(char *, bytes);
 	int			text_len = (int) len;
 
 	if (!pg_verify_mbstr(PG_UTF8, bytes, (int) len, true))
-		text = NULL;
+		str = NULL;
 	else if (encoding != PG_UTF8 && encoding != PG_SQL_ASCII)
-		text = evaudit_utf8_to_server(bytes, len, &text_len);
-	if (text == NULL)
+		str = evaudit_utf8_to_server(bytes, len, &text_len);
+	if (str == NULL)
 	{
 		char	   *hex = palloc(2 + 2 * len);
 
 		memcpy(hex, "\\x", 2);
 		(void) hex_encode(bytes, len, hex + 2);
-		text = hex;
+		str = hex;
 		text_len = (int) (2 + 2 * len);
 	}
 	v->type = jbvString;
-	v->val.string.val = text;
+	v->val.string.val = str;
 	v->val.string.len = text_len;
 }
 
@@ -160,9 +160,9 @@ evaudit_event_set_position(EvauditEvent *event, Jsonb *position)
 static char *
 string_as_utf8(const JsonbValue *v)
 {
-	char	   *text = pnstrdup(v->val.string.val, v->val.string.len);
+	char	   *str = pnstrdup(v->val.string.val, v->val.string.len);
 
-	return pg_server_to_any(text, v->val.string.len, PG_UTF8);
+	return pg_server_to_any(str, v->val.string.len, PG_UTF8);
 }
 
 /* Undo evaudit_event_headers(), as far as the document tells. */

@@ -25,13 +25,13 @@
 
 /* Copy a bit of the payload, made fit for a line of a log. */
 static char *
-excerpt(const char *text, int len)
+excerpt(const char *str, int len)
 {
 	bool		cut = len > EVAUDIT_EXCERPT_BYTES;
-	int			keep = cut ? pg_mbcliplen(text, len, EVAUDIT_EXCERPT_BYTES) : len;
+	int			keep = cut ? pg_mbcliplen(str, len, EVAUDIT_EXCERPT_BYTES) : len;
 	char	   *copy = palloc(keep + 4);
 
-	memcpy(copy, text, keep);
+	memcpy(copy, str, keep);
 	for (int i = 0; i < keep; i++)
 		if ((unsigned char) copy[i] < ' ' || copy[i] == 0x7f)
 			copy[i] = '?';

@@ -214,7 +214,7 @@ set_fields(EvauditMapping *mapping, const char *option,
 
 /* Read the text of an interval as microseconds; -1 if it is none. */
 static int64
-parse_interval(const char *text)
+parse_interval(const char *str)
 {
 	char		buf[256];
 	char	   *fields[MAXDATEFIELDS];
@@ -224,26 +224,26 @@ parse_interval(const char *text)
 	int			dtype;
 	struct pg_itm_in itm;
 	Interval	interval;
-	int64		days;
+	int64		ndays;
 
 	/* as interval_in() does, but without its ERROR */
-	error = ParseDateTime(text, buf, sizeof(buf), fields, types,
+	error = ParseDateTime(str, buf, sizeof(buf), fields, types,
 						  MAXDATEFIELDS, &nfields);
 	if (error == 0)
 		error = DecodeInterval(fields, types, nfields, INTERVAL_FULL_RANGE,
 							   &dtype, &itm);
 	if (error == DTERR_BAD_FORMAT)
-		error = DecodeISO8601Interval(unconstify(char *, text), &dtype, &itm);
+		error = DecodeISO8601Interval(unconstify(char *, str), &dtype, &itm);
 	if (error != 0 || dtype != DTK_DELTA ||
 		itmin2interval(&itm, &interval) != 0)
 		return -1;
-	days = (int64) interval.month * DAYS_PER_MONTH + interval.day;
+	ndays = (int64) interval.month * DAYS_PER_MONTH + interval.day;
 	/* more is pointless, and less than a time can hold */
-	if (days < 0 || days > 100000 * (int64) DAYS_PER_YEAR ||
+	if (ndays < 0 || ndays > 100000 * (int64) DAYS_PER_YEAR ||
 		interval.time < 0 ||
 		interval.time > 100000 * (int64) DAYS_PER_YEAR * USECS_PER_DAY)
 		return -1;
-	return days * USECS_PER_DAY + interval.time;
+	return ndays * USECS_PER_DAY + interval.time;
 }
 
 /* The option "max_future". */

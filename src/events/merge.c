@@ -83,7 +83,7 @@ hash_key(const EvauditEvent *event)
 #define SH_SCOPE static inline
 #define SH_DECLARE
 #define SH_DEFINE
-#include "lib/simplehash.h"
+#include "server/simplehash.h"
 
 /* Whether a replaces b, which has the same key. */
 static inline bool

@@ -37,10 +37,10 @@ require_argument(FunctionCallInfo fcinfo, int i, const char *name)
 static void
 set_payload(EvauditEvent *event, Jsonb *payload)
 {
-	char	   *text = JsonbToCString(NULL, &payload->root,
-									  VARSIZE_ANY_EXHDR(payload));
+	char	   *str = JsonbToCString(NULL, &payload->root,
+									 VARSIZE_ANY_EXHDR(payload));
 
-	event->payload = pg_server_to_any(text, (int) strlen(text), PG_UTF8);
+	event->payload = pg_server_to_any(str, (int) strlen(str), PG_UTF8);
 	event->payload_len = strlen(event->payload);
 	event->document = payload;
 }

@@ -39,38 +39,38 @@ evaudit_topic_schema_is_current(const EvauditTopic *topic)
 
 /* As much of a text as an error repeats. */
 static char *
-clipped(const char *text)
+clipped(const char *str)
 {
-	int			len = (int) strlen(text);
+	int			len = (int) strlen(str);
 
-	return pnstrdup(text, pg_mbcliplen(text, len, MAX_PART_BYTES));
+	return pnstrdup(str, pg_mbcliplen(str, len, MAX_PART_BYTES));
 }
 
 /* Tell violations in one line. */
 static char *
 tell_violations(List *violations)
 {
-	StringInfoData text;
+	StringInfoData str;
 	ListCell   *lc;
 
-	initStringInfo(&text);
+	initStringInfo(&str);
 	foreach(lc, violations)
 	{
 		const EvauditSchemaError *error = lfirst(lc);
 
 		if (foreach_current_index(lc) == MAX_VIOLATIONS_TOLD)
 		{
-			appendStringInfoString(&text, "; and more");
+			appendStringInfoString(&str, "; and more");
 			break;
 		}
 		if (foreach_current_index(lc) > 0)
-			appendStringInfoString(&text, "; ");
-		appendStringInfo(&text, "at \"%s\": %s (schema \"%s\")",
+			appendStringInfoString(&str, "; ");
+		appendStringInfo(&str, "at \"%s\": %s (schema \"%s\")",
 						 clipped(error->instance_location),
 						 clipped(error->message),
 						 clipped(error->keyword_location));
 	}
-	return text.data;
+	return str.data;
 }
 
 /* Check an event that has a document; false if it is now rejected. */

@@ -197,17 +197,17 @@ evaudit_gate_get_api(EvauditGateRequest *request, EvauditGateAnswer *answer)
 
 /* A text as the value of an attribute of HTML. */
 static char *
-attribute(const char *text)
+attribute(const char *str)
 {
 	StringInfoData escaped;
 
 	initStringInfo(&escaped);
-	for (; *text != '\0'; text++)
+	for (; *str != '\0'; str++)
 	{
-		if (strchr("\"&<>'", *text) != NULL)
-			appendStringInfo(&escaped, "&#%d;", *text);
+		if (strchr("\"&<>'", *str) != NULL)
+			appendStringInfo(&escaped, "&#%d;", *str);
 		else
-			appendStringInfoChar(&escaped, *text);
+			appendStringInfoChar(&escaped, *str);
 	}
 	return escaped.data;
 }

@@ -136,7 +136,7 @@ const char *
 evaudit_gate_header(const EvauditGateRequest *request, const char *name)
 {
 	size_t		len = strlen(name);
-	const char *text = NULL;
+	const char *str = NULL;
 	bool		matches = false;
 	JsonbIterator *it;
 	JsonbIteratorToken token;
@@ -145,16 +145,16 @@ evaudit_gate_header(const EvauditGateRequest *request, const char *name)
 	if (request->headers == NULL)
 		return NULL;
 	it = JsonbIteratorInit(&request->headers->root);
-	while (text == NULL &&
+	while (str == NULL &&
 		   (token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
 	{
 		if (token == WJB_KEY)
 			matches = v.val.string.len == len &&
 				pg_strncasecmp(v.val.string.val, name, len) == 0;
 		else if (token == WJB_VALUE && matches)
-			text = header_text(&v);
+			str = header_text(&v);
 	}
-	return text;
+	return str;
 }
 
 /* Whether an id is fit for logs and headers. */

@@ -64,7 +64,7 @@ read_integer(Jsonb *body, const char *name, const char *what,
 			 int64 min, int64 *value, EvauditGateAnswer *answer)
 {
 	JsonbValue *v = evaudit_jsonb_member(&body->root, name);
-	char	   *text;
+	char	   *str;
 	char	   *end;
 	int64		number;
 
@@ -72,9 +72,9 @@ read_integer(Jsonb *body, const char *name, const char *what,
 		return true;
 	if (v->type == jbvNumeric)
 	{
-		text = numeric_normalize(v->val.numeric);
+		str = numeric_normalize(v->val.numeric);
 		errno = 0;
-		number = strtoll(text, &end, 10);
+		number = strtoll(str, &end, 10);
 		if (errno == 0 && *end == '\0' && number >= min)
 		{
 			*value = number;

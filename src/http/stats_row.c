@@ -76,15 +76,15 @@ push_value(JsonbParseState **row, const char *name, int len,
 
 /* Add a string, or null. */
 static void
-push_text(JsonbParseState **row, const char *name, const char *text)
+push_text(JsonbParseState **row, const char *name, const char *str)
 {
 	JsonbValue	value;
 
-	value.type = text != NULL ? jbvString : jbvNull;
-	if (text != NULL)
+	value.type = str != NULL ? jbvString : jbvNull;
+	if (str != NULL)
 	{
-		value.val.string.val = unconstify(char *, text);
-		value.val.string.len = (int) strlen(text);
+		value.val.string.val = unconstify(char *, str);
+		value.val.string.len = (int) strlen(str);
 	}
 	push_value(row, name, (int) strlen(name), &value);
 }
@@ -127,9 +127,9 @@ push_members(JsonbParseState **row, JsonbContainer *object, bool run)
 static const char *
 text_member(JsonbContainer *object, const char *name)
 {
-	const char *text = evaudit_jsonb_text(object, name);
+	const char *str = evaudit_jsonb_text(object, name);
 
-	return text == NULL ? "" : text;
+	return str == NULL ? "" : str;
 }
 
 /* A member of an object that is a time in milliseconds; false: it is none. */

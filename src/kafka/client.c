@@ -85,7 +85,7 @@ error_callback(rd_kafka_t *client, int err, const char *reason, void *opaque)
 /* Drop the library's own log lines: what matters comes as an error. */
 static void
 log_callback(const rd_kafka_t *client, int level, const char *facility,
-			 const char *text)
+			 const char *str)
 {
 }
 

@@ -119,16 +119,16 @@ static void
 store(const EvauditHttpAnswer *answer)
 {
 	const EvauditIssuer *issuer = answer->tag;
-	char		text[64];
+	char		str[64];
 	const char *error = NULL;
 
 	if (answer->fault != EVAUDIT_HTTP_OK)
 		error = answer->error;
 	else if (answer->status != 200)
 	{
-		snprintf(text, sizeof(text), "the server answered with status %d",
+		snprintf(str, sizeof(str), "the server answered with status %d",
 				 answer->status);
-		error = text;
+		error = str;
 	}
 
 	begin_transaction();

@@ -45,7 +45,7 @@ get_slot(const EvauditSourceEntry *entry)
 
 /* Show trouble that keeps a worker from being started. */
 static void
-show_trouble(EvauditSourceEntry *entry, const char *text)
+show_trouble(EvauditSourceEntry *entry, const char *str)
 {
 	EvauditSourceSlot *slot;
 
@@ -53,11 +53,11 @@ show_trouble(EvauditSourceEntry *entry, const char *text)
 	slot = get_slot(entry);
 	if (slot != NULL)
 	{
-		evaudit_copy_error(slot->last_error, text);
+		evaudit_copy_error(slot->last_error, str);
 		slot->last_error_at = GetCurrentTimestamp();
 	}
 	LWLockRelease(evaudit_shared->lock);
-	ereport(LOG, (errmsg("source \"%s\": %s", entry->name, text)));
+	ereport(LOG, (errmsg("source \"%s\": %s", entry->name, str)));
 }
 
 /* Put off the next start of a worker. */

@@ -113,15 +113,15 @@ load_definition(EvauditSourceSlot *slot)
 static void
 report(BackendState state, const char *what, int nevents)
 {
-	char		text[128];
+	char		str[128];
 
 	if (nevents > 0)
-		snprintf(text, sizeof(text), "source \"%s\": %s %d events",
+		snprintf(str, sizeof(str), "source \"%s\": %s %d events",
 				 work.source->name, what, nevents);
 	else
-		snprintf(text, sizeof(text), "source \"%s\": %s",
+		snprintf(str, sizeof(str), "source \"%s\": %s",
 				 work.source->name, what);
-	pgstat_report_activity(state, text);
+	pgstat_report_activity(state, str);
 }
 
 /* Count a batch that was committed. */

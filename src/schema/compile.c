@@ -45,19 +45,19 @@ evaudit_schema_broken(const SchemaNode *node, const char *keyword,
 {
 	StringInfoData place;
 	va_list		args;
-	char	   *text;
+	char	   *str;
 
 	initStringInfo(&place);
 	append_place(&place, node);
 	if (keyword != NULL)
 		appendStringInfo(&place, "/%s", keyword);
 	va_start(args, fmt);
-	text = evaudit_vformat(fmt, args);
+	str = evaudit_vformat(fmt, args);
 	va_end(args);
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("invalid JSON Schema at \"%s\": %s", place.data,
-					text)));
+					str)));
 }
 
 /* A string of the schema; zero bytes cannot be in it. */

@@ -21,15 +21,15 @@ typedef struct Text
 
 /* Read exactly n digits, as a number; -1 if they are not there. */
 static int
-take_digits(Text *text, int n)
+take_digits(Text *str, int n)
 {
 	int			value = 0;
 
-	if (text->end - text->p < n)
+	if (str->end - str->p < n)
 		return -1;
 	for (int i = 0; i < n; i++)
 	{
-		char		c = *text->p++;
+		char		c = *str->p++;
 
 		if (c < '0' || c > '9')
 			return -1;
@@ -40,29 +40,29 @@ take_digits(Text *text, int n)
 
 /* Read one of two characters. */
 static bool
-take_char(Text *text, char c, char other)
+take_char(Text *str, char c, char other)
 {
-	if (text->p == text->end || (*text->p != c && *text->p != other))
+	if (str->p == str->end || (*str->p != c && *str->p != other))
 		return false;
-	text->p++;
+	str->p++;
 	return true;
 }
 
 /* Read a day that there is. */
 static bool
-take_date(Text *text)
+take_date(Text *str)
 {
 	static const int days[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-	int			year = take_digits(text, 4);
+	int			year = take_digits(str, 4);
 	int			month;
 	int			day;
 
-	if (year < 0 || !take_char(text, '-', '-'))
+	if (year < 0 || !take_char(str, '-', '-'))
 		return false;
-	month = take_digits(text, 2);
-	if (month < 1 || month > 12 || !take_char(text, '-', '-'))
+	month = take_digits(str, 2);
+	if (month < 1 || month > 12 || !take_char(str, '-', '-'))
 		return false;
-	day = take_digits(text, 2);
+	day = take_digits(str, 2);
 	if (day < 1 || day > days[month - 1])
 		return false;
 	return month != 2 || day < 29 ||
@@ -71,21 +71,21 @@ take_date(Text *text)
 
 /* The offset from UTC, in minutes. */
 static bool
-take_offset(Text *text, int *minutes)
+take_offset(Text *str, int *minutes)
 {
-	int			sign = text->p < text->end && *text->p == '-' ? -1 : 1;
+	int			sign = str->p < str->end && *str->p == '-' ? -1 : 1;
 	int			hour;
 	int			minute;
 
 	*minutes = 0;
-	if (take_char(text, 'Z', 'z'))
+	if (take_char(str, 'Z', 'z'))
 		return true;
-	if (!take_char(text, '+', '-'))
+	if (!take_char(str, '+', '-'))
 		return false;
-	hour = take_digits(text, 2);
-	if (hour < 0 || hour > 23 || !take_char(text, ':', ':'))
+	hour = take_digits(str, 2);
+	if (hour < 0 || hour > 23 || !take_char(str, ':', ':'))
 		return false;
-	minute = take_digits(text, 2);
+	minute = take_digits(str, 2);
 	if (minute < 0 || minute > 59)
 		return false;
 	*minutes = sign * (hour * 60 + minute);
@@ -94,29 +94,29 @@ take_offset(Text *text, int *minutes)
 
 /* A leap second can only be the last of a day in UTC. */
 static bool
-take_time(Text *text)
+take_time(Text *str)
 {
-	int			hour = take_digits(text, 2);
+	int			hour = take_digits(str, 2);
 	int			minute;
 	int			second;
 	int			offset;
 
-	if (hour < 0 || hour > 23 || !take_char(text, ':', ':'))
+	if (hour < 0 || hour > 23 || !take_char(str, ':', ':'))
 		return false;
-	minute = take_digits(text, 2);
-	if (minute < 0 || minute > 59 || !take_char(text, ':', ':'))
+	minute = take_digits(str, 2);
+	if (minute < 0 || minute > 59 || !take_char(str, ':', ':'))
 		return false;
-	second = take_digits(text, 2);
+	second = take_digits(str, 2);
 	if (second < 0 || second > 60)
 		return false;
-	if (take_char(text, '.', '.'))
+	if (take_char(str, '.', '.'))
 	{
-		if (take_digits(text, 1) < 0)
+		if (take_digits(str, 1) < 0)
 			return false;
-		while (text->p < text->end && evaudit_is_digit(*text->p))
-			text->p++;
+		while (str->p < str->end && evaudit_is_digit(*str->p))
+			str->p++;
 	}
-	if (!take_offset(text, &offset))
+	if (!take_offset(str, &offset))
 		return false;
 	return second < 60 ||
 		(hour * 60 + minute - offset + 2 * 1440) % 1440 == 1439;
@@ -126,28 +126,28 @@ take_time(Text *text)
 bool
 evaudit_format_date_time(const char *s, size_t len)
 {
-	Text		text = {s, s + len};
+	Text		str = {s, s + len};
 
-	return take_date(&text) && take_char(&text, 'T', 't') &&
-		take_time(&text) && text.p == text.end;
+	return take_date(&str) && take_char(&str, 'T', 't') &&
+		take_time(&str) && str.p == str.end;
 }
 
 /* RFC 3339, full-date */
 bool
 evaudit_format_date(const char *s, size_t len)
 {
-	Text		text = {s, s + len};
+	Text		str = {s, s + len};
 
-	return take_date(&text) && text.p == text.end;
+	return take_date(&str) && str.p == str.end;
 }
 
 /* RFC 3339, full-time */
 bool
 evaudit_format_time(const char *s, size_t len)
 {
-	Text		text = {s, s + len};
+	Text		str = {s, s + len};
 
-	return take_time(&text) && text.p == text.end;
+	return take_time(&str) && str.p == str.end;
 }
 
 /*
@@ -155,20 +155,20 @@ evaudit_format_time(const char *s, size_t len)
  * RFC 3339 lets none out in between.
  */
 static bool
-take_units(Text *text, const char *units)
+take_units(Text *str, const char *units)
 {
 	const char *unit = NULL;
 
-	while (text->p < text->end && *text->p != 'T')
+	while (str->p < str->end && *str->p != 'T')
 	{
 		const char *found;
-		const char *start = text->p;
+		const char *start = str->p;
 
-		while (text->p < text->end && evaudit_is_digit(*text->p))
-			text->p++;
-		if (text->p == start || text->p == text->end || *text->p == '\0')
+		while (str->p < str->end && evaudit_is_digit(*str->p))
+			str->p++;
+		if (str->p == start || str->p == str->end || *str->p == '\0')
 			return false;
-		found = strchr(units, *text->p++);
+		found = strchr(units, *str->p++);
 		if (found == NULL || (unit != NULL && found != unit + 1))
 			return false;
 		unit = found;
@@ -180,16 +180,16 @@ take_units(Text *text, const char *units)
 bool
 evaudit_format_duration(const char *s, size_t len)
 {
-	Text		text = {s, s + len};
+	Text		str = {s, s + len};
 
-	if (!take_char(&text, 'P', 'P') || text.p == text.end)
+	if (!take_char(&str, 'P', 'P') || str.p == str.end)
 		return false;
-	if (text.end[-1] == 'W')
-		return take_units(&text, "W") && text.p == text.end;
-	if (*text.p != 'T' && !take_units(&text, "YMD"))
+	if (str.end[-1] == 'W')
+		return take_units(&str, "W") && str.p == str.end;
+	if (*str.p != 'T' && !take_units(&str, "YMD"))
 		return false;
-	if (text.p == text.end)
+	if (str.p == str.end)
 		return true;
-	text.p++;
-	return take_units(&text, "HMS") && text.p == text.end;
+	str.p++;
+	return take_units(&str, "HMS") && str.p == str.end;
 }

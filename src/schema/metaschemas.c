@@ -461,18 +461,18 @@ evaudit_metaschema(const char *uri)
 {
 	for (int i = 0; i < lengthof(metaschemas); i++)
 	{
-		char	   *text;
+		char	   *str;
 
 		if (strcmp(uri, metaschemas[i].uri) != 0)
 			continue;
-		text = pstrdup(metaschemas[i].text);
-		for (char *c = text; *c != '\0'; c++)
+		str = pstrdup(metaschemas[i].text);
+		for (char *c = str; *c != '\0'; c++)
 		{
 			if (*c == '\'')
 				*c = '"';
 		}
 		return DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
-												  CStringGetDatum(text)));
+												  CStringGetDatum(str)));
 	}
 	return NULL;
 }

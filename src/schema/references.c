@@ -139,11 +139,11 @@ evaudit_schema_add_reference(SchemaCompile *compile, SchemaNode *node,
 
 /* Undo percent encoding in place. */
 static void
-decode_percent(char *text)
+decode_percent(char *str)
 {
-	char	   *out = text;
+	char	   *out = str;
 
-	for (char *p = text; *p != '\0'; p++)
+	for (char *p = str; *p != '\0'; p++)
 	{
 		int			high = p[0] == '%' ? evaudit_hex_digit(p[1]) : -1;
 		int			low = high >= 0 ? evaudit_hex_digit(p[2]) : -1;

@@ -158,10 +158,10 @@ evaudit_value_find(const EvauditValue *object, const char *key,
 
 /* A number from text that is one. */
 Numeric
-evaudit_value_numeric(const char *text)
+evaudit_value_numeric(const char *str)
 {
 	return DatumGetNumeric(DirectFunctionCall3(numeric_in,
-											   CStringGetDatum(text),
+											   CStringGetDatum(str),
 											   ObjectIdGetDatum(InvalidOid),
 											   Int32GetDatum(-1)));
 }

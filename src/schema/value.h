@@ -59,7 +59,7 @@ extern void evaudit_value_elements(const EvauditValue *array,
 								   EvauditValue *elements);
 extern bool evaudit_value_find(const EvauditValue *object, const char *key,
 							   uint32 key_len, EvauditValue *value);
-extern Numeric evaudit_value_numeric(const char *text);
+extern Numeric evaudit_value_numeric(const char *str);
 extern bool evaudit_value_is_integer(const EvauditValue *number);
 extern bool evaudit_value_has_no_point(const EvauditValue *number);
 extern int	evaudit_value_compare(const EvauditValue *a,

@@ -23,7 +23,7 @@
  * three dots.
  */
 static void
-append_bounded(StringInfo out, const char *text, int len)
+append_bounded(StringInfo out, const char *str, int len)
 {
 	int			room = EVAUDIT_SCHEMA_MAX_LOCATION - out->len;
 
@@ -31,10 +31,10 @@ append_bounded(StringInfo out, const char *text, int len)
 		return;
 	if (len < room)
 	{
-		appendBinaryStringInfo(out, text, len);
+		appendBinaryStringInfo(out, str, len);
 		return;
 	}
-	appendBinaryStringInfo(out, text, pg_mbcliplen(text, len, room - 1));
+	appendBinaryStringInfo(out, str, pg_mbcliplen(str, len, room - 1));
 	appendStringInfoString(out, "...");
 	while (out->len < EVAUDIT_SCHEMA_MAX_LOCATION)
 		appendStringInfoChar(out, '.');

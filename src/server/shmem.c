@@ -210,11 +210,11 @@ evaudit_find_database(Oid database)
 
 /* Copy an error text into a slot, cut at a character boundary. */
 void
-evaudit_copy_error(char *target, const char *text)
+evaudit_copy_error(char *target, const char *str)
 {
-	int			len = pg_mbcliplen(text, strlen(text),
+	int			len = pg_mbcliplen(str, strlen(str),
 								   EVAUDIT_ERROR_BYTES - 1);
 
-	memcpy(target, text, len);
+	memcpy(target, str, len);
 	target[len] = '\0';
 }

@@ -112,6 +112,6 @@ extern void evaudit_free_source(EvauditSourceSlot *slot);
 extern void evaudit_show_retry(EvauditSourceSlot *slot, TimestampTz restart,
 							   EvauditSourceState otherwise);
 extern EvauditDatabase *evaudit_find_database(Oid database);
-extern void evaudit_copy_error(char *target, const char *text);
+extern void evaudit_copy_error(char *target, const char *str);
 
 #endif							/* EVAUDIT_SHMEM_H */

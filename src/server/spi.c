@@ -79,18 +79,18 @@ evaudit_spi_end(const EvauditSpi *spi)
 static char *
 expand_schema(const char *sql, const char *schema)
 {
-	StringInfoData text;
+	StringInfoData str;
 	const char *found;
 
-	initStringInfo(&text);
+	initStringInfo(&str);
 	while ((found = strstr(sql, "$S")) != NULL)
 	{
-		appendBinaryStringInfo(&text, sql, (int) (found - sql));
-		appendStringInfoString(&text, schema);
+		appendBinaryStringInfo(&str, sql, (int) (found - sql));
+		appendStringInfoString(&str, schema);
 		sql = found + 2;
 	}
-	appendStringInfoString(&text, sql);
-	return text.data;
+	appendStringInfoString(&str, sql);
+	return str.data;
 }
 
 /* Make the statement's plan, unless it has a good one. */

@@ -37,11 +37,11 @@ evaudit_envelope_create(const EvauditEnvelopeOptions *options,
 
 /* Use the time that an envelope gives, if it is one. */
 static void
-set_time(EvauditEvent *event, const char *text)
+set_time(EvauditEvent *event, const char *str)
 {
 	TimestampTz time;
 
-	if (text != NULL && evaudit_rfc3339_parse(text, strlen(text), &time))
+	if (str != NULL && evaudit_rfc3339_parse(str, strlen(str), &time))
 	{
 		event->has_record_time = true;
 		event->record_time = time;
@@ -182,9 +182,9 @@ skip_value(const char *p)
 
 /* A member of a JSON text that was parsed, as it stands; NULL if not there. */
 static const char *
-raw_member(const char *text, const char *name, size_t *len)
+raw_member(const char *str, const char *name, size_t *len)
 {
-	const char *p = strchr(text, '{') + 1;
+	const char *p = strchr(str, '{') + 1;
 
 	for (;;)
 	{

@@ -18,19 +18,19 @@
 
 /* The text that is signed; false if a member is missing. */
 static bool
-signed_text(const EvauditJson *notification, StringInfo text)
+signed_text(const EvauditJson *notification, StringInfo str)
 {
 	static const char *const members[] = {
 		"Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"
 	};
 
-	initStringInfo(text);
+	initStringInfo(str);
 	for (int i = 0; i < lengthof(members); i++)
 	{
 		const char *value = evaudit_json_string(notification, members[i]);
 
 		if (value != NULL)
-			appendStringInfo(text, "%s\n%s\n", members[i], value);
+			appendStringInfo(str, "%s\n%s\n", members[i], value);
 		else if (strcmp(members[i], "Subject") != 0)
 			return false;
 	}
@@ -74,12 +74,12 @@ evaudit_sns_verify(EvauditSnsVerifier *verifier,
 	EvauditAlgorithm algorithm = signature_algorithm(notification);
 	uint8		signature[EVAUDIT_MAX_SIGNATURE_BYTES];
 	int			signature_len = read_signature(notification, signature);
-	StringInfoData text;
+	StringInfoData str;
 	const char *pem;
 	const char *fault;
 
 	if (algorithm == EVAUDIT_ALG_UNKNOWN || signature_len <= 0 ||
-		url == NULL || !signed_text(notification, &text))
+		url == NULL || !signed_text(notification, &str))
 	{
 		evaudit_event_reject(event, EVAUDIT_BAD_SIGNATURE,
 							 "notification of SNS is not signed");
@@ -98,7 +98,7 @@ evaudit_sns_verify(EvauditSnsVerifier *verifier,
 			return false;
 	}
 	fault = evaudit_crypto_verify_x509(pem, strlen(pem), algorithm,
-									   text.data, text.len,
+									   str.data, str.len,
 									   signature, signature_len);
 	if (fault != NULL)
 		evaudit_event_reject(event, EVAUDIT_BAD_SIGNATURE,

@@ -185,23 +185,23 @@ evaudit_owns_source(Oid user, const char *owner)
 void
 evaudit_source_complain(EvauditSource *source, const char *fmt,...)
 {
-	char		text[EVAUDIT_ERROR_BYTES];
+	char		str[EVAUDIT_ERROR_BYTES];
 	va_list		args;
 	bool		news;
 
 	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
+	vsnprintf(str, sizeof(str), fmt, args);
 	va_end(args);
 
 	LWLockAcquire(evaudit_shared->lock, LW_EXCLUSIVE);
-	news = strcmp(source->slot->last_error, text) != 0;
-	evaudit_copy_error(source->slot->last_error, text);
+	news = strcmp(source->slot->last_error, str) != 0;
+	evaudit_copy_error(source->slot->last_error, str);
 	source->slot->last_error_at = GetCurrentTimestamp();
 	LWLockRelease(evaudit_shared->lock);
 
 	if (news)
 		ereport(LOG,
-				(errmsg("source \"%s\": %s", source->name, text)));
+				(errmsg("source \"%s\": %s", source->name, str)));
 }
 
 /*

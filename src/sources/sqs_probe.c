@@ -74,14 +74,14 @@ check_credentials(Look *look)
 static void
 check_identity(Look *look)
 {
-	char	   *text;
+	char	   *str;
 
 	if (!evaudit_aws_knows_sts(look->aws))
 		return;
-	if (evaudit_aws_identity(look->aws, &text))
-		evaudit_probe_report(look->probe, true, "identity", "%s", text);
+	if (evaudit_aws_identity(look->aws, &str))
+		evaudit_probe_report(look->probe, true, "identity", "%s", str);
 	else
-		evaudit_probe_report(look->probe, false, "identity", "%s", text);
+		evaudit_probe_report(look->probe, false, "identity", "%s", str);
 }
 
 /* Whether SQS answers; that queues may be listed is not needed. */

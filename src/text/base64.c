@@ -38,9 +38,9 @@ fill(Alphabet *alphabet, const char *characters)
 
 /* Decode len characters without padding; the number of bytes, or -1. */
 static int
-decode(const int8 *values, const char *text, size_t len, uint8 *bytes)
+decode(const int8 *values, const char *str, size_t len, uint8 *bytes)
 {
-	const unsigned char *p = (const unsigned char *) text;
+	const unsigned char *p = (const unsigned char *) str;
 	const unsigned char *end = p + len / 4 * 4;
 	uint8	   *out = bytes;
 	int			v = 0;
@@ -76,18 +76,18 @@ decode(const int8 *values, const char *text, size_t len, uint8 *bytes)
 
 /* Decode base64url without padding (RFC 7515); the number of bytes, or -1. */
 int
-evaudit_base64url_decode(const char *text, size_t len, uint8 *bytes)
+evaudit_base64url_decode(const char *str, size_t len, uint8 *bytes)
 {
 	static Alphabet alphabet;
 
 	if (!alphabet.filled)
 		fill(&alphabet, for_urls);
-	return decode(alphabet.values, text, len, bytes);
+	return decode(alphabet.values, str, len, bytes);
 }
 
 /* Decode base64, padded or not; the number of bytes, or -1. */
 int
-evaudit_base64_decode(const char *text, size_t len, uint8 *bytes)
+evaudit_base64_decode(const char *str, size_t len, uint8 *bytes)
 {
 	static Alphabet alphabet;
 
@@ -95,20 +95,20 @@ evaudit_base64_decode(const char *text, size_t len, uint8 *bytes)
 		fill(&alphabet, standard);
 	if (len > 0 && len % 4 == 0)
 	{
-		if (text[len - 1] == '=')
+		if (str[len - 1] == '=')
 			len--;
-		if (text[len - 1] == '=')
+		if (str[len - 1] == '=')
 			len--;
 	}
-	return decode(alphabet.values, text, len, bytes);
+	return decode(alphabet.values, str, len, bytes);
 }
 
 /* Encode in base64, padded. */
 char *
 evaudit_base64_encode(const uint8 *bytes, size_t len)
 {
-	char	   *text = palloc((len + 2) / 3 * 4 + 1);
-	char	   *out = text;
+	char	   *str = palloc((len + 2) / 3 * 4 + 1);
+	char	   *out = str;
 
 	for (size_t i = 0; i < len; i += 3)
 	{
@@ -124,5 +124,5 @@ evaudit_base64_encode(const uint8 *bytes, size_t len)
 		*out++ = i + 2 < len ? standard[v & 63] : '=';
 	}
 	*out = '\0';
-	return text;
+	return str;
 }

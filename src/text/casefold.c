@@ -93,26 +93,26 @@ fold(pg_wchar c)
 
 /* A text as all of its spellings in upper and lower case fold to. */
 char *
-evaudit_casefold(const char *text)
+evaudit_casefold(const char *str)
 {
 	bool		utf8 = GetDatabaseEncoding() == PG_UTF8;
 	StringInfoData folded;
 
 	initStringInfo(&folded);
-	while (*text != '\0')
+	while (*str != '\0')
 	{
 		unsigned char letter[MAX_MULTIBYTE_CHAR_LEN + 1] = {0};
-		int			len = pg_mblen(text);
+		int			len = pg_mblen(str);
 		pg_wchar	c;
 
 		if (!utf8 || len > 3)
-			c = len == 1 ? (unsigned char) *text : 0;
+			c = len == 1 ? (unsigned char) *str : 0;
 		else
-			c = utf8_to_unicode((const unsigned char *) text);
+			c = utf8_to_unicode((const unsigned char *) str);
 		if (c == 0x00DF || c == 0x1E9E)
 			appendStringInfoString(&folded, "ss");
 		else if (c == 0 || (c >= 0x80 && !utf8))
-			appendBinaryStringInfo(&folded, text, len);
+			appendBinaryStringInfo(&folded, str, len);
 		else if (fold(c) < 0x80)
 			appendStringInfoChar(&folded, (char) fold(c));
 		else
@@ -120,7 +120,7 @@ evaudit_casefold(const char *text)
 			unicode_to_utf8(fold(c), letter);
 			appendStringInfoString(&folded, (char *) letter);
 		}
-		text += len;
+		str += len;
 	}
 	return folded.data;
 }

@@ -8,6 +8,6 @@
 #ifndef EVAUDIT_CASEFOLD_H
 #define EVAUDIT_CASEFOLD_H
 
-extern char *evaudit_casefold(const char *text);
+extern char *evaudit_casefold(const char *str);
 
 #endif							/* EVAUDIT_CASEFOLD_H */

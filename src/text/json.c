@@ -40,16 +40,16 @@ release(void *pointer)
  * even number of backslashes before it are characters, and no escape.
  */
 static void
-replace_nul(char *text, size_t len)
+replace_nul(char *str, size_t len)
 {
-	char	   *end = text + len;
-	char	   *found = text;
+	char	   *end = str + len;
+	char	   *found = str;
 
 	while ((found = memmem(found, end - found, "\\u0000", 6)) != NULL)
 	{
 		char	   *first = found;
 
-		while (first > text && first[-1] == '\\')
+		while (first > str && first[-1] == '\\')
 			first--;
 		if ((found - first) % 2 == 0)
 			memcpy(found, "\\ufffd", 6);
@@ -59,21 +59,21 @@ replace_nul(char *text, size_t len)
 
 /* Parse a document into the current memory context; NULL if it is none. */
 EvauditJson *
-evaudit_json_parse(char *text, size_t len)
+evaudit_json_parse(char *str, size_t len)
 {
 	cJSON_Hooks ours = {.malloc_fn = allocate,.free_fn = release};
 	const char *end;
 	cJSON	   *json;
 
-	replace_nul(text, len);
+	replace_nul(str, len);
 	cJSON_InitHooks(&ours);
-	json = cJSON_ParseWithLengthOpts(text, len, &end, false);
+	json = cJSON_ParseWithLengthOpts(str, len, &end, false);
 	cJSON_InitHooks(NULL);
 	if (json == NULL)
 		return NULL;
-	while (end < text + len && strchr(" \t\r\n", *end) != NULL && *end != '\0')
+	while (end < str + len && strchr(" \t\r\n", *end) != NULL && *end != '\0')
 		end++;
-	return end == text + len ? json : NULL;
+	return end == str + len ? json : NULL;
 }
 
 /* Whether a document is an object. */
@@ -102,7 +102,7 @@ bool
 evaudit_json_number(const EvauditJson *json, const char *name, double *number)
 {
 	const cJSON *value = evaudit_json_get(json, name);
-	const char *text = cJSON_GetStringValue(value);
+	const char *str = cJSON_GetStringValue(value);
 	char	   *end;
 
 	if (cJSON_IsNumber(value))
@@ -110,10 +110,10 @@ evaudit_json_number(const EvauditJson *json, const char *name, double *number)
 		*number = value->valuedouble;
 		return true;
 	}
-	if (text == NULL || *text == '\0')
+	if (str == NULL || *str == '\0')
 		return false;
 	errno = 0;
-	*number = strtod(text, &end);
+	*number = strtod(str, &end);
 	return errno == 0 && *end == '\0';
 }
 
@@ -147,25 +147,25 @@ is_plain(unsigned char c)
 
 /* Append a string with its quotes. */
 void
-evaudit_json_quote(StringInfo text, const char *string, size_t len)
+evaudit_json_quote(StringInfo str, const char *string, size_t len)
 {
 	size_t		begin = 0;
 
-	appendStringInfoCharMacro(text, '"');
+	appendStringInfoCharMacro(str, '"');
 	for (size_t i = 0; i < len; i++)
 	{
 		if (is_plain(string[i]))
 			continue;
-		appendBinaryStringInfo(text, string + begin, (int) (i - begin));
+		appendBinaryStringInfo(str, string + begin, (int) (i - begin));
 		begin = i + 1;
 		if (string[i] == '"' || string[i] == '\\')
 		{
-			appendStringInfoCharMacro(text, '\\');
-			appendStringInfoCharMacro(text, string[i]);
+			appendStringInfoCharMacro(str, '\\');
+			appendStringInfoCharMacro(str, string[i]);
 		}
 		else
-			appendStringInfo(text, "\\u%04x", (unsigned char) string[i]);
+			appendStringInfo(str, "\\u%04x", (unsigned char) string[i]);
 	}
-	appendBinaryStringInfo(text, string + begin, (int) (len - begin));
-	appendStringInfoCharMacro(text, '"');
+	appendBinaryStringInfo(str, string + begin, (int) (len - begin));
+	appendStringInfoCharMacro(str, '"');
 }

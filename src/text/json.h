@@ -19,7 +19,7 @@ typedef struct cJSON EvauditJson;
  * zero, may be changed: an escaped NUL becomes U+FFFD, since a C string
  * would end there.
  */
-extern EvauditJson *evaudit_json_parse(char *text, size_t len);
+extern EvauditJson *evaudit_json_parse(char *str, size_t len);
 
 extern bool evaudit_json_is_object(const EvauditJson *json);
 
@@ -43,7 +43,7 @@ extern const EvauditJson *evaudit_json_next(const EvauditJson *json);
 extern const char *evaudit_json_name(const EvauditJson *json);
 
 /* Append a string with its quotes. */
-extern void evaudit_json_quote(StringInfo text, const char *string,
+extern void evaudit_json_quote(StringInfo str, const char *string,
 							   size_t len);
 
 #endif							/* EVAUDIT_JSON_H */

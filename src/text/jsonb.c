@@ -29,12 +29,12 @@ evaudit_jsonb_text(JsonbContainer *object, const char *name)
 
 /* A text as a value, not copied. */
 static JsonbValue
-text_value(const char *text)
+text_value(const char *str)
 {
 	JsonbValue	v = {.type = jbvString};
 
-	v.val.string.val = unconstify(char *, text);
-	v.val.string.len = (int) strlen(text);
+	v.val.string.val = unconstify(char *, str);
+	v.val.string.len = (int) strlen(str);
 	return v;
 }
 
@@ -52,9 +52,9 @@ evaudit_jsonb_push(JsonbParseState **state, const char *name,
 /* Add a member that is a string. */
 void
 evaudit_jsonb_push_text(JsonbParseState **state, const char *name,
-						const char *text)
+						const char *str)
 {
-	JsonbValue	value = text_value(text);
+	JsonbValue	value = text_value(str);
 
 	evaudit_jsonb_push(state, name, &value);
 }

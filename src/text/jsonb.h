@@ -16,6 +16,6 @@ extern char *evaudit_jsonb_text(JsonbContainer *object, const char *name);
 extern void evaudit_jsonb_push(JsonbParseState **state, const char *name,
 							   JsonbValue *value);
 extern void evaudit_jsonb_push_text(JsonbParseState **state, const char *name,
-									const char *text);
+									const char *str);
 
 #endif							/* EVAUDIT_JSONB_H */

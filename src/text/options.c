@@ -168,13 +168,13 @@ evaudit_option_int(Jsonb *options, const char *name,
  * milliseconds; an ERROR if it is not between min and max.
  */
 int
-evaudit_millis(const char *name, const char *text, int min, int max)
+evaudit_millis(const char *name, const char *str, int min, int max)
 {
 	Interval   *interval;
 	int64		millis;
 
 	interval = DatumGetIntervalP(DirectFunctionCall3(interval_in,
-													 CStringGetDatum(text),
+													 CStringGetDatum(str),
 													 ObjectIdGetDatum(InvalidOid),
 													 Int32GetDatum(-1)));
 	millis = interval->time / 1000;
@@ -195,7 +195,7 @@ int
 evaudit_option_millis(Jsonb *options, const char *name,
 					  int initial, int min, int max)
 {
-	char	   *text = evaudit_option_text(options, name);
+	char	   *str = evaudit_option_text(options, name);
 
-	return text == NULL ? initial : evaudit_millis(name, text, min, max);
+	return str == NULL ? initial : evaudit_millis(name, str, min, max);
 }

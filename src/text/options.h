@@ -21,7 +21,7 @@ extern bool evaudit_option_bool(Jsonb *options, const char *name,
 extern List *evaudit_option_texts(Jsonb *options, const char *name);
 extern int	evaudit_option_int(Jsonb *options, const char *name,
 							   int initial, int min, int max);
-extern int	evaudit_millis(const char *name, const char *text,
+extern int	evaudit_millis(const char *name, const char *str,
 						   int min, int max);
 extern int	evaudit_option_millis(Jsonb *options, const char *name,
 								  int initial, int min, int max);

@@ -195,19 +195,19 @@ spend(int64 *budget, int64 steps)
 
 /* Match with the limits and the stack of the match context. */
 static int
-match_once(const EvauditRegex *regex, const char *text, size_t len)
+match_once(const EvauditRegex *regex, const char *str, size_t len)
 {
 	/* SQL_ASCII can hold any bytes */
 	uint32		options = GetDatabaseEncoding() == PG_SQL_ASCII ?
 		0 : PCRE2_NO_UTF_CHECK;
 
-	return pcre2_match(regex->code, (PCRE2_SPTR) text, len, 0, options,
+	return pcre2_match(regex->code, (PCRE2_SPTR) str, len, 0, options,
 					   regex->match, match_context);
 }
 
 /* The same with a larger stack, which is given back at once. */
 static int
-match_with_stack(const EvauditRegex *regex, const char *text, size_t len)
+match_with_stack(const EvauditRegex *regex, const char *str, size_t len)
 {
 	pcre2_jit_stack *stack = pcre2_jit_stack_create(JIT_STACK, JIT_STACK_ONCE,
 													NULL);
@@ -216,7 +216,7 @@ match_with_stack(const EvauditRegex *regex, const char *text, size_t len)
 	if (stack == NULL)
 		return PCRE2_ERROR_JIT_STACKLIMIT;
 	pcre2_jit_stack_assign(match_context, NULL, stack);
-	result = match_once(regex, text, len);
+	result = match_once(regex, str, len);
 	pcre2_jit_stack_assign(match_context, NULL, jit_stack);
 	pcre2_jit_stack_free(stack);
 	return result;
@@ -224,7 +224,7 @@ match_with_stack(const EvauditRegex *regex, const char *text, size_t len)
 
 /* Try to match, with more backtracking each time. */
 static EvauditRegexResult
-match_utf8(const EvauditRegex *regex, const char *text, size_t len,
+match_utf8(const EvauditRegex *regex, const char *str, size_t len,
 		   int64 *budget)
 {
 	if (!spend(budget, STEPS_PER_MATCH + (int64) (len / BYTES_PER_STEP)))
@@ -241,12 +241,12 @@ match_utf8(const EvauditRegex *regex, const char *text, size_t len,
 		}
 		pcre2_set_match_limit(match_context, attempts[i]);
 		pcre2_set_depth_limit(match_context, attempts[i]);
-		result = match_once(regex, text, len);
+		result = match_once(regex, str, len);
 		if (result == PCRE2_ERROR_JIT_STACKLIMIT)
 		{
 			if (!spend(budget, STEPS_PER_STACK))
 				return EVAUDIT_REGEX_LIMIT;
-			result = match_with_stack(regex, text, len);
+			result = match_with_stack(regex, str, len);
 		}
 		if (result >= 0)
 			return EVAUDIT_REGEX_MATCH;
@@ -261,7 +261,7 @@ match_utf8(const EvauditRegex *regex, const char *text, size_t len,
 
 /* See pattern.h. */
 EvauditRegexResult
-evaudit_regex_match(const EvauditRegex *regex, const char *text, size_t len,
+evaudit_regex_match(const EvauditRegex *regex, const char *str, size_t len,
 					int64 *budget)
 {
 	EvauditRegexResult result;
@@ -270,10 +270,10 @@ evaudit_regex_match(const EvauditRegex *regex, const char *text, size_t len,
 
 	if (GetDatabaseEncoding() == PG_UTF8 ||
 		GetDatabaseEncoding() == PG_SQL_ASCII)
-		return match_utf8(regex, text, len, budget);
+		return match_utf8(regex, str, len, budget);
 
 	/* the conversion wants a terminating zero, which texts do not have */
-	copy = pnstrdup(text, len);
+	copy = pnstrdup(str, len);
 	utf8 = pg_server_to_any(copy, (int) len, PG_UTF8);
 	result = match_utf8(regex, utf8, utf8 == copy ? len : strlen(utf8),
 						budget);

@@ -43,7 +43,7 @@ extern size_t evaudit_regex_size(const EvauditRegex *regex);
  * bounds the time, besides the limits that hold for every match.
  */
 extern EvauditRegexResult evaudit_regex_match(const EvauditRegex *regex,
-											  const char *text, size_t len,
+											  const char *str, size_t len,
 											  int64 *budget);
 
 #endif							/* EVAUDIT_PATTERN_H */

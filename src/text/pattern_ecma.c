@@ -339,9 +339,9 @@ follows_quantifier(const Pattern *pattern, int quantifier_end)
  * NULL; what PCRE2 refuses as well is left to it.
  */
 const char *
-evaudit_regex_translate(const char *text, size_t len, StringInfo out)
+evaudit_regex_translate(const char *str, size_t len, StringInfo out)
 {
-	Pattern		pattern = {text, text + len, out, false};
+	Pattern		pattern = {str, str + len, out, false};
 	int			quantifier_end = -1;
 	const char *error = NULL;
 

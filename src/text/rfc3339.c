@@ -112,7 +112,7 @@ read_offset(const char **p, const char *end, int64 *offset)
 
 /* Read a full-date as days since the Postgres epoch. */
 static bool
-read_date(const char **p, const char *end, int64 *days)
+read_date(const char **p, const char *end, int64 *ndays)
 {
 	int			year;
 	int			month;
@@ -125,7 +125,7 @@ read_date(const char **p, const char *end, int64 *days)
 	if (month < 1 || month > 12 ||
 		day < 1 || day > day_tab[isleap(year)][month - 1])
 		return false;
-	*days = date2j(year, month, day) - POSTGRES_EPOCH_JDATE;
+	*ndays = date2j(year, month, day) - POSTGRES_EPOCH_JDATE;
 	return true;
 }
 
@@ -166,12 +166,12 @@ evaudit_rfc3339_parse(const char *input, size_t len, TimestampTz *result)
 {
 	const char *p = input;
 	const char *end = input + len;
-	int64		days;
+	int64		ndays;
 	int64		usecs;
 	int64		offset;
 	TimestampTz time;
 
-	if (!read_date(&p, end, &days))
+	if (!read_date(&p, end, &ndays))
 		return false;
 	if (p == end || (*p != 'T' && *p != 't' && *p != ' '))
 		return false;
@@ -180,7 +180,7 @@ evaudit_rfc3339_parse(const char *input, size_t len, TimestampTz *result)
 		p != end)
 		return false;
 
-	time = days * USECS_PER_DAY + usecs - offset;
+	time = ndays * USECS_PER_DAY + usecs - offset;
 	if (!evaudit_rfc3339_in_range(time))
 		return false;
 	*result = time;

@@ -15,19 +15,19 @@
 char *
 evaudit_vformat(const char *fmt, va_list args)
 {
-	StringInfoData text;
+	StringInfoData str;
 
-	initStringInfo(&text);
+	initStringInfo(&str);
 	for (;;)
 	{
 		va_list		copy;
 		int			needed;
 
 		va_copy(copy, args);
-		needed = appendStringInfoVA(&text, fmt, copy);
+		needed = appendStringInfoVA(&str, fmt, copy);
 		va_end(copy);
 		if (needed == 0)
-			return text.data;
-		enlargeStringInfo(&text, needed);
+			return str.data;
+		enlargeStringInfo(&str, needed);
 	}
 }

@@ -46,13 +46,13 @@ static const EvauditFuzzTarget *target;
 char *
 evaudit_fuzz_rest(const char *data, size_t size)
 {
-	char	   *text = palloc(size + 1);
+	char	   *str = palloc(size + 1);
 
 	for (size_t i = 0; i < size; i++)
-		text[i] = data[i] == '\0' ? ' ' : data[i];
-	text[size] = '\0';
-	pg_verify_mbstr(PG_UTF8, text, (int) size, false);
-	return text;
+		str[i] = data[i] == '\0' ? ' ' : data[i];
+	str[size] = '\0';
+	pg_verify_mbstr(PG_UTF8, str, (int) size, false);
+	return str;
 }
 
 /* See fuzz.h. */
@@ -71,10 +71,10 @@ evaudit_fuzz_line(const char **data, size_t *size)
 
 /* See fuzz.h. */
 Jsonb *
-evaudit_fuzz_jsonb(char *text)
+evaudit_fuzz_jsonb(char *str)
 {
 	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
-											  CStringGetDatum(text)));
+											  CStringGetDatum(str)));
 }
 
 /* Run the target; an ERROR is an answer, unless it cannot happen. */

@@ -19,7 +19,7 @@ typedef struct EvauditFuzzTarget
 /* The next line of an input, as a string; all that is left for the last. */
 extern char *evaudit_fuzz_line(const char **data, size_t *size);
 extern char *evaudit_fuzz_rest(const char *data, size_t size);
-extern Jsonb *evaudit_fuzz_jsonb(char *text);
+extern Jsonb *evaudit_fuzz_jsonb(char *str);
 
 extern void evaudit_fuzz_schema(const char *data, size_t size);
 extern void evaudit_fuzz_validate(const char *data, size_t size);

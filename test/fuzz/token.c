@@ -36,15 +36,15 @@ void
 evaudit_fuzz_keys(const char *data, size_t size)
 {
 	EvauditIssuer issuer = {.name = "fuzz"};
-	char	   *text = pnstrdup(data, size);
+	char	   *str = pnstrdup(data, size);
 	char	   *trouble = NULL;
 	const char *why;
-	Jsonb	   *document = evaudit_token_json(text, size, &why);
+	Jsonb	   *document = evaudit_token_json(str, size, &why);
 	Jsonb	   *keys;
 
 	keys = document != NULL ?
 		evaudit_keys_read_json(&document->root, true, ~0, &trouble) :
-		evaudit_keys_read_pem(text, ~0, &trouble);
+		evaudit_keys_read_pem(str, ~0, &trouble);
 	if (keys == NULL && trouble == NULL)
 		abort();
 	if (keys == NULL)
