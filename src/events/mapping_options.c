@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/numeric.h"
@@ -293,6 +294,19 @@ static const OptionDef option_defs[] = {
 	{"max_payload_bytes", set_max_payload_bytes},
 };
 
+/* The names of all options, as a hint shows them. */
+static char *
+option_names(void)
+{
+	StringInfoData names;
+
+	initStringInfo(&names);
+	for (int i = 0; i < lengthof(option_defs); i++)
+		appendStringInfo(&names, "%s%s", i > 0 ? ", " : "",
+						 option_defs[i].name);
+	return names.data;
+}
+
 /* Find an option by name. */
 static const OptionDef *
 find_option(const char *name)
@@ -302,7 +316,8 @@ find_option(const char *name)
 			return &option_defs[i];
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("unknown topic option \"%s\"", name)));
+			 errmsg("unrecognized topic option \"%s\"", name),
+			 errhint("Valid options are: %s.", option_names())));
 	return NULL;				/* keep the compiler quiet */
 }
 

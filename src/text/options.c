@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
@@ -39,6 +40,18 @@ is_known(const char *const *known, const char *name, int len)
 	return false;
 }
 
+/* The names in a NULL-terminated list, as a hint shows them. */
+static char *
+join_names(const char *const *known)
+{
+	StringInfoData names;
+
+	initStringInfo(&names);
+	for (int i = 0; known[i] != NULL; i++)
+		appendStringInfo(&names, "%s%s", i > 0 ? ", " : "", known[i]);
+	return names.data;
+}
+
 /* Refuse options whose names are not in a NULL-terminated list. */
 void
 evaudit_options_check_names(Jsonb *options, const char *const *known)
@@ -54,7 +67,8 @@ evaudit_options_check_names(Jsonb *options, const char *const *known)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("unrecognized option \"%.*s\"",
-							v.val.string.len, v.val.string.val)));
+							v.val.string.len, v.val.string.val),
+					 errhint("Valid options are: %s.", join_names(known))));
 	}
 }
 
