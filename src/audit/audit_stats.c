@@ -29,6 +29,7 @@
 #include "utils/timestamp.h"
 
 #include "audit/audit_stats.h"
+#include "server/compat.h"
 
 PG_FUNCTION_INFO_V1(evaudit_audit_stats);
 
@@ -92,8 +93,8 @@ startup_shared_memory(void)
 	ctl.keysize = sizeof(StatsKey);
 	ctl.entrysize = sizeof(StatsEntry);
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	entries = ShmemInitHash("evaudit audit stats", MAX_TABLES, MAX_TABLES,
-							&ctl, HASH_ELEM | HASH_BLOBS);
+	entries = evaudit_compat_shmem_hash("evaudit audit stats", MAX_TABLES, &ctl,
+										HASH_ELEM | HASH_BLOBS);
 	LWLockRelease(AddinShmemInitLock);
 	lock = &GetNamedLWLockTranche(TRANCHE)->lock;
 }

@@ -32,6 +32,7 @@
 #include "audit/capture.h"
 #include "audit/item_key.h"
 #include "audit/tracked.h"
+#include "server/compat.h"
 
 bool		evaudit_capture_suspended = false;
 
@@ -226,7 +227,7 @@ capture_all(EvauditTracked *tracked, Relation rel)
 	 * The table is locked, so that the latest snapshot sees all of it.
 	 */
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	scan = table_beginscan(rel, snapshot, 0, NULL);
+	scan = evaudit_compat_begin_scan(rel, snapshot);
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{
 		MemoryContext old = MemoryContextSwitchTo(context);

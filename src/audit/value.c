@@ -119,7 +119,7 @@ evaudit_value_init(EvauditValueType *type, Form_pg_attribute att)
 	Oid			typid = getBaseType(att->atttypid);
 	Oid			element = get_element_type(typid);
 	Oid			output;
-	bool		varlena;
+	bool		is_varlena;
 
 	type->typid = typid;
 	type->len = att->attlen;
@@ -130,7 +130,7 @@ evaudit_value_init(EvauditValueType *type, Form_pg_attribute att)
 
 	if (type->kind == EVAUDIT_VALUE_OUTPUT)
 	{
-		getTypeOutputInfo(typid, &output, &varlena);
+		getTypeOutputInfo(typid, &output, &is_varlena);
 		fmgr_info(output, &type->convert);
 	}
 	else if (type->kind == EVAUDIT_VALUE_GENERAL)
@@ -180,9 +180,9 @@ evaudit_value_shows_same(EvauditValueType *type, Datum a, Datum b,
 						 EvauditPin *pin)
 {
 	Oid			output;
-	bool		varlena;
+	bool		is_varlena;
 
-	getTypeOutputInfo(type->typid, &output, &varlena);
+	getTypeOutputInfo(type->typid, &output, &is_varlena);
 	evaudit_pin_settings(pin);
 	return strcmp(OidOutputFunctionCall(output, a),
 				  OidOutputFunctionCall(output, b)) == 0;

@@ -14,7 +14,6 @@
 #include "postgres.h"
 
 #include "access/table.h"
-#include "access/tableam.h"
 #include "executor/tuptable.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -23,6 +22,7 @@
 
 #include "auth/issuer.h"
 #include "server/commit_wakeup.h"
+#include "server/compat.h"
 #include "server/table_watch.h"
 
 /* The columns of evaudit.issuers. */
@@ -70,7 +70,7 @@ read_issuers(Oid relid)
 	Relation	relation = table_open(relid, AccessShareLock);
 	TupleTableSlot *slot = table_slot_create(relation, NULL);
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	TableScanDesc scan = table_beginscan(relation, snapshot, 0, NULL);
+	TableScanDesc scan = evaudit_compat_begin_scan(relation, snapshot);
 	List	   *list = NIL;
 
 	/* large options are fetched under a snapshot, too */

@@ -24,7 +24,7 @@
 /* What is read of a document, on the way to the form that is kept. */
 typedef struct Reader
 {
-	JsonbParseState *state;
+	EvauditJsonbState state;
 	int			nkeys;
 	int			position;		/* of the key that is read, from 1 */
 	uint32		algorithms;		/* that the issuer uses */
@@ -79,14 +79,14 @@ push_key(Reader *reader, const EvauditKey *key, char *kid, char *alg)
 																	strlen(alg)));
 	reader->served |= served;
 	reader->nkeys++;
-	(void) pushJsonbValue(&reader->state, WJB_BEGIN_OBJECT, NULL);
+	evaudit_compat_jsonb_push(&reader->state, WJB_BEGIN_OBJECT, NULL);
 	evaudit_jsonb_push_text(&reader->state, "spki",
 							evaudit_base64_encode(der, len));
 	if (kid != NULL)
 		evaudit_jsonb_push_text(&reader->state, "kid", kid);
 	if (alg != NULL)
 		evaudit_jsonb_push_text(&reader->state, "alg", alg);
-	(void) pushJsonbValue(&reader->state, WJB_END_OBJECT, NULL);
+	evaudit_compat_jsonb_push(&reader->state, WJB_END_OBJECT, NULL);
 }
 
 /* Pass a key over that is not ours. */
@@ -213,8 +213,7 @@ read_element(Reader *reader, const JsonbValue *element)
 static Jsonb *
 finish(Reader *reader, char **trouble)
 {
-	JsonbValue *array = pushJsonbValue(&reader->state, WJB_END_ARRAY, NULL);
-
+	evaudit_compat_jsonb_push(&reader->state, WJB_END_ARRAY, NULL);
 	if (reader->nkeys == 0)
 		*trouble = "none of the keys is a public key for signatures, of type RSA, EC or Ed25519";
 	else if (reader->nkeys > EVAUDIT_MAX_KEYS)
@@ -222,7 +221,7 @@ finish(Reader *reader, char **trouble)
 	else if ((reader->served & reader->algorithms) == 0)
 		*trouble = "none of the keys is of the type of an algorithm of the issuer";
 	else
-		return JsonbValueToJsonb(array);
+		return JsonbValueToJsonb(reader->state.result);
 	return NULL;
 }
 
@@ -260,7 +259,7 @@ evaudit_keys_read_json(JsonbContainer *document, bool lenient,
 	*trouble = "it is not an object with an array \"keys\"";
 	if (keys == NULL)
 		return NULL;
-	(void) pushJsonbValue(&reader.state, WJB_BEGIN_ARRAY, NULL);
+	evaudit_compat_jsonb_push(&reader.state, WJB_BEGIN_ARRAY, NULL);
 	it = JsonbIteratorInit(keys);
 	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
 	{
@@ -283,7 +282,7 @@ evaudit_keys_read_pem(const char *pem, uint32 algorithms, char **trouble)
 {
 	Reader		reader = {.algorithms = algorithms};
 
-	(void) pushJsonbValue(&reader.state, WJB_BEGIN_ARRAY, NULL);
+	evaudit_compat_jsonb_push(&reader.state, WJB_BEGIN_ARRAY, NULL);
 	while (reader.nkeys <= EVAUDIT_MAX_KEYS)
 	{
 		EvauditKey *key = evaudit_key_from_pem(&pem, &reader.why);

@@ -50,18 +50,18 @@ set_string(JsonbValue *v, const char *bytes, size_t len)
 
 /* Add a member to an object under construction. */
 static void
-push_member(JsonbParseState **state, const char *name, JsonbValue *v)
+push_member(EvauditJsonbState *state, const char *name, JsonbValue *v)
 {
 	JsonbValue	key;
 
 	set_string(&key, name, strlen(name));
-	(void) pushJsonbValue(state, WJB_KEY, &key);
-	(void) pushJsonbValue(state, WJB_VALUE, v);
+	evaudit_compat_jsonb_push(state, WJB_KEY, &key);
+	evaudit_compat_jsonb_push(state, WJB_VALUE, v);
 }
 
 /* Add a member that is a string. */
 static void
-push_string(JsonbParseState **state, const char *name, const char *string)
+push_string(EvauditJsonbState *state, const char *name, const char *string)
 {
 	JsonbValue	v;
 
@@ -71,7 +71,7 @@ push_string(JsonbParseState **state, const char *name, const char *string)
 
 /* Add a member that is a number. */
 static void
-push_number(JsonbParseState **state, const char *name, int64 number)
+push_number(EvauditJsonbState *state, const char *name, int64 number)
 {
 	JsonbValue	v = {.type = jbvNumeric};
 
@@ -83,11 +83,11 @@ push_number(JsonbParseState **state, const char *name, int64 number)
 Jsonb *
 evaudit_event_position(const EvauditEvent *event)
 {
-	JsonbParseState *state = NULL;
+	EvauditJsonbState state = {0};
 
 	if (event->stream == NULL)
 		return NULL;
-	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	evaudit_compat_jsonb_push(&state, WJB_BEGIN_OBJECT, NULL);
 	if (event->message_id != NULL)
 	{
 		push_string(&state, "queue", event->stream);
@@ -100,18 +100,19 @@ evaudit_event_position(const EvauditEvent *event)
 		push_number(&state, "partition", event->partition);
 		push_number(&state, "offset", event->offset);
 	}
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+	evaudit_compat_jsonb_push(&state, WJB_END_OBJECT, NULL);
+	return JsonbValueToJsonb(state.result);
 }
 
 /* Its headers as an object; of those with one name the last stays. */
 Jsonb *
 evaudit_event_headers(const EvauditEvent *event)
 {
-	JsonbParseState *state = NULL;
+	EvauditJsonbState state = {0};
 
 	if (event->nheaders == 0)
 		return NULL;
-	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	evaudit_compat_jsonb_push(&state, WJB_BEGIN_OBJECT, NULL);
 	for (int i = 0; i < event->nheaders; i++)
 	{
 		const EvauditHeader *header = &event->headers[i];
@@ -121,7 +122,8 @@ evaudit_event_headers(const EvauditEvent *event)
 			set_string(&v, header->value, header->value_len);
 		push_member(&state, header->name, &v);
 	}
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+	evaudit_compat_jsonb_push(&state, WJB_END_OBJECT, NULL);
+	return JsonbValueToJsonb(state.result);
 }
 
 /* A member that is a number; 0 if there is none. */

@@ -18,6 +18,7 @@
 #include "utils/timestamp.h"
 
 #include "events/mapping_compiled.h"
+#include "server/compat.h"
 
 #define DEFAULT_MAX_FUTURE			"5min"
 #define DEFAULT_MAX_PAYLOAD_BYTES	(1024 * 1024)
@@ -263,12 +264,10 @@ static void
 set_max_payload_bytes(EvauditMapping *mapping, const char *option,
 					  const JsonbValue *value)
 {
-	bool		failed = value->type != jbvNumeric;
-
-	if (!failed)
-		mapping->max_payload_bytes =
-			numeric_int4_opt_error(value->val.numeric, &failed);
-	if (failed || mapping->max_payload_bytes < 1 ||
+	if (value->type != jbvNumeric ||
+		!evaudit_compat_numeric_int4(value->val.numeric,
+									 &mapping->max_payload_bytes) ||
+		mapping->max_payload_bytes < 1 ||
 		mapping->max_payload_bytes > MAX_MAX_PAYLOAD_BYTES)
 		bad_option(option, psprintf("a number from 1 to %d",
 									MAX_MAX_PAYLOAD_BYTES));

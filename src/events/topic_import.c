@@ -50,11 +50,12 @@ member(Jsonb *object, const char *name)
 static Jsonb *
 single_option(const char *name, const char *value)
 {
-	JsonbParseState *state = NULL;
+	EvauditJsonbState state = {0};
 
-	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	evaudit_compat_jsonb_push(&state, WJB_BEGIN_OBJECT, NULL);
 	evaudit_jsonb_push_text(&state, name, value);
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+	evaudit_compat_jsonb_push(&state, WJB_END_OBJECT, NULL);
+	return JsonbValueToJsonb(state.result);
 }
 
 /* The JSON pointer to a member of the outermost object (RFC 6901). */

@@ -165,7 +165,7 @@ read_body(const EvauditGateRequest *request, EvauditGateAnswer *answer)
 static Jsonb *
 read_event(Jsonb *body, EvauditGateAnswer *answer)
 {
-	JsonbParseState *state = NULL;
+	EvauditJsonbState state = {0};
 	JsonbValue *type = string_member(body, "type", answer);
 	JsonbValue *payload = member(body, "payload");
 	JsonbValue *id = member(body, "id");
@@ -192,11 +192,12 @@ read_event(Jsonb *body, EvauditGateAnswer *answer)
 		made.val.string.len = (int) strlen(made.val.string.val);
 		id = &made;
 	}
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	evaudit_compat_jsonb_push(&state, WJB_BEGIN_OBJECT, NULL);
 	evaudit_jsonb_push(&state, "id", id);
 	evaudit_jsonb_push(&state, "type", type);
 	evaudit_jsonb_push(&state, "payload", payload);
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+	evaudit_compat_jsonb_push(&state, WJB_END_OBJECT, NULL);
+	return JsonbValueToJsonb(state.result);
 }
 
 /* Answer with a kept event; false if there is none. */

@@ -62,7 +62,7 @@ evaudit_stats_row_id(const EvauditKeptEvent *event, int n)
 
 /* Add a member to the row; of two with the same name the later one counts. */
 static void
-push_value(JsonbParseState **row, const char *name, int len,
+push_value(EvauditJsonbState *row, const char *name, int len,
 		   JsonbValue *value)
 {
 	JsonbValue	key;
@@ -70,13 +70,13 @@ push_value(JsonbParseState **row, const char *name, int len,
 	key.type = jbvString;
 	key.val.string.val = unconstify(char *, name);
 	key.val.string.len = len;
-	pushJsonbValue(row, WJB_KEY, &key);
-	pushJsonbValue(row, WJB_VALUE, value);
+	evaudit_compat_jsonb_push(row, WJB_KEY, &key);
+	evaudit_compat_jsonb_push(row, WJB_VALUE, value);
 }
 
 /* Add a string, or null. */
 static void
-push_text(JsonbParseState **row, const char *name, const char *str)
+push_text(EvauditJsonbState *row, const char *name, const char *str)
 {
 	JsonbValue	value;
 
@@ -91,7 +91,7 @@ push_text(JsonbParseState **row, const char *name, const char *str)
 
 /* Add an integer. */
 static void
-push_integer(JsonbParseState **row, const char *name, int64 number)
+push_integer(EvauditJsonbState *row, const char *name, int64 number)
 {
 	JsonbValue	value;
 
@@ -102,7 +102,7 @@ push_integer(JsonbParseState **row, const char *name, int64 number)
 
 /* Add the members of an object, those of a run under names of their own. */
 static void
-push_members(JsonbParseState **row, JsonbContainer *object, bool run)
+push_members(EvauditJsonbState *row, JsonbContainer *object, bool run)
 {
 	JsonbIterator *it = JsonbIteratorInit(object);
 	JsonbIteratorToken token;
@@ -185,7 +185,7 @@ run_status(JsonbContainer *job)
 
 /* Add what is worked out from a run and its job. */
 static void
-push_computed(JsonbParseState **row, JsonbContainer *run, JsonbContainer *job)
+push_computed(EvauditJsonbState *row, JsonbContainer *run, JsonbContainer *job)
 {
 	JsonbValue	null = {jbvNull};
 	int64		start;
@@ -209,7 +209,7 @@ push_computed(JsonbParseState **row, JsonbContainer *run, JsonbContainer *job)
 
 /* The row of a job. */
 static void
-push_job(JsonbParseState **row, const EvauditKeptEvent *event,
+push_job(EvauditJsonbState *row, const EvauditKeptEvent *event,
 		 JsonbValue *job)
 {
 	JsonbContainer *run = &event->payload->root;
@@ -228,11 +228,11 @@ push_job(JsonbParseState **row, const EvauditKeptEvent *event,
 Jsonb *
 evaudit_stats_row(const EvauditKeptEvent *event, int n)
 {
-	JsonbParseState *row = NULL;
+	EvauditJsonbState row = {0};
 	JsonbContainer *jobs = find_jobs(event);
 	char		time[EVAUDIT_RFC3339_LEN];
 
-	pushJsonbValue(&row, WJB_BEGIN_OBJECT, NULL);
+	evaudit_compat_jsonb_push(&row, WJB_BEGIN_OBJECT, NULL);
 	if (jobs != NULL)
 		push_job(&row, event, getIthJsonbValueFromContainer(jobs, n));
 	else
@@ -249,5 +249,6 @@ evaudit_stats_row(const EvauditKeptEvent *event, int n)
 	push_text(&row, "subject", event->subject);
 	push_text(&row, "received_at", time);
 	push_integer(&row, "internal_id", evaudit_stats_row_id(event, n));
-	return JsonbValueToJsonb(pushJsonbValue(&row, WJB_END_OBJECT, NULL));
+	evaudit_compat_jsonb_push(&row, WJB_END_OBJECT, NULL);
+	return JsonbValueToJsonb(row.result);
 }

@@ -20,6 +20,7 @@
 #include "lib/ilist.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/tuplestore.h"
 
 #include "schema/compiled.h"
 #include "schema/limits.h"

@@ -1,9 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * compat.h
- *	  What differs between PostgreSQL 15, 16, 17 and 18, in one place.
+ *	  What differs between PostgreSQL 15, 16, 17, 18 and 19, in one place.
  *
- * No other file tests PG_VERSION_NUM.
+ * No other file tests PG_VERSION_NUM.  Since this one includes PostgreSQL's
+ * headers alone, every room may include it, those below server/, too.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,19 +16,29 @@
 #endif
 
 #include "access/htup_details.h"
+#include "access/tableam.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_proc.h"
 #include "commands/dbcommands.h"
+#if PG_VERSION_NUM >= 190000
+#include "commands/sequence_xlog.h"
+#endif
 #include "common/jsonapi.h"
 #include "miscadmin.h"
+#if PG_VERSION_NUM >= 160000
+#include "nodes/miscnodes.h"
+#endif
 #include "storage/latch.h"
+#include "storage/shmem.h"
 #if PG_VERSION_NUM >= 180000
 #include "storage/waiteventset.h"
 #endif
 #include "utils/acl.h"
+#include "utils/jsonb.h"
 #include "utils/memutils.h"
+#include "utils/numeric.h"
 #include "utils/syscache.h"
 
 /* 18 marks functions that do not return at the front, as C11 does. */
@@ -188,5 +199,72 @@ evaudit_compat_json_bad_unicode(JsonParseErrorType error)
 	(!(att)->attisdropped && \
 	 (att)->attgenerated != ATTRIBUTE_GENERATED_VIRTUAL)
 #endif
+
+/*
+ * A jsonb under construction, all zero to begin with.  Its value is complete
+ * as "result" when the outermost array or object has been closed.  19 has a
+ * struct of the server's for that, and pushJsonbValue() no result.
+ */
+#if PG_VERSION_NUM >= 190000
+typedef JsonbInState EvauditJsonbState;
+#else
+typedef struct EvauditJsonbState
+{
+	JsonbValue *result;
+	JsonbParseState *parseState;
+} EvauditJsonbState;
+#endif
+
+/* Add a token, of a scalar with its value, to a jsonb under construction. */
+static inline void
+evaudit_compat_jsonb_push(EvauditJsonbState *state, JsonbIteratorToken token,
+						  JsonbValue *value)
+{
+#if PG_VERSION_NUM >= 190000
+	pushJsonbValue(state, token, value);
+#else
+	state->result = pushJsonbValue(&state->parseState, token, value);
+#endif
+}
+
+/* Convert to int32; false if that overflows, or if it is NaN or infinite. */
+static inline bool
+evaudit_compat_numeric_int4(Numeric number, int32 *result)
+{
+#if PG_VERSION_NUM >= 190000
+	ErrorSaveContext escontext = {T_ErrorSaveContext};
+
+	*result = numeric_int4_safe(number, (Node *) &escontext);
+	return !escontext.error_occurred;
+#else
+	bool		failed = false;
+
+	*result = numeric_int4_opt_error(number, &failed);
+	return !failed;
+#endif
+}
+
+/* A hash table of a fixed size in shared memory; see ShmemInitHash(). */
+static inline HTAB *
+evaudit_compat_shmem_hash(const char *name, int64 size, HASHCTL *ctl,
+						  int flags)
+{
+#if PG_VERSION_NUM >= 190000
+	return ShmemInitHash(name, size, ctl, flags);
+#else
+	return ShmemInitHash(name, size, size, ctl, flags);
+#endif
+}
+
+/* Begin a sequential scan of all rows; 19 added flags. */
+static inline TableScanDesc
+evaudit_compat_begin_scan(Relation relation, Snapshot snapshot)
+{
+#if PG_VERSION_NUM >= 190000
+	return table_beginscan(relation, snapshot, 0, NULL, 0);
+#else
+	return table_beginscan(relation, snapshot, 0, NULL);
+#endif
+}
 
 #endif							/* EVAUDIT_COMPAT_H */

@@ -16,6 +16,7 @@
 #include "storage/ipc.h"
 #include "storage/shmem.h"
 
+#include "server/compat.h"
 #include "server/config.h"
 #include "server/shmem.h"
 
@@ -85,10 +86,9 @@ startup_shared_memory(void)
 		p += MAXALIGN(database_slots() * sizeof(EvauditDatabase));
 		evaudit_shared->sources = (EvauditSourceSlot *) p;
 	}
-	evaudit_partition_ends = ShmemInitHash("evaudit partitions",
-										   evaudit_max_partitions,
-										   evaudit_max_partitions,
-										   &info, HASH_ELEM | HASH_BLOBS);
+	evaudit_partition_ends = evaudit_compat_shmem_hash("evaudit partitions",
+													   evaudit_max_partitions,
+													   &info, HASH_ELEM | HASH_BLOBS);
 	LWLockRelease(AddinShmemInitLock);
 }
 

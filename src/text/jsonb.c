@@ -40,18 +40,18 @@ text_value(const char *str)
 
 /* Add a member to an object that is being made. */
 void
-evaudit_jsonb_push(JsonbParseState **state, const char *name,
+evaudit_jsonb_push(EvauditJsonbState *state, const char *name,
 				   JsonbValue *value)
 {
 	JsonbValue	key = text_value(name);
 
-	(void) pushJsonbValue(state, WJB_KEY, &key);
-	(void) pushJsonbValue(state, WJB_VALUE, value);
+	evaudit_compat_jsonb_push(state, WJB_KEY, &key);
+	evaudit_compat_jsonb_push(state, WJB_VALUE, value);
 }
 
 /* Add a member that is a string. */
 void
-evaudit_jsonb_push_text(JsonbParseState **state, const char *name,
+evaudit_jsonb_push_text(EvauditJsonbState *state, const char *name,
 						const char *str)
 {
 	JsonbValue	value = text_value(str);

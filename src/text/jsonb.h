@@ -8,14 +8,14 @@
 #ifndef EVAUDIT_JSONB_H
 #define EVAUDIT_JSONB_H
 
-#include "utils/jsonb.h"
+#include "server/compat.h"
 
 extern JsonbValue *evaudit_jsonb_member(JsonbContainer *object,
 										const char *name);
 extern char *evaudit_jsonb_text(JsonbContainer *object, const char *name);
-extern void evaudit_jsonb_push(JsonbParseState **state, const char *name,
+extern void evaudit_jsonb_push(EvauditJsonbState *state, const char *name,
 							   JsonbValue *value);
-extern void evaudit_jsonb_push_text(JsonbParseState **state, const char *name,
+extern void evaudit_jsonb_push_text(EvauditJsonbState *state, const char *name,
 									const char *str);
 
 #endif							/* EVAUDIT_JSONB_H */

@@ -156,20 +156,13 @@ evaudit_option_int(Jsonb *options, const char *name,
 				   int initial, int min, int max)
 {
 	JsonbValue *v = evaudit_option_value(options, name);
-	bool		valid;
-	int			value = 0;
+	int32		value;
 
 	if (v == NULL)
 		return initial;
-	valid = v->type == jbvNumeric;
-	if (valid)
-	{
-		bool		overflow = false;
-
-		value = numeric_int4_opt_error(v->val.numeric, &overflow);
-		valid = !overflow && value >= min && value <= max;
-	}
-	if (!valid)
+	if (v->type != jbvNumeric ||
+		!evaudit_compat_numeric_int4(v->val.numeric, &value) ||
+		value < min || value > max)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("option \"%s\" must be a number from %d to %d",
