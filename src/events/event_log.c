@@ -265,13 +265,11 @@ compare_rows(const EvauditTopic *topic, EvauditEvent **events, int n,
 	(void) evaudit_spi_execute(&compare, values, NULL);
 	for (int i = 0; i < n; i++)
 	{
-		bool		isnull;
-		bool		equal = DatumGetBool(evaudit_spi_datum(i, 0, &isnull));
 		MemoryContext previous;
 
-		if (isnull)
+		if (evaudit_spi_is_null(i, 0))
 			rest[nrest++] = events[i];
-		else if (equal)
+		else if (evaudit_spi_bool(i, 0))
 			events[i]->repeated = true;
 		else
 		{

@@ -54,11 +54,7 @@ permitted_ids(EvauditStatement *select, Datum wanted, int *n)
 	*n = (int) evaudit_spi_execute(select, &wanted, NULL);
 	ids = MemoryContextAllocHuge(context, Max(*n, 1) * sizeof(int64));
 	for (int i = 0; i < *n; i++)
-	{
-		bool		isnull;
-
-		ids[i] = DatumGetInt64(evaudit_spi_datum(i, 0, &isnull));
-	}
+		ids[i] = evaudit_spi_int64(i, 0);
 	if (SPI_finish() != SPI_OK_FINISH)
 		elog(ERROR, "could not disconnect from SPI");
 	return ids;
@@ -111,7 +107,7 @@ read_event(int row, EvauditEvent *event)
 	value = evaudit_spi_datum(row, 7, &isnull);
 	if (!isnull)
 		evaudit_event_set_headers(event, DatumGetJsonbP(value));
-	event->transport_id = evaudit_spi_text(row, 8);
+	event->transport_id = evaudit_spi_text_or_null(row, 8);
 }
 
 /*
@@ -153,9 +149,8 @@ load_letters(const int64 *ids, int n, Letters *letters)
 	{
 		EvauditEvent *event = &letters->events[i];
 		char	   *topic = evaudit_spi_text(i, 1);
-		bool		isnull;
 
-		letters->ids[i] = DatumGetInt64(evaudit_spi_datum(i, 0, &isnull));
+		letters->ids[i] = evaudit_spi_int64(i, 0);
 		if (i > 0 &&
 			(bytes >= REDRIVE_BYTES || strcmp(topic, letters->topic) != 0))
 		{

@@ -66,10 +66,14 @@ static EvauditTopic *
 read_topic(const char *name)
 {
 	static EvauditStatement read = {
-		"SELECT t.options, s.schema, s.version FROM evaudit.topics t"
+		"SELECT t.options, t.schema_version, s.schema FROM evaudit.topics t"
 		" LEFT JOIN evaudit.topic_schemas s"
 		"  ON s.topic = t.name AND s.version = t.schema_version"
 		" WHERE t.name = $1", 1, {TEXTOID}
+	};
+	enum
+	{
+		OPTIONS, VERSION, SCHEMA
 	};
 	MemoryContext context = CurrentMemoryContext;
 	Datum		value = CStringGetTextDatum(name);
@@ -79,17 +83,17 @@ read_topic(const char *name)
 	evaudit_spi_begin(&spi);
 	if (evaudit_spi_read_latest(&read, &value, NULL) > 0)
 	{
-		bool		isnull;
-		Jsonb	   *options = DatumGetJsonbP(evaudit_spi_datum(0, 0, &isnull));
-		Datum		schema = evaudit_spi_datum(0, 1, &isnull);
+		Jsonb	   *options = evaudit_spi_jsonb(0, OPTIONS);
+		Jsonb	   *schema = NULL;
 		int			version = 0;
 
-		if (!isnull)
-			version = DatumGetInt32(evaudit_spi_datum(0, 2, &isnull));
+		if (!evaudit_spi_is_null(0, VERSION))
+		{
+			version = evaudit_spi_int32(0, VERSION);
+			schema = evaudit_spi_jsonb(0, SCHEMA);
+		}
 		MemoryContextSwitchTo(context);
-		topic = evaudit_topic_define(name, options,
-									 isnull ? NULL : DatumGetJsonbP(schema),
-									 version);
+		topic = evaudit_topic_define(name, options, schema, version);
 	}
 	evaudit_spi_end(&spi);
 	return topic;

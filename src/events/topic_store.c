@@ -174,10 +174,14 @@ lock_definition(const char *name, Jsonb *changes, Jsonb **options,
 				Jsonb **schema)
 {
 	static EvauditStatement lock = {
-		"SELECT t.options || $2, (SELECT s.schema FROM evaudit.topic_schemas s"
+		"SELECT t.options || $2 AS options, (SELECT s.schema FROM evaudit.topic_schemas s"
 		"  WHERE s.topic = t.name AND s.version = t.schema_version)"
 		" FROM evaudit.topics t WHERE t.name = $1 FOR UPDATE",
 		2, {TEXTOID, JSONBOID}
+	};
+	enum
+	{
+		OPTIONS, SCHEMA
 	};
 	MemoryContext context = CurrentMemoryContext;
 	Datum		values[2];
@@ -190,13 +194,9 @@ lock_definition(const char *name, Jsonb *changes, Jsonb **options,
 	found = evaudit_spi_execute(&lock, values, NULL) > 0;
 	if (found)
 	{
-		bool		isnull;
-		Datum		value;
-
 		MemoryContextSwitchTo(context);
-		*options = DatumGetJsonbPCopy(evaudit_spi_datum(0, 0, &isnull));
-		value = evaudit_spi_datum(0, 1, &isnull);
-		*schema = isnull ? NULL : DatumGetJsonbPCopy(value);
+		*options = evaudit_spi_jsonb(0, OPTIONS);
+		*schema = evaudit_spi_jsonb_or_null(0, SCHEMA);
 	}
 	evaudit_spi_end(&spi);
 	return found;

@@ -8,23 +8,19 @@
  * not there but in sorting and building jsonb by SQL functions, which is
  * done here on the few rows of a user.
  *
- * The plan is kept for the backend.  Changes of the table are the plan
- * cache's to notice; a new plan is made when the extension's schema has
- * another name.
+ * Planning anew for each user would cost more than the query.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
-#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "server/extension.h"
+#include "server/spi.h"
 #include "text/rfc3339.h"
 
 PG_FUNCTION_INFO_V1(evaudit_user_services_document);
@@ -36,47 +32,6 @@ typedef struct Service
 	text	   *name;
 	TimestampTz last_accessed;
 } Service;
-
-/* The plan, and the quoted schema that its query names. */
-static SPIPlanPtr plan = NULL;
-static char *plan_schema = NULL;
-
-/* Prepare the query, unless the kept plan is for the right schema. */
-static void
-ensure_plan(void)
-{
-	Oid			types[] = {TEXTOID};
-	char	   *schema;
-	char	   *query;
-	SPIPlanPtr	new_plan;
-
-	if (plan != NULL &&
-		strcmp(plan_schema, evaudit_extension_schema_name()) == 0)
-		return;
-
-	schema = pstrdup(evaudit_extension_schema_name());
-	query = psprintf("SELECT service_id::pg_catalog.text,"
-					 " service_name::pg_catalog.text,"
-					 " last_accessed::pg_catalog.timestamptz"
-					 " FROM %s.user_services"
-					 " WHERE user_id OPERATOR(pg_catalog.=) $1", schema);
-	/* planning anew for each user would cost more than the query */
-	new_plan = SPI_prepare_cursor(query, 1, types, CURSOR_OPT_GENERIC_PLAN);
-	if (new_plan == NULL)
-		elog(ERROR, "could not prepare \"%s\": %s", query,
-			 SPI_result_code_string(SPI_result));
-	schema = MemoryContextStrdup(TopMemoryContext, schema);
-	if (SPI_keepplan(new_plan) != 0)
-		elog(ERROR, "could not keep a plan");
-
-	if (plan != NULL)
-	{
-		SPI_freeplan(plan);
-		pfree(plan_schema);
-	}
-	plan = new_plan;
-	plan_schema = schema;
-}
 
 /* Order: newest first, then by the bytes of the id. */
 static int
@@ -206,21 +161,22 @@ build_document(text *user_id, const Service *services, int count,
 Datum
 evaudit_user_services_document(PG_FUNCTION_ARGS)
 {
+	static EvauditStatement read = {
+		"SELECT service_id::pg_catalog.text, service_name::pg_catalog.text,"
+		" last_accessed::pg_catalog.timestamptz"
+		" FROM $S.user_services WHERE user_id OPERATOR(pg_catalog.=) $1",
+		1, {TEXTOID},.generic_plan = true
+	};
 	text	   *user_id = PG_GETARG_TEXT_PP(0);
 	Datum		args[] = {PointerGetDatum(user_id)};
 	MemoryContext caller = CurrentMemoryContext;
 	Service    *services;
 	int			count;
-	int			status;
 	Jsonb	   *document;
 
 	SPI_connect();
-	ensure_plan();
-	/* read only: the snapshot of the calling query is the one that counts */
-	status = SPI_execute_plan(plan, args, NULL, true, 0);
-	if (status != SPI_OK_SELECT)
-		elog(ERROR, "could not read user_services: %s",
-			 SPI_result_code_string(status));
+	/* the snapshot of the calling query is the one that counts */
+	(void) evaudit_spi_read(&read, args, NULL);
 	services = read_services(&count);
 	document = build_document(user_id, services, count, caller);
 	SPI_finish();

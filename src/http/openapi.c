@@ -191,7 +191,7 @@ evaudit_gate_get_api(EvauditGateRequest *request, EvauditGateAnswer *answer)
 	(void) evaudit_spi_execute(&topics, NULL, NULL);
 	for (uint64 i = 0; i < SPI_processed; i++)
 		append_topic(yaml, evaudit_spi_text((int) i, 0),
-					 evaudit_spi_text((int) i, 1));
+					 evaudit_spi_text_or_null((int) i, 1));
 	evaudit_spi_end(&spi);
 }
 

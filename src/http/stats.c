@@ -162,7 +162,7 @@ add_event_of_id(StatsPage *page, const char *topic, int64 id)
 	if (evaudit_spi_execute(&find, values, NULL) == 0)
 		return true;
 	event.event_id = evaudit_spi_text(0, 0);
-	event.subject = evaudit_spi_text(0, 1);
+	event.subject = evaudit_spi_text_or_null(0, 1);
 	event.received_at = DatumGetTimestampTz(evaudit_spi_datum(0, 2, &isnull));
 	event.payload = DatumGetJsonbP(evaudit_spi_datum(0, 3, &isnull));
 	return add_event(page, &event);
@@ -280,7 +280,7 @@ has_runs(const EvauditTopic *topic, EvauditGateAnswer *answer)
 	evaudit_spi_begin(&spi);
 	(void) evaudit_spi_execute(&list, &name, NULL);
 	known = DatumGetBool(evaudit_spi_datum(0, 1, &isnull));
-	names = evaudit_spi_text(0, 0);
+	names = evaudit_spi_text_or_null(0, 0);
 	if (!known)
 		evaudit_gate_error(answer, 400, EVAUDIT_GATE_VALIDATION,
 						   psprintf("Stats are only supported for topics '%s'.",

@@ -6,11 +6,10 @@
  * The table is read as catalogs are, with the latest snapshot, in parallel
  * workers too, and without a look at the caller's rights: what is compiled is
  * kept beyond the transaction, so it must not be from an older snapshot than
- * the last invalidation heard of.  The names of schemas are known to all who
+ * the last invalidation processed.  The names of schemas are known to all who
  * may refer to them.
  *
- * Each change of the table that a backend hears of (server/table_watch.c) is a
- * new generation.
+ * Each invalidation of the table (server/table_watch.c) is a new generation.
  *
  *-------------------------------------------------------------------------
  */
@@ -49,6 +48,20 @@ evaudit_schema_generation(void)
 	return generation;
 }
 
+/* Refuse to read a table that somebody gave another shape. */
+static void
+check_shape(Relation relation)
+{
+	TupleDesc	desc = RelationGetDescr(relation);
+
+	if (desc->natts < 2 || TupleDescAttr(desc, 0)->atttypid != TEXTOID ||
+		TupleDescAttr(desc, 1)->atttypid != JSONBOID)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("columns of table \"evaudit.%s\" are not those of the extension",
+						RelationGetRelationName(relation))));
+}
+
 /* A registered schema, in the current context, or NULL. */
 Jsonb *
 evaudit_schema_registered(const char *uri)
@@ -65,6 +78,7 @@ evaudit_schema_registered(const char *uri)
 	if (!OidIsValid(table) || !OidIsValid(index))
 		return NULL;
 	relation = table_open(table, AccessShareLock);
+	check_shape(relation);
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_TEXTEQ,
 				CStringGetTextDatum(uri));
 	scan = systable_beginscan(relation, index, true, NULL, 1, &key);

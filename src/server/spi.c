@@ -21,6 +21,7 @@
 #include "access/htup_details.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_namespace.h"
+#include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -111,8 +112,10 @@ prepare(EvauditStatement *statement)
 	}
 
 	schema = pstrdup(evaudit_extension_schema_name());
-	plan = SPI_prepare(expand_schema(statement->sql, schema), statement->nparams,
-					   statement->types);
+	plan = SPI_prepare_cursor(expand_schema(statement->sql, schema),
+							  statement->nparams, statement->types,
+							  statement->generic_plan ?
+							  CURSOR_OPT_GENERIC_PLAN : 0);
 	if (plan == NULL)
 		elog(ERROR, "could not prepare \"%s\": %s", statement->sql,
 			 SPI_result_code_string(SPI_result));
@@ -169,12 +172,15 @@ evaudit_spi_read_latest(EvauditStatement *statement, const Datum *values,
 	return n;
 }
 
-/* A column of the result as text, or NULL; both count from 0. */
-char *
-evaudit_spi_text(int row, int column)
+/*
+ * Run a query with the active snapshot, that of the query that called us, and
+ * with the rights of the current user.
+ */
+uint64
+evaudit_spi_read(EvauditStatement *statement, const Datum *values,
+				 const char *nulls)
 {
-	return SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc,
-						column + 1);
+	return execute(statement, values, nulls, true);
 }
 
 /* A column of the result; both count from 0. */
@@ -183,4 +189,98 @@ evaudit_spi_datum(int row, int column, bool *isnull)
 {
 	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc,
 						 column + 1, isnull);
+}
+
+/* Whether a column of the result is null. */
+bool
+evaudit_spi_is_null(int row, int column)
+{
+	bool		isnull;
+
+	(void) evaudit_spi_datum(row, column, &isnull);
+	return isnull;
+}
+
+/*
+ * A column of the result that is neither null nor of another type, unless
+ * somebody changed a table of the extension: that is nobody's data, so its
+ * SQLSTATE is not of a class that rejects an event.
+ */
+static Datum
+required_datum(int row, int column, Oid type)
+{
+	TupleDesc	desc = SPI_tuptable->tupdesc;
+	bool		isnull;
+	Datum		value = evaudit_spi_datum(row, column, &isnull);
+
+	if (isnull || (OidIsValid(type) && SPI_gettypeid(desc, column + 1) != type))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 isnull ?
+				 errmsg("unexpected null value in column \"%s\" of a table of the extension",
+						SPI_fname(desc, column + 1)) :
+				 errmsg("unexpected type %s of column \"%s\" of a table of the extension",
+						format_type_be(SPI_gettypeid(desc, column + 1)),
+						SPI_fname(desc, column + 1)),
+				 errhint("Use the functions of schema \"evaudit\" to change its tables.")));
+	return value;
+}
+
+/* A column of type boolean. */
+bool
+evaudit_spi_bool(int row, int column)
+{
+	return DatumGetBool(required_datum(row, column, BOOLOID));
+}
+
+/* A column of type integer. */
+int32
+evaudit_spi_int32(int row, int column)
+{
+	return DatumGetInt32(required_datum(row, column, INT4OID));
+}
+
+/* A column of type bigint. */
+int64
+evaudit_spi_int64(int row, int column)
+{
+	return DatumGetInt64(required_datum(row, column, INT8OID));
+}
+
+/* A column of type timestamp with time zone. */
+TimestampTz
+evaudit_spi_timestamptz(int row, int column)
+{
+	return DatumGetTimestampTz(required_datum(row, column, TIMESTAMPTZOID));
+}
+
+/* A column of type jsonb, copied into the current memory context. */
+Jsonb *
+evaudit_spi_jsonb(int row, int column)
+{
+	return DatumGetJsonbPCopy(required_datum(row, column, JSONBOID));
+}
+
+/* The same, or NULL. */
+Jsonb *
+evaudit_spi_jsonb_or_null(int row, int column)
+{
+	return evaudit_spi_is_null(row, column) ? NULL :
+		evaudit_spi_jsonb(row, column);
+}
+
+/* A column of any type as text, in the current memory context, or NULL. */
+char *
+evaudit_spi_text_or_null(int row, int column)
+{
+	return SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc,
+						column + 1);
+}
+
+/* The same, which must not be NULL. */
+char *
+evaudit_spi_text(int row, int column)
+{
+	(void) required_datum(row, column, InvalidOid);
+	return evaudit_spi_text_or_null(row, column);
 }

@@ -8,7 +8,9 @@
 #ifndef EVAUDIT_SPI_H
 #define EVAUDIT_SPI_H
 
+#include "datatype/timestamp.h"
 #include "executor/spi.h"
+#include "utils/jsonb.h"
 
 /* Most parameters that a statement of the extension takes. */
 #define EVAUDIT_MAX_PARAMS		12
@@ -23,6 +25,7 @@ typedef struct EvauditStatement
 	const char *sql;
 	int			nparams;
 	Oid			types[EVAUDIT_MAX_PARAMS];
+	bool		generic_plan;	/* never plan for the values of a call */
 	/* private to spi.c */
 	SPIPlanPtr	plan;
 	char	   *schema;			/* what "$S" stood for */
@@ -42,7 +45,23 @@ extern uint64 evaudit_spi_execute(EvauditStatement *statement,
 								  const Datum *values, const char *nulls);
 extern uint64 evaudit_spi_read_latest(EvauditStatement *statement,
 									  const Datum *values, const char *nulls);
+extern uint64 evaudit_spi_read(EvauditStatement *statement,
+							   const Datum *values, const char *nulls);
+
+/*
+ * Columns of the result; rows and columns count from 0, columns by an enum
+ * beside the query.  Null, or a value of another type, is an ERROR, but where
+ * the name says otherwise.
+ */
+extern bool evaudit_spi_bool(int row, int column);
+extern int32 evaudit_spi_int32(int row, int column);
+extern int64 evaudit_spi_int64(int row, int column);
+extern TimestampTz evaudit_spi_timestamptz(int row, int column);
+extern Jsonb *evaudit_spi_jsonb(int row, int column);
+extern Jsonb *evaudit_spi_jsonb_or_null(int row, int column);
 extern char *evaudit_spi_text(int row, int column);
+extern char *evaudit_spi_text_or_null(int row, int column);
+extern bool evaudit_spi_is_null(int row, int column);
 extern Datum evaudit_spi_datum(int row, int column, bool *isnull);
 
 #endif							/* EVAUDIT_SPI_H */

@@ -5,13 +5,15 @@
  *
  * What a backend derives from a table, compiled rules for instance, it keeps
  * until the table changes.  A trigger of the table sends a relcache
- * invalidation, as DDL would, which every backend hears at the next lock it
- * takes or transaction it begins, once the change is committed; the one that
- * made the change hears it at once, and again if it is rolled back.
+ * invalidation, as DDL would.  A backend processes those of others when it
+ * takes a lock that it does not have yet, which a transaction may not do for
+ * long: so evaudit_watch_changed() accepts them first, and a change counts
+ * for whatever is decided after its commit.  The backend that made the change
+ * processes it at the next command, and again if it is rolled back.
  *
  * What is kept must be read with evaudit_spi_read_latest(): a transaction that
  * sees one snapshot for all of its life would read what was before a change
- * that it has heard of.
+ * whose invalidation it has processed.
  *
  * All watches share one callback, since the server has room for ten.
  *
@@ -32,9 +34,9 @@ PG_FUNCTION_INFO_V1(evaudit_announce_change);
 
 static EvauditWatch *watches = NULL;
 
-/* A table changed, or, with InvalidOid, any may have. */
+/* Relcache callback: a table changed, or, with InvalidOid, any may have. */
 static void
-hear(Datum arg, Oid relid)
+invalidate(Datum arg, Oid relid)
 {
 	for (EvauditWatch *watch = watches; watch != NULL; watch = watch->next)
 	{
@@ -43,7 +45,7 @@ hear(Datum arg, Oid relid)
 	}
 }
 
-/* Add a watch to those that are told. */
+/* Add a watch to those that are invalidated. */
 static void
 start_watch(EvauditWatch *watch)
 {
@@ -53,28 +55,31 @@ start_watch(EvauditWatch *watch)
 			return;
 	}
 	if (watches == NULL)
-		CacheRegisterRelcacheCallback(hear, (Datum) 0);
+		CacheRegisterRelcacheCallback(invalidate, (Datum) 0);
 	watch->next = watches;
 	watches = watch;
 }
 
 /*
- * Whether the table may have changed since this was asked before, at the
- * first time true.  What is read after this call is newer than the answer.
+ * Whether the table may have changed since the last call, true at the first
+ * one.  Changes committed by now are seen.  Needs a transaction: processing
+ * invalidations may read catalogs.
  */
 bool
 evaudit_watch_changed(EvauditWatch *watch)
 {
+	AcceptInvalidationMessages();
 	if (watch->fresh)
 		return false;
 	start_watch(watch);
 	watch->relid = get_relname_relid(watch->table,
 									 get_namespace_oid("evaudit", false));
+	/* last, since reading catalogs may process invalidations, too */
 	watch->fresh = OidIsValid(watch->relid);
 	return true;
 }
 
-/* Tell all backends, at the end of the transaction, that a table changed. */
+/* Invalidate a table in all backends, at the end of the transaction. */
 void
 evaudit_watch_announce(const char *table)
 {
@@ -85,7 +90,7 @@ evaudit_watch_announce(const char *table)
 		CacheInvalidateRelcacheByRelid(relid);
 }
 
-/* Trigger after any statement that changes a table: tell all backends. */
+/* Trigger after any statement that changes a table: invalidate it. */
 Datum
 evaudit_announce_change(PG_FUNCTION_ARGS)
 {

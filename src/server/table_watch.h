@@ -20,7 +20,7 @@ typedef struct EvauditWatch
 	const char *table;
 	/* private to table_watch.c */
 	Oid			relid;
-	bool		fresh;			/* nothing was heard since it was looked at */
+	bool		fresh;			/* not invalidated since the last call */
 	struct EvauditWatch *next;
 } EvauditWatch;
 

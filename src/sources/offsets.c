@@ -40,7 +40,7 @@ read_offset(int row, EvauditOffset *offset)
 			DatumGetInt64(evaudit_spi_datum(row, 5, &isnull));
 	}
 	offset->stopped = DatumGetBool(evaudit_spi_datum(row, 6, &isnull));
-	offset->error = evaudit_spi_text(row, 7);
+	offset->error = evaudit_spi_text_or_null(row, 7);
 }
 
 /* All partitions of a source, by topic and number, within a transaction. */

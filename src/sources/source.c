@@ -156,7 +156,7 @@ evaudit_load_source(int64 id, const EvauditSourceKind **kind)
 		source->server = evaudit_spi_text(0, 3);
 		source->topic = evaudit_spi_text(0, 4);
 		source->options = DatumGetJsonbPCopy(evaudit_spi_datum(0, 5, &isnull));
-		source->seek = evaudit_spi_text(0, 6);
+		source->seek = evaudit_spi_text_or_null(0, 6);
 		source->seek_number = DatumGetInt32(evaudit_spi_datum(0, 7, &isnull));
 		source->started = DatumGetBool(evaudit_spi_datum(0, 8, &isnull));
 		MemoryContextSwitchTo(previous);
