@@ -128,8 +128,8 @@ CREATE INDEX dead_letter_source_idx ON evaudit.dead_letter (source, id)
 	WHERE redriven_at IS NULL;
 -- A message that its queue delivers again has one dead letter all the same.
 CREATE UNIQUE INDEX dead_letter_message_idx ON evaudit.dead_letter
-	(source, (source_position OPERATOR(pg_catalog.->>) 'message_id'))
-	WHERE source_position OPERATOR(pg_catalog.?) 'message_id';
+	(source, (source_position ->> 'message_id'))
+	WHERE source_position ? 'message_id';
 COMMENT ON TABLE evaudit.dead_letter IS
 	'what is behind the view evaudit.dead_letters';
 
