@@ -28,7 +28,7 @@ USERS = 5000
 DELAY = 10				# milliseconds of a longer round trip
 LIMIT = 300				# seconds that a pass may take
 IDLE = int(os.environ.get("IDLE", 60))				# seconds over which an idle source is watched
-SETTLE = 25				# until it is idle: polls last for 20
+IDLE_TIME = 25				# until it is idle: polls last for 20
 
 # Whether the way is long, receives at a time, events.
 COLUMNS = [(far, receives, EVENTS if receives > 1 else EVENTS // 5)
@@ -224,7 +224,7 @@ def measure_idle(db):
     db.rows("SELECT evaudit.create_source('bench', 'counted',"
             " options => '{\"queue\": \"idle\"}')")
     system = Evaudit()
-    time.sleep(SETTLE)
+    time.sleep(IDLE_TIME)
     requests, cpu = count(), machine.thread_cpu(system.workers(db))
     time.sleep(IDLE)
     result = {"requests": (count() - requests) / IDLE * 60,

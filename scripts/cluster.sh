@@ -3,6 +3,8 @@
 #
 #   build_extension                build the copy, install it into the folder
 #   start_cluster [SETTING]...; stop_cluster
+#   make_cluster [SETTING]...      the first half of start_cluster, and
+#   launch_cluster                 the second: any number of times
 #   start_broker TOPIC PARTITIONS; stop_servers
 #   start_perl_servers PROGRAM...  others, of demo/; stop_servers
 
@@ -89,6 +91,12 @@ copy_server() {
 
 # Start a private server with the settings given, on a socket alone.
 start_cluster() {
+	make_cluster "$@"
+	launch_cluster
+}
+
+# Make the data folder of a private server.
+make_cluster() {
 	local setting bindir
 	bindir=$("$PG_CONFIG" --bindir)
 	export PGHOST=$work/socket PGPORT=5432 PGDATABASE=postgres PGUSER=postgres
@@ -106,6 +114,12 @@ start_cluster() {
 		cat "$EVAUDIT_CONF"
 		for setting in "$@"; do echo "$setting"; done
 	} | as_server tee -a "$cluster/postgresql.conf" >/dev/null
+}
+
+launch_cluster() {
+	local bindir
+	bindir=$("$PG_CONFIG" --bindir)
+	cluster=$work/data
 	as_server "$bindir/pg_ctl" -D "$cluster" -l "$work/server.log" -w -s start ||
 		{ tail -20 "$work/server.log" >&2; fail "the server did not start"; }
 }

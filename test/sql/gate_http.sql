@@ -91,7 +91,7 @@ FROM (SELECT token FROM public.evaudit_http_token WHERE who = 'Alice') t, LATERA
 	jsonb_build_object('bearer', NULL), jsonb_build_object('bearer', 7)]) h;
 SELECT pg_temp.head('POST', '/topics/things');
 
--- what the database says to an event: blame, no blame, and what must be heard
+-- errors of the database: the event's own, others, and what must be raised
 SELECT d, pg_temp.ask('POST', '/topics/projected', format('{"id": "e", "do": %s}', to_jsonb(d)), 'Alice')
 FROM unnest(ARRAY['raise', 'divide', 'deny', 'locked']) d;
 \set VERBOSITY sqlstate

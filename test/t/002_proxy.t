@@ -45,7 +45,7 @@ print $client "lost?\n";
 is(next_line($server, 0.2), 'silence', 'a black hole passes nothing');
 my $second = connect_through();
 ok($second, 'but takes connections');
-ok(!IO::Select->new($listener)->can_read(0.2), 'of which nobody hears');
+ok(!IO::Select->new($listener)->can_read(0.2), 'and reaches nobody');
 
 $proxy->forward;
 is(next_line($server, 10), "lost?\n", 'what was held arrives');

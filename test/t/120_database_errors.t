@@ -26,8 +26,8 @@ $node->safe_psql('postgres', q{
 	CREATE ROLE reader LOGIN;
 	GRANT SELECT, INSERT, UPDATE ON user_services TO reader;
 	GRANT USAGE ON FOREIGN SERVER kafka TO reader;
-	CREATE TABLE trouble (sqlstate text);
-	GRANT SELECT ON trouble TO reader;
+	CREATE TABLE raised (sqlstate text);
+	GRANT SELECT ON raised TO reader;
 	-- what is meant for people's sessions is nothing to the worker
 	ALTER ROLE reader SET exit_on_error = on;
 	ALTER ROLE reader SET statement_timeout = '1ms';
@@ -154,9 +154,9 @@ is(new_letters(), '', 'and none is to blame');
 
 # --- errors that are about no row
 
-set_trigger("IF EXISTS (SELECT FROM public.trouble) THEN
-	RAISE EXCEPTION 'trouble' USING ERRCODE =
-		(SELECT sqlstate FROM public.trouble); END IF;");
+set_trigger("IF EXISTS (SELECT FROM public.raised) THEN
+	RAISE EXCEPTION 'raised on purpose' USING ERRCODE =
+		(SELECT sqlstate FROM public.raised); END IF;");
 
 # Wait until the source waits because of an error, with all that says so.
 sub await_backoff
@@ -187,8 +187,8 @@ sub outage
 		'the source runs');
 }
 
-outage("SQLSTATE $_", 'trouble', "INSERT INTO trouble VALUES ('$_')",
-	'TRUNCATE trouble')
+outage("SQLSTATE $_", 'raised on purpose', "INSERT INTO raised VALUES ('$_')",
+	'TRUNCATE raised')
   foreach qw(53100 40001 40P01 55P03 57014 58030 XX000);
 outage('a missing grant', 'permission denied for table user_services',
 	'REVOKE INSERT ON user_services FROM reader',

@@ -296,13 +296,13 @@ foreach my $compat ('off', 'eventgate')
 my (undef, undef, $body) = request('POST', '/stats/public.x.test', 'TestUser', '');
 is_deeply([ sort keys %{ $body->{data}[0] } ], [qw(event_id internal_id payload received_at subject)], 'rows of other topics');
 
-# eight at once with one id: one event, and all hear that it was accepted
+# eight at once with one id: one event, and all are told that it was accepted
 my $event = event('test', event_id => 'once');
 my $post = "SELECT status FROM evaudit.http('POST', '$path.test', " .
   literal({ bearer => token('TestUser') }) . ", convert_to(" . literal($event) . ", 'UTF8'))";
-my ($told, $heard) = ("SELECT pg_advisory_lock(1);\n", '');
-my $holder = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres') ], '<', \$told, '>', \$heard);
-$holder->pump until $heard =~ /\n/;
+my ($told, $said) = ("SELECT pg_advisory_lock(1);\n", '');
+my $holder = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres') ], '<', \$told, '>', \$said);
+$holder->pump until $said =~ /\n/;
 my @out = ('') x 8;
 my @sessions = map {
 	IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'),

@@ -51,8 +51,8 @@ sub load_of
 	return (cpu_ms(@pids) - $before) / $seconds;
 }
 
-# Trouble in which the source says so, and from which it comes back.
-sub trouble
+# A fault that the source reports, and from which it recovers.
+sub survives
 {
 	my ($what, $break, $repair) = @_;
 	my $received;
@@ -84,16 +84,16 @@ wait_until(sub { load_of(1, @pids) < 20 }, 'the library to come to rest');
 my $load = load_of(10, @pids);
 cmp_ok($load, '<=', 2, "idle: $load ms of CPU a second");
 
-trouble('a broker that is stopped', sub { $kafka->stop }, sub { $kafka->start });
-trouble('a broker that was killed', sub { $kafka->kill9 }, sub { $kafka->start });
-trouble('a port that refuses', sub { $kafka->proxy->refuse },
+survives('a broker that is stopped', sub { $kafka->stop }, sub { $kafka->start });
+survives('a broker that was killed', sub { $kafka->kill9 }, sub { $kafka->start });
+survives('a port that refuses', sub { $kafka->proxy->refuse },
 	sub { $kafka->proxy->forward });
-trouble('a black hole', sub { $kafka->proxy->black_hole },
+survives('a black hole', sub { $kafka->proxy->black_hole },
 	sub { $kafka->proxy->forward });
-trouble('a broker that hangs', sub { $kafka->freeze }, sub { $kafka->thaw });
+survives('a broker that hangs', sub { $kafka->freeze }, sub { $kafka->thaw });
 
 # a server started while the broker is not there
-trouble('no broker at the start',
+survives('no broker at the start',
 	sub { $kafka->proxy->refuse; $node->restart; },
 	sub { $kafka->proxy->forward });
 
