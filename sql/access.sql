@@ -25,7 +25,7 @@ ALTER TABLE evaudit.publish_grants ENABLE ALWAYS TRIGGER announce_change;
 CREATE FUNCTION evaudit.forget_grants() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'evaudit_forget_grants';
 COMMENT ON FUNCTION evaudit.forget_grants() IS
-	'trigger: a topic that is dropped takes its grants along';
+	'internal: trigger that removes the grants of a dropped topic';
 CREATE TRIGGER forget_grants AFTER DELETE ON evaudit.topics
 	FOR EACH ROW EXECUTE FUNCTION evaudit.forget_grants();
 
@@ -40,7 +40,7 @@ CREATE FUNCTION evaudit.revoke_publish(topic text, subject text)
 RETURNS void
 LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_revoke_publish';
 COMMENT ON FUNCTION evaudit.revoke_publish(text, text) IS
-	'take back what grant_publish() gave';
+	'revoke what grant_publish() granted';
 
 CREATE FUNCTION evaudit.import_access_map(map jsonb) RETURNS void
 LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_import_access_map';

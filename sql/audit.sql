@@ -55,7 +55,7 @@ COMMENT ON COLUMN @extschema@.audit.operation IS
 COMMENT ON COLUMN @extschema@.audit.modification_time IS
 	'when the change was made, by the server''s clock';
 COMMENT ON COLUMN @extschema@.audit.updated_attribute IS
-	'of an UPDATE, the attribute that this row tells of';
+	'of an UPDATE, the attribute that this row is about';
 COMMENT ON COLUMN @extschema@.audit.old_value IS
 	'value of the attribute, or the whole row, before the change';
 COMMENT ON COLUMN @extschema@.audit.new_value IS
@@ -83,17 +83,17 @@ COMMENT ON FUNCTION @extschema@.document(@extschema@.audit) IS
 CREATE FUNCTION evaudit.capture() RETURNS trigger
 	AS 'MODULE_PATHNAME', 'evaudit_capture' LANGUAGE C;
 COMMENT ON FUNCTION evaudit.capture() IS
-	'trigger of tracked tables: writes a row''s change to audit';
+	'internal: trigger of tracked tables that writes the change of a row to audit';
 
 CREATE FUNCTION evaudit.capture_truncate() RETURNS trigger
 	AS 'MODULE_PATHNAME', 'evaudit_capture_truncate' LANGUAGE C;
 COMMENT ON FUNCTION evaudit.capture_truncate() IS
-	'trigger of tracked tables: writes the rows that TRUNCATE removes to audit';
+	'internal: trigger of tracked tables that writes the rows removed by TRUNCATE to audit';
 
 CREATE FUNCTION evaudit.track(relation regclass) RETURNS void
 	AS 'MODULE_PATHNAME', 'evaudit_track' LANGUAGE C STRICT;
 COMMENT ON FUNCTION evaudit.track(regclass) IS
-	'begin to audit a table; its owner may';
+	'begin to audit a table; for its owner';
 
 CREATE FUNCTION evaudit.untrack(relation regclass) RETURNS void
 	AS 'MODULE_PATHNAME', 'evaudit_untrack' LANGUAGE C STRICT;
@@ -104,7 +104,7 @@ COMMENT ON FUNCTION evaudit.untrack(regclass) IS
 CREATE FUNCTION evaudit.track_partitions() RETURNS event_trigger
 	AS 'MODULE_PATHNAME', 'evaudit_track_partitions' LANGUAGE C;
 COMMENT ON FUNCTION evaudit.track_partitions() IS
-	'event trigger: has TRUNCATE of new partitions of tracked tables audited';
+	'internal: event trigger that has TRUNCATE of new partitions of tracked tables audited';
 CREATE EVENT TRIGGER evaudit_track_partitions ON ddl_command_end
 	WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE', 'CREATE SCHEMA')
 	EXECUTE FUNCTION evaudit.track_partitions();
@@ -116,7 +116,7 @@ CREATE FUNCTION evaudit.audit_stats(relation regclass, OUT rows_written bigint,
 	OUT last_written_at timestamptz)
 	AS 'MODULE_PATHNAME', 'evaudit_audit_stats' LANGUAGE C STRICT;
 COMMENT ON FUNCTION evaudit.audit_stats(regclass) IS
-	'what evaudit.stat_audit shows of one table';
+	'internal: counters of evaudit.stat_audit for a table';
 
 CREATE VIEW evaudit.stat_audit AS
 	SELECT t.tgrelid::pg_catalog.regclass AS relation,

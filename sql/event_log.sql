@@ -18,17 +18,17 @@ COMMENT ON TABLE evaudit.events IS
 COMMENT ON COLUMN evaudit.events.topic IS
 	'the topic it was published to';
 COMMENT ON COLUMN evaudit.events.event_id IS
-	'names the event within its topic: another event of that id is the same if its payload is equal, else a conflict';
+	'unique within its topic: another event of that id is the same if its payload is equal, else a conflict';
 COMMENT ON COLUMN evaudit.events.payload IS
 	'what was published';
 COMMENT ON COLUMN evaudit.events.subject IS
-	'who published it: of a token, or the role that called publish(); NULL if it came by a source';
+	'who published it: of a token, or the role that called publish(); NULL if a source read it';
 COMMENT ON COLUMN evaudit.events.source IS
-	'the source it came by; NULL if it was published';
+	'the source that read it; NULL if it was published';
 COMMENT ON COLUMN evaudit.events.source_position IS
 	'where it came from, such as {"topic": "logins", "partition": 0, "offset": 17}';
 COMMENT ON COLUMN evaudit.events.received_at IS
-	'when it was taken in';
+	'when it was received';
 COMMENT ON COLUMN evaudit.events.schema_version IS
 	'the version of the topic''s schema that accepted it, in evaudit.topic_schemas';
 COMMENT ON COLUMN evaudit.events.id IS
@@ -46,4 +46,4 @@ CREATE TYPE evaudit.event AS (
 	source_position jsonb
 );
 COMMENT ON TYPE evaudit.event IS
-	'an event as the function gets it that the topic option "project" names, in an array for each batch';
+	'an event as the function of the topic option "project" gets it, in an array for each batch';

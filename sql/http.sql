@@ -7,7 +7,7 @@ CREATE FUNCTION evaudit.http(method text, path text,
 							 OUT body bytea)
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'evaudit_http';
 COMMENT ON FUNCTION evaudit.http(text, text, jsonb, bytea) IS
-	'answer a request over HTTP: routes of an event gateway, of an event logger and of the query; the answer is true once the transaction commits';
+	'the response to an HTTP request: routes of an event gateway, of an event logger and of the query; it holds once the transaction commits';
 
 -- The event logger's.
 INSERT INTO evaudit.topics (name, options, seed)

@@ -17,12 +17,12 @@ ALTER TABLE evaudit.schemas ENABLE ALWAYS TRIGGER announce_change;
 CREATE FUNCTION evaudit.register_schema(uri text, schema jsonb) RETURNS void
 LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_register_schema';
 COMMENT ON FUNCTION evaudit.register_schema(text, jsonb) IS
-	'let schemas refer to this one by a URI; one that was there is replaced';
+	'let schemas refer to this one by a URI; replaces an earlier one';
 
 CREATE FUNCTION evaudit.unregister_schema(uri text) RETURNS void
 LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_unregister_schema';
 COMMENT ON FUNCTION evaudit.unregister_schema(text) IS
-	'forget a schema that was registered';
+	'remove a registered schema';
 
 -- Stable, not immutable: registered schemas can change.
 CREATE FUNCTION evaudit.json_schema_is_valid(schema jsonb, instance jsonb,

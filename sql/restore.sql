@@ -23,7 +23,7 @@ SELECT pg_catalog.pg_extension_config_dump('evaudit.publish_grants', '');
 CREATE FUNCTION evaudit.forget_database() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'evaudit_forget_database';
 COMMENT ON FUNCTION evaudit.forget_database() IS
-	'trigger: a source that was restored runs nowhere';
+	'internal: trigger that keeps a restored source from running';
 CREATE TRIGGER forget_database BEFORE INSERT ON evaudit.sources
 	FOR EACH ROW EXECUTE FUNCTION evaudit.forget_database();
 ALTER TABLE evaudit.sources ENABLE ALWAYS TRIGGER forget_database;
@@ -33,7 +33,7 @@ ALTER TABLE evaudit.sources ENABLE ALWAYS TRIGGER forget_database;
 CREATE FUNCTION evaudit.restore_topic() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'evaudit_restore_topic';
 COMMENT ON FUNCTION evaudit.restore_topic() IS
-	'trigger: a dumped topic that came with the extension alters the one there';
+	'internal: trigger that restores what was altered of a topic that comes with the extension';
 CREATE TRIGGER restore_topic BEFORE INSERT ON evaudit.topics
 	FOR EACH ROW WHEN (NEW.seed IS NOT NULL)
 	EXECUTE FUNCTION evaudit.restore_topic();
@@ -47,16 +47,16 @@ ALTER TABLE evaudit.topics ENABLE ALWAYS TRIGGER restore_topic;
 -- a view is nothing that pg_dump may read.
 CREATE TABLE evaudit.configuration_dump (key text, value jsonb);
 COMMENT ON TABLE evaudit.configuration_dump IS
-	'always empty: carries configuration through pg_dump without auditing it anew';
+	'internal: always empty; carries configuration through pg_dump without auditing it again';
 CREATE FUNCTION evaudit.configuration_rows()
 	RETURNS SETOF evaudit.configuration_dump LANGUAGE sql STABLE
 	BEGIN ATOMIC SELECT key, value FROM @extschema@.configuration; END;
 COMMENT ON FUNCTION evaudit.configuration_rows() IS
-	'internal: what pg_dump reads as configuration_dump';
+	'internal: rows of configuration for pg_dump';
 CREATE FUNCTION evaudit.restore_configuration() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'evaudit_restore_configuration';
 COMMENT ON FUNCTION evaudit.restore_configuration() IS
-	'trigger: put a dumped row of configuration in place, unaudited';
+	'internal: trigger that restores a dumped row of configuration without auditing it';
 CREATE TRIGGER restore_configuration
 	BEFORE INSERT ON evaudit.configuration_dump
 	FOR EACH ROW EXECUTE FUNCTION evaudit.restore_configuration();

@@ -15,4 +15,4 @@ GRANT USAGE ON SCHEMA evaudit TO PUBLIC;
 CREATE FUNCTION evaudit.announce_change() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'evaudit_announce_change';
 COMMENT ON FUNCTION evaudit.announce_change() IS
-	'trigger: tell all sessions that a table changed from which they keep something';
+	'internal: trigger that invalidates what sessions cache of a table';

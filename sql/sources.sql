@@ -4,7 +4,7 @@ CREATE FUNCTION evaudit.kafka_validator(options text[], catalog oid)
 RETURNS void
 LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'evaudit_kafka_validator';
 COMMENT ON FUNCTION evaudit.kafka_validator(text[], oid) IS
-	'checks the options of a server or user mapping of evaudit_kafka';
+	'internal: validates options of servers and user mappings of evaudit_kafka';
 
 CREATE FOREIGN DATA WRAPPER evaudit_kafka
 	NO HANDLER VALIDATOR evaudit.kafka_validator;
@@ -15,7 +15,7 @@ CREATE FUNCTION evaudit.aws_validator(options text[], catalog oid)
 RETURNS void
 LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'evaudit_aws_validator';
 COMMENT ON FUNCTION evaudit.aws_validator(text[], oid) IS
-	'checks the options of a server or user mapping of evaudit_aws';
+	'internal: validates options of servers and user mappings of evaudit_aws';
 
 CREATE FOREIGN DATA WRAPPER evaudit_aws
 	NO HANDLER VALIDATOR evaudit.aws_validator;
@@ -42,7 +42,7 @@ CREATE TABLE evaudit.sources (
 	started_at timestamptz
 );
 COMMENT ON TABLE evaudit.sources IS
-	'where events come from; see evaudit.stat_sources for how they do';
+	'sources of events; evaudit.stat_sources shows their state';
 
 -- No foreign key: pg_restore --jobs, which restores tables in any order, would
 -- trip over it.
@@ -62,7 +62,7 @@ CREATE TABLE evaudit.offsets (
 	PRIMARY KEY (source_id, topic, partition)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE evaudit.offsets IS
-	'how far each partition has been read, kept in the transaction of what was read';
+	'internal: offsets of partitions, written in the transaction of what was read';
 
 CREATE FUNCTION evaudit.create_source(name text, server name,
 									  topic text DEFAULT 'login',
@@ -76,13 +76,13 @@ CREATE FUNCTION evaudit.alter_source(name text, options jsonb)
 RETURNS void
 LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_alter_source';
 COMMENT ON FUNCTION evaudit.alter_source(text, jsonb) IS
-	'set options of a source, others stay; null takes one back to its default';
+	'set options of a source; the others stay, a null resets one to its default';
 
 CREATE FUNCTION evaudit.drop_source(name text)
 RETURNS void
 LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_drop_source';
 COMMENT ON FUNCTION evaudit.drop_source(text) IS
-	'stop and forget a source and how far it got; its dead letters stay';
+	'drop a source and its offsets; its dead letters stay';
 
 CREATE FUNCTION evaudit.pause_source(name text)
 RETURNS void
@@ -94,16 +94,16 @@ CREATE FUNCTION evaudit.resume_source(name text)
 RETURNS void
 LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_resume_source';
 COMMENT ON FUNCTION evaudit.resume_source(text) IS
-	'let a paused source go on where it was, also one of a restored or copied database';
+	'let a paused source continue where it was; also one of a restored or copied database';
 
 CREATE FUNCTION evaudit.seek_source(name text, target text)
 RETURNS void
 LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_seek_source';
 COMMENT ON FUNCTION evaudit.seek_source(text, text) IS
-	'go on from earliest, latest, an RFC 3339 time, or offsets such as {"0": 17, "1": 4}; stopped partitions run again';
+	'continue from earliest, latest, an RFC 3339 time, or offsets such as {"0": 17, "1": 4}; stopped partitions run again';
 
 CREATE FUNCTION evaudit.check_server(server name)
 RETURNS TABLE(check_name text, ok boolean, detail text)
 LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_check_server';
 COMMENT ON FUNCTION evaudit.check_server(name) IS
-	'look whether a server can be reached with the current user''s credentials, and whether what its sources read is fit for it';
+	'check that a server can be reached with the current user''s credentials, and that its queues and topics are fit for their sources';

@@ -11,7 +11,7 @@ CREATE FUNCTION evaudit.source_stats(
 RETURNS SETOF record
 LANGUAGE c VOLATILE ROWS 10 AS 'MODULE_PATHNAME', 'evaudit_source_stats';
 COMMENT ON FUNCTION evaudit.source_stats() IS
-	'what is behind evaudit.stat_sources; a row of source_id 0 tells of the sources that find no room';
+	'internal: counters of evaudit.stat_sources; the row of source_id 0 is for sources without a slot';
 
 CREATE FUNCTION evaudit.partition_stats(
 	OUT source_id bigint, OUT topic text, OUT partition integer,
@@ -19,7 +19,7 @@ CREATE FUNCTION evaudit.partition_stats(
 RETURNS SETOF record
 LANGUAGE c VOLATILE ROWS 100 AS 'MODULE_PATHNAME', 'evaudit_partition_stats';
 COMMENT ON FUNCTION evaudit.partition_stats() IS
-	'what is behind evaudit.stat_partitions';
+	'internal: counters of evaudit.stat_partitions';
 
 -- A topic that a source was altered not to read any more keeps its place; it
 -- is no part of how the source does.
@@ -33,7 +33,7 @@ CREATE VIEW evaudit.offsets_read AS
 		WHERE CASE WHEN p.pattern ^@ '^' THEN o.topic ~ p.pattern
 				ELSE o.topic = p.pattern END);
 COMMENT ON VIEW evaudit.offsets_read IS
-	'what is in evaudit.offsets of topics that sources read';
+	'internal: offsets of the topics that sources read';
 
 CREATE VIEW evaudit.stat_sources WITH (security_barrier) AS
 	SELECT s.name, s.kind,
@@ -64,7 +64,7 @@ CREATE VIEW evaudit.stat_sources WITH (security_barrier) AS
 	WHERE pg_catalog.pg_has_role('pg_monitor', 'USAGE')
 		OR evaudit.owns(s.owner);
 COMMENT ON VIEW evaudit.stat_sources IS
-	'how each source does, to its owner and to pg_monitor';
+	'state of sources, for their owners and pg_monitor';
 COMMENT ON COLUMN evaudit.stat_sources.state IS
 	'starting, running, paused, backoff (waiting until next_retry_at) or stopped (no launcher, or every partition stopped)';
 COMMENT ON COLUMN evaudit.stat_sources.received IS
@@ -89,6 +89,6 @@ CREATE VIEW evaudit.stat_partitions WITH (security_barrier) AS
 		ON p.source_id = o.source_id AND p.topic = o.topic
 		AND p.partition = o.partition;
 COMMENT ON VIEW evaudit.stat_partitions IS
-	'how far each partition has been read; end_offset and lag are as of the last fetch';
+	'progress of the partitions that sources read; end_offset and lag are as of the last fetch';
 COMMENT ON COLUMN evaudit.stat_partitions.last_error IS
 	'why the partition stopped; evaudit.seek_source() lets it run again';

@@ -9,14 +9,14 @@ CREATE TABLE evaudit.issuers (
 	keys jsonb NOT NULL
 );
 COMMENT ON TABLE evaudit.issuers IS
-	'whose tokens evaudit.verify_token() believes';
+	'issuers whose tokens evaudit.verify_token() accepts';
 COMMENT ON COLUMN evaudit.issuers.keys IS
 	'public keys as they were given, or fetched last';
 
 CREATE FUNCTION evaudit.issuers_changed() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'evaudit_issuers_changed';
 COMMENT ON FUNCTION evaudit.issuers_changed() IS
-	'trigger: tell all sessions, and the scheduler, that issuers changed';
+	'internal: trigger that invalidates cached issuers and wakes the scheduler';
 CREATE TRIGGER issuers_changed
 	AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON evaudit.issuers
 	FOR EACH STATEMENT EXECUTE FUNCTION evaudit.issuers_changed();
@@ -35,31 +35,31 @@ CREATE TABLE evaudit.issuer_fetches (
 	next_fetch_at timestamptz NOT NULL
 );
 COMMENT ON TABLE evaudit.issuer_fetches IS
-	'what is behind the view evaudit.stat_issuers';
+	'internal: state of the fetches that evaudit.stat_issuers shows';
 
 CREATE FUNCTION evaudit.create_issuer(name text, options jsonb)
 RETURNS void
 LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_create_issuer';
 COMMENT ON FUNCTION evaudit.create_issuer(text, jsonb) IS
-	'believe tokens that are signed with these keys, or with those of a URL';
+	'accept tokens that are signed with these keys, or with those of a URL';
 
 CREATE FUNCTION evaudit.alter_issuer(name text, options jsonb)
 RETURNS void
 LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_alter_issuer';
 COMMENT ON FUNCTION evaudit.alter_issuer(text, jsonb) IS
-	'set options of an issuer, others and the keys stay; null takes an option back to its default';
+	'set options or keys of an issuer; the others stay, a null resets an option to its default';
 
 CREATE FUNCTION evaudit.drop_issuer(name text)
 RETURNS void
 LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_drop_issuer';
 COMMENT ON FUNCTION evaudit.drop_issuer(text) IS
-	'believe an issuer''s tokens no more';
+	'accept tokens of an issuer no longer';
 
 -- Not strict: no token is a fault like any other.
 CREATE FUNCTION evaudit.verify_token(token text) RETURNS jsonb
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'evaudit_verify_token';
 COMMENT ON FUNCTION evaudit.verify_token(text) IS
-	'the claims of a token (JWT) that is to be believed; for any other an error of SQLSTATE 28000';
+	'the claims of a valid token (JWT); any other raises an error of SQLSTATE 28000';
 
 CREATE VIEW evaudit.stat_issuers AS
 	SELECT i.name, pg_catalog.jsonb_array_length(i.keys) AS keys,
@@ -70,6 +70,6 @@ CREATE VIEW evaudit.stat_issuers AS
 	FROM evaudit.issuers i
 	LEFT JOIN evaudit.issuer_fetches f ON f.issuer = i.name;
 COMMENT ON VIEW evaudit.stat_issuers IS
-	'how many keys each issuer has and, where they come from a URL, how fetching them goes';
+	'number of keys of each issuer, and the state of fetching those that come from a URL';
 COMMENT ON COLUMN evaudit.stat_issuers.last_error IS
-	'why the last fetch failed, the keys being those fetched before; NULL once one succeeded';
+	'why the last fetch failed, which leaves the keys as they were; NULL once one succeeded';

@@ -10,11 +10,11 @@ CREATE TABLE evaudit.topics (
 	schema_version integer
 );
 COMMENT ON TABLE evaudit.topics IS
-	'what an event of each topic is and what becomes of it';
+	'topics: what their events must be and what happens to them';
 COMMENT ON COLUMN evaudit.topics.options IS
-	'how payloads are mapped, as JSON pointers (RFC 6901), and where they go';
+	'how payloads are mapped, by JSON Pointers (RFC 6901), and what happens to them';
 COMMENT ON COLUMN evaudit.topics.schema_version IS
-	'the schema that events are checked by, in evaudit.topic_schemas';
+	'version of the schema that validates events, in evaudit.topic_schemas';
 
 CREATE TABLE evaudit.topic_schemas (
 	topic text NOT NULL,
@@ -24,7 +24,7 @@ CREATE TABLE evaudit.topic_schemas (
 	PRIMARY KEY (topic, version)
 );
 COMMENT ON TABLE evaudit.topic_schemas IS
-	'each JSON Schema that a topic has had; evaudit.events tells which one accepted an event';
+	'each JSON Schema that a topic has had; evaudit.events.schema_version says which one accepted an event';
 
 -- Sessions keep topics compiled until one of the two tables changes.
 CREATE TRIGGER announce_change
@@ -57,20 +57,20 @@ CREATE FUNCTION evaudit.create_topic(name text, schema jsonb DEFAULT NULL,
 RETURNS void
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'evaudit_create_topic';
 COMMENT ON FUNCTION evaudit.create_topic(text, jsonb, jsonb) IS
-	'take events of a new topic: what they must be, by a JSON Schema, and what becomes of them';
+	'create a topic: what its events must be, by a JSON Schema, and what happens to them';
 
 CREATE FUNCTION evaudit.alter_topic(name text, schema jsonb DEFAULT NULL,
 									options jsonb DEFAULT NULL)
 RETURNS void
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'evaudit_alter_topic';
 COMMENT ON FUNCTION evaudit.alter_topic(text, jsonb, jsonb) IS
-	'give a topic another schema, ''null'' for none, or set options of it, others stay; null takes one back to its default';
+	'set the schema of a topic (''null'': none) or options of it; the others stay, a null resets one to its default';
 
 CREATE FUNCTION evaudit.drop_topic(name text)
 RETURNS void
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'evaudit_drop_topic';
 COMMENT ON FUNCTION evaudit.drop_topic(text) IS
-	'take no more events of a topic, which no source may read into; its kept events stay';
+	'drop a topic that no source reads into; its kept events stay';
 
 CREATE FUNCTION evaudit.import_topics(topics jsonb,
 									  topic_keys jsonb DEFAULT NULL)
@@ -85,14 +85,14 @@ CREATE FUNCTION evaudit.validate(topic text, payload jsonb,
 RETURNS SETOF record
 LANGUAGE c VOLATILE ROWS 10 AS 'MODULE_PATHNAME', 'evaudit_validate';
 COMMENT ON FUNCTION evaudit.validate(text, jsonb) IS
-	'what a payload breaks of its topic''s schema; no rows: nothing';
+	'how a payload violates its topic''s schema; no rows if it does not';
 
 CREATE FUNCTION evaudit.publish(topic text, payload jsonb,
 								event_id text DEFAULT NULL)
 RETURNS text
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'evaudit_publish';
 COMMENT ON FUNCTION evaudit.publish(text, jsonb, text) IS
-	'put one event through its topic, in the caller''s transaction; returns its id, raises an error where a source would write a dead letter';
+	'publish an event to a topic in the caller''s transaction; returns its id, raises an error where a source would write a dead letter';
 
 CREATE FUNCTION evaudit.owns(owner name) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -102,7 +102,7 @@ RETURN CASE
 	ELSE pg_catalog.pg_has_role('pg_database_owner', 'USAGE')
 END;
 COMMENT ON FUNCTION evaudit.owns(name) IS
-	'whether the current user has the rights of an owner; what a role left that is gone belongs to the owner of the database';
+	'internal: whether the current user has the privileges of an owner; what a dropped role owned is the database owner''s';
 
 -- One row for each event that could not be used.  The owner of its source
 -- sees it through the view; no foreign key, so that it outlives the source.
@@ -131,7 +131,7 @@ CREATE UNIQUE INDEX dead_letter_message_idx ON evaudit.dead_letter
 	(source, (source_position ->> 'message_id'))
 	WHERE source_position ? 'message_id';
 COMMENT ON TABLE evaudit.dead_letter IS
-	'what is behind the view evaudit.dead_letters';
+	'internal: rows of the view evaudit.dead_letters';
 
 CREATE VIEW evaudit.dead_letters WITH (security_barrier) AS
 	SELECT id, source, topic, source_position, key, headers, payload,
@@ -139,7 +139,7 @@ CREATE VIEW evaudit.dead_letters WITH (security_barrier) AS
 	FROM evaudit.dead_letter
 	WHERE evaudit.owns(owner);
 COMMENT ON VIEW evaudit.dead_letters IS
-	'events that could not be used, of the sources whose owner one is or is a member of';
+	'events that could not be used, for the owners of their sources';
 COMMENT ON COLUMN evaudit.dead_letters.source_position IS
 	'where the event came from, such as {"topic": "logins", "partition": 0, "offset": 17} or {"queue": "logins", "message_id": "...", "receive_count": 1}';
 COMMENT ON COLUMN evaudit.dead_letters.payload IS
@@ -149,7 +149,7 @@ COMMENT ON COLUMN evaudit.dead_letters.reason IS
 COMMENT ON COLUMN evaudit.dead_letters.sqlstate IS
 	'what the database raised, for database_error';
 COMMENT ON COLUMN evaudit.dead_letters.redriven_at IS
-	'when evaudit.redrive() put the event through after all';
+	'when evaudit.redrive() succeeded';
 
 CREATE FUNCTION evaudit.redrive(ids bigint[]) RETURNS bigint
 LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_redrive_ids';
