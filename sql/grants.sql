@@ -28,6 +28,7 @@ GRANT EXECUTE ON FUNCTION
 	evaudit.json_schema_errors(jsonb, jsonb, boolean, integer),
 	evaudit.owns(name),
 	evaudit.source_stats(),
+	evaudit.kafka_topic_wanted(jsonb, text),
 	evaudit.partition_stats()
 TO PUBLIC;
 

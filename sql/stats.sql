@@ -21,17 +21,20 @@ LANGUAGE c VOLATILE ROWS 100 AS 'MODULE_PATHNAME', 'evaudit_partition_stats';
 COMMENT ON FUNCTION evaudit.partition_stats() IS
 	'internal: counters of evaudit.stat_partitions';
 
+CREATE FUNCTION evaudit.kafka_topic_wanted(options jsonb, topic text)
+RETURNS boolean
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 1000
+AS 'MODULE_PATHNAME', 'evaudit_kafka_topic_is_wanted';
+COMMENT ON FUNCTION evaudit.kafka_topic_wanted(jsonb, text) IS
+	'whether a source of these options reads a Kafka topic';
+
 -- A topic that a source was altered not to read any more keeps its place; it
 -- is no part of how the source does.
 CREATE VIEW evaudit.offsets_read AS
 	SELECT o.*
 	FROM evaudit.offsets o
 	JOIN evaudit.sources s ON s.id = o.source_id
-	WHERE EXISTS (
-		SELECT FROM pg_catalog.jsonb_path_query(s.options, '$.topics[*]') t,
-			LATERAL (SELECT t #>> '{}' AS pattern) p
-		WHERE CASE WHEN p.pattern ^@ '^' THEN o.topic ~ p.pattern
-				ELSE o.topic = p.pattern END);
+	WHERE evaudit.kafka_topic_wanted(s.options, o.topic);
 COMMENT ON VIEW evaudit.offsets_read IS
 	'internal: offsets of the topics that sources read';
 

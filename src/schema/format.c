@@ -83,7 +83,7 @@ check_regex(const char *s, size_t len)
 	char	   *error;
 	bool		result;
 
-	result = evaudit_regex_compile(s, len, EVAUDIT_REGEX_CHECK, context,
+	result = evaudit_regex_compile(s, len, EVAUDIT_REGEX_INTERPRET, context,
 								   &error) != NULL;
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);

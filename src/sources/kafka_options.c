@@ -3,7 +3,7 @@
  * kafka_options.c
  *	  Options of a Kafka source: which topics, from where, how many workers.
  *
- *	  topics	a name, "^regex", or an array of these
+ *	  topics	see kafka_topics.c
  *	  start		earliest (the default), latest, an RFC 3339 time, or offsets
  *	  workers	processes that the partitions are spread over
  *
@@ -16,8 +16,6 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_collation.h"
-#include "regex/regex.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
@@ -32,92 +30,6 @@
 static const char *const own_options[] = {
 	"topics", "start", "workers", NULL
 };
-
-/* The values of "topics", as C strings. */
-static List *
-topic_patterns(Jsonb *options)
-{
-	List	   *patterns = evaudit_option_texts(options, "topics");
-
-	if (patterns == NIL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("option \"%s\" is required", "topics")));
-	return patterns;
-}
-
-/* Whether a topic's name matches a "^regex"; an ERROR if that is none. */
-static bool
-regex_matches(const char *pattern, const char *topic)
-{
-	return RE_compile_and_execute(cstring_to_text(pattern),
-								  (char *) topic, strlen(topic),
-								  REG_ADVANCED, C_COLLATION_OID, 0, NULL);
-}
-
-/* Refuse topics that cannot be. */
-static void
-check_topics(Jsonb *options)
-{
-	ListCell   *lc;
-
-	foreach(lc, topic_patterns(options))
-	{
-		const char *pattern = lfirst(lc);
-
-		if (pattern[0] == '^')
-			(void) regex_matches(pattern, "");
-		else if (pattern[0] == '\0' ||
-				 strlen(pattern) >= EVAUDIT_STREAM_BYTES)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("invalid name of a Kafka topic: \"%s\"",
-							pattern)));
-	}
-}
-
-/* Whether the source reads a topic of this name. */
-bool
-evaudit_kafka_topic_wanted(Jsonb *options, const char *topic)
-{
-	ListCell   *lc;
-
-	if (strlen(topic) >= EVAUDIT_STREAM_BYTES)
-		return false;
-	foreach(lc, topic_patterns(options))
-	{
-		const char *pattern = lfirst(lc);
-
-		if (pattern[0] != '^')
-		{
-			if (strcmp(pattern, topic) == 0)
-				return true;
-		}
-		/* a pattern does not mean Kafka's own topics, unless it says so */
-		else if ((strncmp(topic, "__", 2) != 0 ||
-				  strncmp(pattern, "^__", 3) == 0) &&
-				 regex_matches(pattern, topic))
-			return true;
-	}
-	return false;
-}
-
-/* The topics that are asked for by name. */
-List *
-evaudit_kafka_topics_named(Jsonb *options)
-{
-	List	   *named = NIL;
-	ListCell   *lc;
-
-	foreach(lc, topic_patterns(options))
-	{
-		char	   *pattern = lfirst(lc);
-
-		if (pattern[0] != '^')
-			named = lappend(named, pattern);
-	}
-	return named;
-}
 
 /* Parse a target that is a word or a time: what librdkafka takes. */
 static bool
@@ -296,7 +208,7 @@ void
 evaudit_kafka_check_options(Jsonb *options)
 {
 	evaudit_check_option_names(options, own_options);
-	check_topics(options);
+	evaudit_kafka_check_topics(options);
 	evaudit_kafka_check_target(evaudit_kafka_start(options));
 	(void) evaudit_kafka_workers(options);
 }

@@ -53,11 +53,14 @@ typedef struct KafkaSource
 extern void evaudit_kafka_check_options(Jsonb *options);
 extern void evaudit_kafka_check_target(const char *target);
 extern int	evaudit_kafka_workers(Jsonb *options);
-extern bool evaudit_kafka_topic_wanted(Jsonb *options, const char *topic);
-extern List *evaudit_kafka_topics_named(Jsonb *options);
 extern char *evaudit_kafka_start(Jsonb *options);
 extern int	evaudit_kafka_look_up(EvauditKafka *kafka, const char *target,
 								  EvauditOffset *offsets, int n);
+
+/* kafka_topics.c */
+extern void evaudit_kafka_check_topics(Jsonb *options);
+extern bool evaudit_kafka_topic_wanted(Jsonb *options, const char *topic);
+extern List *evaudit_kafka_topics_named(Jsonb *options);
 
 /* kafka_discovery.c */
 extern void evaudit_kafka_discover(KafkaSource *state);

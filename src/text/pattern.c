@@ -122,7 +122,7 @@ compile_code(const StringInfo pattern, int flags, char **error)
 	 * Without machine code, it is interpreted: so it is under Valgrind, since
 	 * the code reads whole words around a text.
 	 */
-	if ((flags & EVAUDIT_REGEX_CHECK) == 0)
+	if ((flags & EVAUDIT_REGEX_INTERPRET) == 0)
 		(void) pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
 #endif
 	return code;

@@ -14,8 +14,8 @@
 /* The pattern must match the whole text, not some part of it. */
 #define EVAUDIT_REGEX_WHOLE			0x01
 
-/* Only whether it is a pattern is asked: there will be no match. */
-#define EVAUDIT_REGEX_CHECK			0x02
+/* No machine code, which pays off only for many matches. */
+#define EVAUDIT_REGEX_INTERPRET		0x02
 
 typedef struct EvauditRegex EvauditRegex;
 
