@@ -1,4 +1,4 @@
--- access.sql: whose token may publish what over HTTP.
+-- access.sql: whose token may publish to a topic, or read it, over HTTP.
 
 CREATE TABLE evaudit.publish_grants (
 	topic text COLLATE "C" NOT NULL,
@@ -21,7 +21,28 @@ CREATE TRIGGER announce_change
 	FOR EACH STATEMENT EXECUTE FUNCTION evaudit.announce_change();
 ALTER TABLE evaudit.publish_grants ENABLE ALWAYS TRIGGER announce_change;
 
--- A topic of the same name that is made later shall begin without grants.
+-- Apart, since publishers may not read by their grant.
+CREATE TABLE evaudit.read_grants (
+	topic text COLLATE "C" NOT NULL,
+	subject text COLLATE "C" NOT NULL,
+	folded text COLLATE "C" NOT NULL,
+	PRIMARY KEY (topic, folded)
+);
+COMMENT ON TABLE evaudit.read_grants IS
+	'which subjects of tokens may read which topics over HTTP';
+COMMENT ON COLUMN evaudit.read_grants.topic IS
+	'the topic, or ''services'' for GET /users/{user_id}/services';
+COMMENT ON COLUMN evaudit.read_grants.subject IS
+	'the claim "sub", compared without regard to case';
+COMMENT ON COLUMN evaudit.read_grants.folded IS
+	'subject without its case';
+
+CREATE TRIGGER announce_change
+	AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON evaudit.read_grants
+	FOR EACH STATEMENT EXECUTE FUNCTION evaudit.announce_change();
+ALTER TABLE evaudit.read_grants ENABLE ALWAYS TRIGGER announce_change;
+
+-- A topic that is created later under the same name begins without grants.
 CREATE FUNCTION evaudit.forget_grants() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'evaudit_forget_grants';
 COMMENT ON FUNCTION evaudit.forget_grants() IS
@@ -42,13 +63,25 @@ LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_revoke_publish';
 COMMENT ON FUNCTION evaudit.revoke_publish(text, text) IS
 	'revoke what grant_publish() granted';
 
+CREATE FUNCTION evaudit.grant_read(topic text, subject text)
+RETURNS void
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'evaudit_grant_read';
+COMMENT ON FUNCTION evaudit.grant_read(text, text) IS
+	'let the subject of a token read the kept events of a topic over HTTP; ''services'' for GET /users/{user_id}/services';
+
+CREATE FUNCTION evaudit.revoke_read(topic text, subject text)
+RETURNS void
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_revoke_read';
+COMMENT ON FUNCTION evaudit.revoke_read(text, text) IS
+	'take back what grant_read() gave';
+
 CREATE FUNCTION evaudit.import_access_map(map jsonb) RETURNS void
 LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_import_access_map';
 COMMENT ON FUNCTION evaudit.import_access_map(jsonb) IS
-	'replace the grants of the topics in a map {"topic": ["subject", ...]} or {"topic": {"subject": {"field": ["pattern", ...]}}}';
+	'replace the grants to publish of the topics in a map {"topic": ["subject", ...]} or {"topic": {"subject": {"field": ["pattern", ...]}}}';
 
 CREATE FUNCTION evaudit.explain_access(topic text, subject text, payload jsonb)
 RETURNS jsonb
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'evaudit_explain_access';
 COMMENT ON FUNCTION evaudit.explain_access(text, text, jsonb) IS
-	'whether a subject may publish a payload to a topic over HTTP, and which rule decides';
+	'whether a subject may publish a payload to a topic over HTTP, and which rule decides; "may_read" tells whether it may read the topic';

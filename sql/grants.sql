@@ -41,6 +41,8 @@ GRANT EXECUTE ON FUNCTION
 	evaudit.import_topics(jsonb, jsonb),
 	evaudit.grant_publish(text, text, jsonb),
 	evaudit.revoke_publish(text, text),
+	evaudit.grant_read(text, text),
+	evaudit.revoke_read(text, text),
 	evaudit.import_access_map(jsonb),
 	evaudit.explain_access(text, text, jsonb)
 TO pg_database_owner;

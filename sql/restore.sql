@@ -16,6 +16,7 @@ SELECT pg_catalog.pg_extension_config_dump('evaudit.topic_schemas', '');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.events', '');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.events_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.publish_grants', '');
+SELECT pg_catalog.pg_extension_config_dump('evaudit.read_grants', '');
 
 -- A restored source must not take another database's messages: whatever row
 -- is inserted, by COPY too, runs nowhere until resume_source() says so.

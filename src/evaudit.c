@@ -13,9 +13,10 @@
 
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "utils/guc.h"
 
 #include "audit/audit_stats.h"
-#include "http/rate_limit.h"
+#include "http/settings.h"
 #include "runtime/workers.h"
 #include "server/config.h"
 #include "server/shmem.h"
@@ -29,11 +30,14 @@ void
 _PG_init(void)
 {
 	evaudit_config_init();
-	if (!process_shared_preload_libraries_in_progress)
-		return;
-	evaudit_shmem_init();
-	evaudit_audit_stats_init();
-	evaudit_rate_limit_init();
-	evaudit_launcher_init();
-	evaudit_database_ddl_init();
+	evaudit_http_init();
+	if (process_shared_preload_libraries_in_progress)
+	{
+		evaudit_shmem_init();
+		evaudit_audit_stats_init();
+		evaudit_launcher_init();
+		evaudit_database_ddl_init();
+	}
+	/* last: settings that are in use but not defined by now are removed */
+	MarkGUCPrefixReserved("evaudit");
 }

@@ -1,20 +1,24 @@
 /*-------------------------------------------------------------------------
  *
  * access_api.c
- *	  Granting and revoking the right to publish: evaudit.grant_publish(),
- *	  revoke_publish() and import_access_map().
+ *	  Granting and revoking the rights to publish and to read:
+ *	  evaudit.grant_publish(), grant_read() and their kin, and
+ *	  import_access_map().
  *
- * Whoever may execute these functions may grant: evaudit.publish_grants is
- * reached as its owner.
+ * Whoever may execute these functions may grant: the tables of grants are
+ * written as their owner.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 
 #include "auth/access_rule.h"
 #include "events/topic.h"
@@ -24,18 +28,21 @@
 
 PG_FUNCTION_INFO_V1(evaudit_grant_publish);
 PG_FUNCTION_INFO_V1(evaudit_revoke_publish);
+PG_FUNCTION_INFO_V1(evaudit_grant_read);
+PG_FUNCTION_INFO_V1(evaudit_revoke_read);
 PG_FUNCTION_INFO_V1(evaudit_import_access_map);
 PG_FUNCTION_INFO_V1(evaudit_forget_grants);
 
-/* Complain about an argument that is NULL. */
-static void
-require_argument(FunctionCallInfo fcinfo, int i, const char *name)
+/* The text of an argument; an ERROR if it is NULL. */
+static char *
+text_argument(FunctionCallInfo fcinfo, int i, const char *name)
 {
 	if (PG_ARGISNULL(i))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"%s\" of evaudit.grant_publish() must not be null",
-						name)));
+				 errmsg("argument \"%s\" of evaudit.%s() must not be null",
+						name, get_func_name(fcinfo->flinfo->fn_oid))));
+	return text_to_cstring(PG_GETARG_TEXT_PP(i));
 }
 
 /* Refuse what cannot be the name of a topic or the subject of a token. */
@@ -58,10 +65,18 @@ check_names(const char *topic, const char *subject)
 static void
 check_constraints(const char *topic, const char *subject, Jsonb *constraints)
 {
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
-												  "evaudit access rule",
-												  ALLOCSET_SMALL_SIZES);
+	MemoryContext context;
 
+	if (constraints == NULL)
+		return;
+	if (VARSIZE(constraints) > EVAUDIT_MAX_CONSTRAINT_BYTES)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("constraints must have at most %d bytes",
+						EVAUDIT_MAX_CONSTRAINT_BYTES)));
+	context = AllocSetContextCreate(CurrentMemoryContext,
+									"evaudit access rule",
+									ALLOCSET_SMALL_SIZES);
 	(void) evaudit_access_compile(topic, subject, constraints, context);
 	MemoryContextDelete(context);
 }
@@ -70,7 +85,8 @@ check_constraints(const char *topic, const char *subject, Jsonb *constraints)
 static void
 notice_missing_topic(const char *topic)
 {
-	if (evaudit_topic_load(topic, true) == NULL)
+	if (!evaudit_access_is_reserved(topic) &&
+		evaudit_topic_load(topic, true) == NULL)
 		ereport(NOTICE,
 				(errmsg("topic \"%s\" does not exist yet", topic)));
 }
@@ -111,10 +127,8 @@ evaudit_grant_publish(PG_FUNCTION_ARGS)
 	char	   *subject;
 	EvauditSpi	spi;
 
-	require_argument(fcinfo, 0, "topic");
-	require_argument(fcinfo, 1, "subject");
-	topic = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	subject = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	topic = text_argument(fcinfo, 0, "topic");
+	subject = text_argument(fcinfo, 1, "subject");
 	check_names(topic, subject);
 	check_constraints(topic, subject, constraints);
 	notice_missing_topic(topic);
@@ -125,6 +139,46 @@ evaudit_grant_publish(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* grant_read(topic text, subject text) */
+Datum
+evaudit_grant_read(PG_FUNCTION_ARGS)
+{
+	static EvauditStatement grant = {
+		"INSERT INTO evaudit.read_grants (topic, subject, folded)"
+		" VALUES ($1, $2, $3) ON CONFLICT (topic, folded) DO UPDATE"
+		" SET subject = EXCLUDED.subject",
+		4, {TEXTOID, TEXTOID, TEXTOID, JSONBOID}
+	};
+	char	   *topic = text_argument(fcinfo, 0, "topic");
+	char	   *subject = text_argument(fcinfo, 1, "subject");
+	EvauditSpi	spi;
+
+	check_names(topic, subject);
+	notice_missing_topic(topic);
+	evaudit_spi_begin(&spi);
+	write_grant(&grant, topic, subject, NULL);
+	evaudit_spi_end(&spi);
+	PG_RETURN_VOID();
+}
+
+/* Take a subject's grant for a topic back. */
+static void
+revoke_grant(EvauditStatement *revoke, const char *topic, const char *subject)
+{
+	Datum		values[] = {CStringGetTextDatum(topic),
+	CStringGetTextDatum(evaudit_casefold(subject))};
+	uint64		revoked;
+	EvauditSpi	spi;
+
+	evaudit_spi_begin(&spi);
+	revoked = evaudit_spi_execute(revoke, values, NULL);
+	evaudit_spi_end(&spi);
+	if (revoked == 0)
+		ereport(NOTICE,
+				(errmsg("subject \"%s\" has no grant for topic \"%s\"",
+						subject, topic)));
+}
+
 /* revoke_publish(topic text, subject text) */
 Datum
 evaudit_revoke_publish(PG_FUNCTION_ARGS)
@@ -133,20 +187,23 @@ evaudit_revoke_publish(PG_FUNCTION_ARGS)
 		"DELETE FROM evaudit.publish_grants WHERE topic = $1 AND folded = $2",
 		2, {TEXTOID, TEXTOID}
 	};
-	char	   *topic = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	char	   *subject = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	Datum		values[] = {CStringGetTextDatum(topic),
-	CStringGetTextDatum(evaudit_casefold(subject))};
-	uint64		revoked;
-	EvauditSpi	spi;
 
-	evaudit_spi_begin(&spi);
-	revoked = evaudit_spi_execute(&revoke, values, NULL);
-	evaudit_spi_end(&spi);
-	if (revoked == 0)
-		ereport(NOTICE,
-				(errmsg("subject \"%s\" has no grant for topic \"%s\"",
-						subject, topic)));
+	revoke_grant(&revoke, text_to_cstring(PG_GETARG_TEXT_PP(0)),
+				 text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	PG_RETURN_VOID();
+}
+
+/* revoke_read(topic text, subject text) */
+Datum
+evaudit_revoke_read(PG_FUNCTION_ARGS)
+{
+	static EvauditStatement revoke = {
+		"DELETE FROM evaudit.read_grants WHERE topic = $1 AND folded = $2",
+		2, {TEXTOID, TEXTOID}
+	};
+
+	revoke_grant(&revoke, text_to_cstring(PG_GETARG_TEXT_PP(0)),
+				 text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	PG_RETURN_VOID();
 }
 
@@ -157,7 +214,7 @@ string_of(const JsonbValue *value)
 	return pnstrdup(value->val.string.val, value->val.string.len);
 }
 
-/* Complain about a map that is of neither form. */
+/* Refuse a map that is of neither form. */
 static void
 bad_map(const char *topic)
 {
@@ -172,7 +229,7 @@ bad_map(const char *topic)
 static void
 import_grant(const char *topic, const char *subject, Jsonb *constraints)
 {
-	/* the same subject again, in another case, is no harm if all is the same */
+	/* a subject may be repeated, in another case, with equal constraints */
 	static EvauditStatement insert = {
 		"INSERT INTO evaudit.publish_grants AS g"
 		" (topic, subject, folded, constraints) VALUES ($1, $2, $3, $4)"
@@ -259,7 +316,8 @@ Datum
 evaudit_forget_grants(PG_FUNCTION_ARGS)
 {
 	static EvauditStatement forget = {
-		"DELETE FROM evaudit.publish_grants WHERE topic = $1", 1, {TEXTOID}
+		"WITH read AS (DELETE FROM evaudit.read_grants WHERE topic = $1)"
+		" DELETE FROM evaudit.publish_grants WHERE topic = $1", 1, {TEXTOID}
 	};
 	TriggerData *trigger = (TriggerData *) fcinfo->context;
 	Datum		value;
@@ -269,8 +327,10 @@ evaudit_forget_grants(PG_FUNCTION_ARGS)
 	if (!CALLED_AS_TRIGGER(fcinfo) ||
 		!TRIGGER_FIRED_AFTER(trigger->tg_event) ||
 		!TRIGGER_FIRED_FOR_ROW(trigger->tg_event) ||
-		!TRIGGER_FIRED_BY_DELETE(trigger->tg_event))
-		elog(ERROR, "must be called as a trigger after DELETE");
+		!TRIGGER_FIRED_BY_DELETE(trigger->tg_event) ||
+		RelationGetRelid(trigger->tg_relation) !=
+		get_relname_relid("topics", get_namespace_oid("evaudit", false)))
+		elog(ERROR, "must be called as a trigger after DELETE on evaudit.topics");
 	value = heap_getattr(trigger->tg_trigtuple, 1,
 						 RelationGetDescr(trigger->tg_relation), &isnull);
 	evaudit_spi_begin(&spi);

@@ -1,24 +1,31 @@
 /*-------------------------------------------------------------------------
  *
  * access_cache.c
- *	  Grants to publish that a backend has compiled.
+ *	  Grants that a backend has compiled.
  *
- * They live in a memory context of their own until evaudit.publish_grants
- * changes, or until there are too many; then all go at once.  A rule that was
- * found is valid until the next look-up.  What has no grant is not kept, so
- * that strangers fill no memory.
+ * They live in a memory context of their own until one of the tables of
+ * grants changes, or until there are too many; then all go at once.  A rule
+ * is valid until the next look-up.  Subjects without a grant are not cached,
+ * so that strangers fill no memory.
+ *
+ * A pointer to what was loaded is set last, and is NULL until then: after an
+ * error on the way, the next look-up begins anew.
+ *
+ * A row that cannot be compiled, as a dump or an edit by hand may bring one,
+ * is cached with the reason.  It grants nothing and is reported once.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/detoast.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-#include "auth/access.h"
 #include "auth/access_rule.h"
+#include "events/attempt.h"
 #include "server/spi.h"
 #include "server/table_watch.h"
 #include "text/casefold.h"
@@ -28,7 +35,7 @@
 
 typedef struct RuleEntry
 {
-	const char *key;			/* topic and folded subject */
+	const char *key;			/* kind, topic and folded subject */
 	const EvauditAccessRule *rule;
 	char		status;
 } RuleEntry;
@@ -44,56 +51,127 @@ typedef struct RuleEntry
 #define SH_DEFINE
 #include "server/simplehash.h"
 
-static EvauditWatch watch = {"publish_grants"};
+/* A grant that is read and compiled, for evaudit_attempt(). */
+typedef struct Compilation
+{
+	const char *topic;
+	const char *subject;
+	const char *folded;
+	Datum		constraints;
+	bool		unconstrained;
+	MemoryContext context;		/* of the rule */
+	EvauditAccessRule *rule;
+} Compilation;
+
 static MemoryContext context = NULL;
-static rules_hash * rules = NULL;
+static rules_hash * rules = NULL;	/* NULL: not loaded */
 static int	any_grants = -1;	/* -1: not known */
 
-/* Begin anew if the table changed or the cache is full. */
+/* Begin anew if a table changed or the cache is full. */
 static void
 refresh(void)
 {
-	if (!evaudit_watch_changed(&watch) && rules->members < MAX_RULES)
+	static EvauditWatch publish = {"publish_grants"};
+	static EvauditWatch read = {"read_grants"};
+	bool		publish_changed = evaudit_watch_changed(&publish);
+	bool		read_changed = evaudit_watch_changed(&read);
+
+	if (rules != NULL && !publish_changed && !read_changed &&
+		rules->members < MAX_RULES)
 		return;
+	rules = NULL;
+	any_grants = -1;
 	if (context == NULL)
 		context = AllocSetContextCreate(CacheMemoryContext,
 										"evaudit access rules",
 										ALLOCSET_DEFAULT_SIZES);
-	rules = NULL;
-	any_grants = -1;
 	MemoryContextReset(context);
 	rules = rules_create(context, 64, NULL);
 }
 
-/* Read and compile a grant into the cache; NULL if there is none. */
-static const EvauditAccessRule *
-load(const char *topic, const char *folded)
+/* Compile the grant of a row; an ERROR if that cannot be done. */
+static bool
+compile(void *arg)
 {
-	static EvauditStatement load_grant = {
-		"SELECT subject, constraints FROM evaudit.publish_grants"
-		" WHERE topic = $1 AND folded = $2", 2, {TEXTOID, TEXTOID}
+	Compilation *c = arg;
+
+	if (strcmp(evaudit_casefold(c->subject), c->folded) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("columns \"subject\" and \"folded\" do not agree")));
+	if (!c->unconstrained &&
+		toast_raw_datum_size(c->constraints) > EVAUDIT_MAX_CONSTRAINT_BYTES)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("constraints have more than %d bytes",
+						EVAUDIT_MAX_CONSTRAINT_BYTES)));
+	c->rule = evaudit_access_compile(c->topic, c->subject,
+									 c->unconstrained ? NULL :
+									 DatumGetJsonbP(c->constraints),
+									 c->context);
+	return true;
+}
+
+/* The rule of a row that cannot be compiled. */
+static EvauditAccessRule *
+invalid_rule(const Compilation *c, const ErrorData *error)
+{
+	EvauditAccessRule *rule;
+
+	MemoryContextReset(c->context);
+	rule = MemoryContextAllocZero(c->context, sizeof(EvauditAccessRule));
+	rule->subject = MemoryContextStrdup(c->context, c->subject);
+	rule->invalid = MemoryContextStrdup(c->context, error->message);
+	ereport(LOG,
+			(errmsg("grant of subject \"%s\" for topic \"%s\" is not valid and is ignored: %s",
+					c->subject, c->topic, error->message),
+			 error->detail != NULL ?
+			 errdetail_internal("%s", error->detail) : 0,
+			 errhidestmt(true), errhidecontext(true)));
+	return rule;
+}
+
+/* Read and compile a grant into the cache; NULL if there is none. */
+static EvauditAccessRule *
+load(EvauditGrantKind kind, const char *topic, const char *folded)
+{
+	static EvauditStatement selects[] = {
+		[EVAUDIT_GRANT_PUBLISH] = {
+			"SELECT subject, constraints FROM evaudit.publish_grants"
+			" WHERE topic = $1 AND folded = $2", 2, {TEXTOID, TEXTOID}
+		},
+		[EVAUDIT_GRANT_READ] = {
+			"SELECT subject, NULL::jsonb FROM evaudit.read_grants"
+			" WHERE topic = $1 AND folded = $2", 2, {TEXTOID, TEXTOID}
+		}
 	};
 	Datum		values[] = {CStringGetTextDatum(topic),
 	CStringGetTextDatum(folded)};
-	EvauditAccessRule *rule = NULL;
+	enum
+	{
+		SUBJECT,
+		CONSTRAINTS
+	};
+	Compilation c = {.topic = topic,.folded = folded};
 	EvauditSpi	spi;
 
 	evaudit_spi_begin(&spi);
-	if (evaudit_spi_read_latest(&load_grant, values, NULL) > 0)
+	if (evaudit_spi_read_latest(&selects[kind], values, NULL) > 0)
 	{
-		bool		isnull;
-		Datum		constraints = evaudit_spi_datum(0, 1, &isnull);
-		MemoryContext compiled = AllocSetContextCreate(CurrentMemoryContext,
-													   "evaudit access rule",
-													   ALLOCSET_SMALL_SIZES);
+		ErrorData  *error;
 
-		rule = evaudit_access_compile(topic, evaudit_spi_text(0, 0),
-									  isnull ? NULL : DatumGetJsonbP(constraints),
-									  compiled);
-		MemoryContextSetParent(compiled, context);
+		c.subject = evaudit_spi_text(0, SUBJECT);
+		c.constraints = evaudit_spi_datum(0, CONSTRAINTS, &c.unconstrained);
+		c.context = AllocSetContextCreate(CurrentMemoryContext,
+										  "evaudit access rule",
+										  ALLOCSET_SMALL_SIZES);
+		error = evaudit_attempt(compile, &c);
+		if (error != NULL)
+			c.rule = invalid_rule(&c, error);
+		MemoryContextSetParent(c.context, context);
 	}
 	evaudit_spi_end(&spi);
-	return rule;
+	return c.rule;
 }
 
 /*
@@ -101,11 +179,12 @@ load(const char *topic, const char *folded)
  * there is none.
  */
 const EvauditAccessRule *
-evaudit_access_find(const char *topic, const char *subject)
+evaudit_access_find(EvauditGrantKind kind, const char *topic,
+					const char *subject)
 {
 	char	   *folded;
 	char	   *key;
-	const EvauditAccessRule *rule;
+	EvauditAccessRule *rule;
 	RuleEntry  *entry;
 	bool		found;
 
@@ -113,11 +192,11 @@ evaudit_access_find(const char *topic, const char *subject)
 		return NULL;
 	refresh();
 	folded = evaudit_casefold(subject);
-	key = psprintf("%zu %s %s", strlen(topic), topic, folded);
+	key = psprintf("%d %zu %s %s", kind, strlen(topic), topic, folded);
 	entry = rules_lookup(rules, key);
 	if (entry != NULL)
 		return entry->rule;
-	rule = load(topic, folded);
+	rule = load(kind, topic, folded);
 	if (rule != NULL)
 	{
 		entry = rules_insert(rules, MemoryContextStrdup(context, key), &found);
@@ -126,7 +205,7 @@ evaudit_access_find(const char *topic, const char *subject)
 	return rule;
 }
 
-/* Whether there is any grant at all. */
+/* Whether there is any grant to publish at all. */
 bool
 evaudit_access_any_grants(void)
 {

@@ -35,6 +35,7 @@ decided_by(EvauditAccessCode code)
 	switch (code)
 	{
 		case EVAUDIT_ACCESS_GRANTED:
+		case EVAUDIT_ACCESS_INVALID_GRANT:
 			return "grant";
 		case EVAUDIT_ACCESS_NO_GRANT:
 			return "subject";
@@ -47,7 +48,7 @@ decided_by(EvauditAccessCode code)
 	return NULL;				/* keep the compiler quiet */
 }
 
-/* What became of a field: {"field", "patterns", "found", "matched"}. */
+/* How a field was decided: {"field", "patterns", "found", "matched"}. */
 static void
 append_field(StringInfo json, const EvauditAccessField *field, Jsonb *payload)
 {
@@ -70,12 +71,17 @@ append_field(StringInfo json, const EvauditAccessField *field, Jsonb *payload)
 	appendStringInfoChar(json, '}');
 }
 
-/* The grant that is looked at, and what became of each of its fields. */
+/* The grant that applies, and how each of its fields was decided. */
 static void
 append_rule(StringInfo json, const EvauditAccessRule *rule, Jsonb *payload)
 {
 	appendStringInfoString(json, ", ");
 	append_text(json, "granted_to", rule->subject);
+	if (rule->invalid != NULL)
+	{
+		appendStringInfoString(json, ", ");
+		append_text(json, "invalid", rule->invalid);
+	}
 	appendStringInfoString(json, ", \"fields\": [");
 	for (int i = 0; i < rule->nfields; i++)
 	{
@@ -87,8 +93,8 @@ append_rule(StringInfo json, const EvauditAccessRule *rule, Jsonb *payload)
 
 /*
  * explain_access(topic text, subject text, payload jsonb) returns jsonb:
- * {"allowed", "decided_by", "reason", "topic", "subject"} and, if there is a
- * grant, "granted_to" and "fields".
+ * {"allowed", "decided_by", "reason", "topic", "subject", "may_read"} and, if
+ * there is a grant to publish, "granted_to" and "fields".
  */
 Datum
 evaudit_explain_access(PG_FUNCTION_ARGS)
@@ -107,9 +113,10 @@ evaudit_explain_access(PG_FUNCTION_ARGS)
 	subject = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	payload = PG_GETARG_JSONB_P(2);
 
-	access = evaudit_access_decide(topic, subject, payload);
+	access = evaudit_access_publish(topic, subject, payload);
 	decision = decided_by(access.code);
-	if (evaudit_topic_load(topic, true) == NULL)
+	if (evaudit_topic_load(topic, true) == NULL &&
+		!evaudit_access_is_reserved(topic))
 	{
 		access.code = EVAUDIT_ACCESS_NO_GRANT;
 		access.message = psprintf("Topic '%s' not found", topic);
@@ -126,7 +133,10 @@ evaudit_explain_access(PG_FUNCTION_ARGS)
 	append_text(&json, "topic", topic);
 	appendStringInfoString(&json, ", ");
 	append_text(&json, "subject", subject);
-	rule = evaudit_access_find(topic, subject);
+	appendStringInfo(&json, ", \"may_read\": %s",
+					 evaudit_access_read(topic, subject).code ==
+					 EVAUDIT_ACCESS_GRANTED ? "true" : "false");
+	rule = evaudit_access_find(EVAUDIT_GRANT_PUBLISH, topic, subject);
 	if (rule != NULL)
 		append_rule(&json, rule, payload);
 	appendStringInfoChar(&json, '}');

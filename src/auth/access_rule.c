@@ -3,8 +3,8 @@
  * access_rule.c
  *	  A grant to publish: its constraints, compiled and matched.
  *
- * What may be in constraints is bounded, so that a decision is, too: the
- * patterns are matched with limits of their own (text/pattern.c).
+ * Constraints are bounded, so that the cost of a decision is, too: patterns
+ * are matched with limits of their own (text/pattern.c).
  *
  *-------------------------------------------------------------------------
  */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * access_rule.h
- *	  A grant to publish, compiled.
+ *	  A grant, compiled.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,6 +10,16 @@
 
 #include "auth/access.h"
 #include "text/pattern.h"
+
+/* Longest constraints of a grant, in bytes of jsonb. */
+#define EVAUDIT_MAX_CONSTRAINT_BYTES	65536
+
+/* What a grant is for; each kind has a table of its own. */
+typedef enum EvauditGrantKind
+{
+	EVAUDIT_GRANT_PUBLISH,
+	EVAUDIT_GRANT_READ
+} EvauditGrantKind;
 
 /* What a top-level field of the payload must be. */
 typedef struct EvauditAccessField
@@ -23,8 +33,9 @@ typedef struct EvauditAccessField
 typedef struct EvauditAccessRule
 {
 	char	   *subject;		/* as it was granted */
+	char	   *invalid;		/* why the row cannot be used, or NULL */
 	int			nfields;
-	EvauditAccessField *fields; /* all must be */
+	EvauditAccessField *fields; /* each must match */
 } EvauditAccessRule;
 
 extern EvauditAccessRule *evaudit_access_compile(const char *topic,
@@ -35,7 +46,8 @@ extern int	evaudit_access_match(const EvauditAccessField *field,
 								 const JsonbValue *value);
 extern JsonbValue *evaudit_access_value(Jsonb *payload,
 										const EvauditAccessField *field);
-extern const EvauditAccessRule *evaudit_access_find(const char *topic,
+extern const EvauditAccessRule *evaudit_access_find(EvauditGrantKind kind,
+													const char *topic,
 													const char *subject);
 
 #endif							/* EVAUDIT_ACCESS_RULE_H */

@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * health.c
- *	  GET /health: whether events can be taken in, and what waits.
+ *	  GET /health: whether events can be accepted, and what fails.
  *
- * It is asked without a token, so it tells states and no error texts.
+ * It needs no token, so it shows states and no error texts.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,29 +13,29 @@
 #include "access/xlog.h"
 #include "utils/timestamp.h"
 
-#include "http/http.h"
+#include "http/routes.h"
 #include "server/spi.h"
 
-/* Two objects that are written side by side. */
+/* Two objects under construction. */
 typedef struct Report
 {
 	StringInfoData dependencies;
 	StringInfoData failures;
 } Report;
 
-/* Report on a dependency; fault is NULL if it is all right. */
+/* Report on a dependency; fault is NULL if it is well. */
 static void
 report(Report *report, const char *name, const char *state, const char *fault)
 {
 	if (report->dependencies.len > 0)
 		appendStringInfoChar(&report->dependencies, ',');
-	evaudit_gate_member(&report->dependencies, name,
-						fault != NULL ? fault : state);
+	evaudit_response_member(&report->dependencies, name,
+							fault != NULL ? fault : state);
 	if (fault == NULL)
 		return;
 	if (report->failures.len > 0)
 		appendStringInfoChar(&report->failures, ',');
-	evaudit_gate_member(&report->failures, name, fault);
+	evaudit_response_member(&report->failures, name, fault);
 }
 
 /*
@@ -59,33 +59,46 @@ report_sources(Report *all)
 	static EvauditStatement sources = {
 		"SELECT name, state FROM evaudit.stat_sources ORDER BY name", 0, {0}
 	};
+	enum
+	{
+		NAME,
+		STATE
+	};
 	EvauditSpi	spi;
 
 	evaudit_spi_begin(&spi);
 	(void) evaudit_spi_execute(&sources, NULL, NULL);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
-		const char *state = evaudit_spi_text((int) i, 1);
+		const char *state = evaudit_spi_text_or_null((int) i, STATE);
 		const char *fault = NULL;
 
-		if (strcmp(state, "backoff") == 0)
+		if (state == NULL)
+			fault = "state is not known";
+		else if (strcmp(state, "backoff") == 0)
 			fault = "failing, will be tried again";
 		else if (strcmp(state, "stopped") == 0)
 			fault = "not running";
 		else if (strcmp(state, "paused") != 0)
 			state = "ok";
-		report(all, psprintf("source %s", evaudit_spi_text((int) i, 0)),
+		report(all, psprintf("source %s", evaudit_spi_text((int) i, NAME)),
 			   state, fault);
 	}
 	evaudit_spi_end(&spi);
 }
 
-/* Report on issuers of tokens: without keys, none of theirs is good. */
+/* Report on issuers: without keys, none of their tokens is accepted. */
 static void
 report_issuers(Report *all)
 {
 	static EvauditStatement issuers = {
-		"SELECT name, keys > 0 FROM evaudit.stat_issuers ORDER BY name", 0, {0}
+		"SELECT name, COALESCE(keys > 0, false) FROM evaudit.stat_issuers"
+		" ORDER BY name", 0, {0}
+	};
+	enum
+	{
+		NAME,
+		HAS_KEYS
 	};
 	EvauditSpi	spi;
 
@@ -93,11 +106,9 @@ report_issuers(Report *all)
 	(void) evaudit_spi_execute(&issuers, NULL, NULL);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
-		bool		isnull;
-		bool		has_keys = DatumGetBool(evaudit_spi_datum((int) i, 1,
-															  &isnull));
+		bool		has_keys = evaudit_spi_bool((int) i, HAS_KEYS);
 
-		report(all, psprintf("issuer %s", evaudit_spi_text((int) i, 0)), "ok",
+		report(all, psprintf("issuer %s", evaudit_spi_text((int) i, NAME)), "ok",
 			   has_keys ? NULL : "keys are not here yet");
 	}
 	evaudit_spi_end(&spi);
@@ -105,8 +116,8 @@ report_issuers(Report *all)
 
 /* GET /health */
 void
-evaudit_gate_get_health(EvauditGateRequest *request,
-						EvauditGateAnswer *answer)
+evaudit_route_get_health(EvauditRequest *request,
+						 EvauditResponse *response)
 {
 	Report		all;
 	int64		uptime = (GetCurrentTimestamp() - PgStartTime) / USECS_PER_SEC;
@@ -117,12 +128,12 @@ evaudit_gate_get_health(EvauditGateRequest *request,
 	report_sources(&all);
 	report_issuers(&all);
 	if (all.failures.len == 0)
-		appendStringInfo(evaudit_gate_answer_json(answer, 200),
+		appendStringInfo(evaudit_response_begin_json(response, 200),
 						 "{\"status\":\"ok\",\"uptime_seconds\":" INT64_FORMAT
 						 ",\"dependencies\":{%s}}",
 						 Max(uptime, 0), all.dependencies.data);
 	else
-		appendStringInfo(evaudit_gate_answer_json(answer, 503),
+		appendStringInfo(evaudit_response_begin_json(response, 503),
 						 "{\"status\":\"degraded\",\"failures\":{%s},"
 						 "\"dependencies\":{%s}}",
 						 all.failures.data, all.dependencies.data);

@@ -12,24 +12,24 @@
 #include "utils/builtins.h"
 
 #include "auth/token.h"
-#include "http/http.h"
+#include "http/routes.h"
 #include "server/spi.h"
 #include "server/table_watch.h"
 
-/* GET /token: where tokens are to be had. */
+/* GET /token: where tokens are issued. */
 void
-evaudit_gate_get_token(EvauditGateRequest *request, EvauditGateAnswer *answer)
+evaudit_route_get_token(EvauditRequest *request, EvauditResponse *response)
 {
 	char	   *url = evaudit_token_url();
 
 	if (url == NULL)
 	{
-		evaudit_gate_error(answer, 404, "token",
-						   "No issuer of tokens says where to get them.");
+		evaudit_response_error(response, 404, "token",
+							   "No issuer of tokens says where to get them.");
 		return;
 	}
-	answer->status = 303;
-	evaudit_gate_add_header(answer, "Location", url);
+	response->status = 303;
+	evaudit_response_header(response, "Location", url);
 }
 
 /*
@@ -37,39 +37,35 @@ evaudit_gate_get_token(EvauditGateRequest *request, EvauditGateAnswer *answer)
  * caller's role.
  */
 void
-evaudit_gate_get_services(EvauditGateRequest *request,
-						  EvauditGateAnswer *answer)
+evaudit_route_get_services(EvauditRequest *request, EvauditResponse *response)
 {
 	static EvauditStatement services = {
 		"SELECT $S.services_for_user($1)", 1, {TEXTOID}
 	};
 	Datum		user = CStringGetTextDatum(request->param);
-	StringInfo	json = evaudit_gate_answer_json(answer, 200);
-	bool		isnull;
+	StringInfo	json = evaudit_response_begin_json(response, 200);
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	(void) evaudit_spi_execute(&services, &user, NULL);
-	evaudit_gate_jsonb(json, DatumGetJsonbP(evaudit_spi_datum(0, 0, &isnull)));
+	if (!evaudit_response_jsonb(json, evaudit_spi_jsonb(0, 0),
+								evaudit_response_limit()))
+		evaudit_response_too_large(response);
 	if (SPI_finish() != SPI_OK_FINISH)
 		elog(ERROR, "could not disconnect from SPI");
 }
 
 /*
  * POST /terminate: a gateway ends its process, so that the next one reads its
- * configuration.  Here every session makes anew what it has compiled.
+ * configuration.  Here every session discards what it has compiled.
  */
 void
-evaudit_gate_post_terminate(EvauditGateRequest *request,
-							EvauditGateAnswer *answer)
+evaudit_route_post_terminate(EvauditRequest *request,
+							 EvauditResponse *response)
 {
-	char	   *subject;
-
-	if (!evaudit_gate_authenticate(request, answer, &subject))
-		return;
 	evaudit_watch_announce("topics");
 	evaudit_watch_announce("publish_grants");
+	evaudit_watch_announce("read_grants");
 	evaudit_watch_announce("issuers");
-	appendStringInfoString(evaudit_gate_answer_json(answer, 200),
-						   "{\"success\":true,\"statusCode\":200}");
+	evaudit_response_success(response, 200);
 }

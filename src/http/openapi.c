@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * openapi.c
- *	  GET /api and GET /docs: what may be asked, made from the topics.
+ *	  GET /api and GET /docs: the routes as OpenAPI, made from the topics.
  *
  * The document is YAML whose schemas are JSON, which YAML includes.  Each
  * topic has a path of its own, so that its schema is that of the request.
@@ -12,8 +12,8 @@
 
 #include "utils/json.h"
 
-#include "http/http.h"
-#include "server/config.h"
+#include "http/routes.h"
+#include "http/settings.h"
 #include "server/spi.h"
 
 static const char head[] =
@@ -60,7 +60,7 @@ static const char head[] =
 "      responses: {\"200\": {description: A page of HTML}}\n"
 "  /token:\n"
 "    get:\n"
-"      summary: Where tokens are to be had\n"
+"      summary: Where tokens are issued\n"
 "      responses:\n"
 "        \"303\": {description: The place is in the header Location}\n"
 "        \"404\": {$ref: \"#/components/responses/Error\"}\n"
@@ -149,9 +149,9 @@ static const char page[] =
 "</body>\n"
 "</html>\n";
 
-/* The path of a topic, with its schema. */
-static void
-append_topic(StringInfo yaml, const char *name, const char *schema)
+/* The path of a topic, with its schema; false if that is too large. */
+static bool
+append_topic(StringInfo yaml, const char *name, Jsonb *schema)
 {
 	appendStringInfoString(yaml, "  ");
 	escape_json(yaml, psprintf("/topics/%s", name));
@@ -165,17 +165,28 @@ append_topic(StringInfo yaml, const char *name, const char *schema)
 						   "        content:\n"
 						   "          application/json:\n"
 						   "            schema: ");
-	appendStringInfoString(yaml, schema != NULL ? schema : "{type: object}");
+	if (schema == NULL)
+		appendStringInfoString(yaml, "{type: object}");
+	else if (!evaudit_response_jsonb(yaml, schema, evaudit_response_limit()))
+		return false;
 	appendStringInfoString(yaml,
 						   "\n"
 						   "      responses:\n"
 						   "        \"202\": {description: The event was accepted}\n"
 						   "        default: {$ref: \"#/components/responses/Error\"}\n");
+	return true;
 }
+
+/* The columns of a topic. */
+enum
+{
+	TOPIC_NAME,
+	TOPIC_SCHEMA
+};
 
 /* GET /api */
 void
-evaudit_gate_get_api(EvauditGateRequest *request, EvauditGateAnswer *answer)
+evaudit_route_get_api(EvauditRequest *request, EvauditResponse *response)
 {
 	static EvauditStatement topics = {
 		"SELECT t.name, s.schema FROM evaudit.topics t"
@@ -183,15 +194,21 @@ evaudit_gate_get_api(EvauditGateRequest *request, EvauditGateAnswer *answer)
 		" ON s.topic = t.name AND s.version = t.schema_version"
 		" ORDER BY t.name COLLATE \"C\"", 0, {0}
 	};
-	StringInfo	yaml = evaudit_gate_answer(answer, 200, "application/yaml");
+	StringInfo	yaml = evaudit_response_begin(response, 200, "application/yaml");
 	EvauditSpi	spi;
+	bool		fits = true;
 
 	appendBinaryStringInfo(yaml, head, sizeof(head) - 1);
 	evaudit_spi_begin(&spi);
 	(void) evaudit_spi_execute(&topics, NULL, NULL);
-	for (uint64 i = 0; i < SPI_processed; i++)
-		append_topic(yaml, evaudit_spi_text((int) i, 0),
-					 evaudit_spi_text_or_null((int) i, 1));
+	for (uint64 i = 0; fits && i < SPI_processed; i++)
+	{
+		fits = append_topic(yaml, evaudit_spi_text((int) i, TOPIC_NAME),
+							evaudit_spi_jsonb_or_null((int) i, TOPIC_SCHEMA)) &&
+			evaudit_response_fits(response);
+	}
+	if (!fits)
+		evaudit_response_too_large(response);
 	evaudit_spi_end(&spi);
 }
 
@@ -214,10 +231,10 @@ attribute(const char *str)
 
 /* GET /docs: a page that shows the document by Swagger UI. */
 void
-evaudit_gate_get_docs(EvauditGateRequest *request, EvauditGateAnswer *answer)
+evaudit_route_get_docs(EvauditRequest *request, EvauditResponse *response)
 {
 	char	   *assets = attribute(evaudit_http_docs_assets);
 
-	appendStringInfo(evaudit_gate_answer(answer, 200, "text/html"), page,
+	appendStringInfo(evaudit_response_begin(response, 200, "text/html"), page,
 					 assets, assets);
 }

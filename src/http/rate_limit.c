@@ -9,15 +9,15 @@
  * and costs 16 bytes.
  *
  * The table has a fixed number of sets of a few places, by a hash of
- * database, topic and subject.  A place whose time has passed is as good as a
- * free one.  Where all places of a set are in use, the one that is due first
- * is given away: a flood of subjects can only make limits more lenient, never
- * use more memory or refuse those who keep to theirs.
+ * database, topic and subject.  A place whose time has passed is free.  Where
+ * all places of a set are in use, the one that is due first is reused: a
+ * flood of subjects can only make limits more lenient, never use more memory
+ * or refuse those who keep to theirs.
  *
  * Locks: each set has a spinlock, held for some tens of instructions.
  *
  * Without preload there is no shared memory; then each session has a table of
- * its own and the limit is one of sessions.
+ * its own and the limit holds within a session, as check_front() reports.
  *
  *-------------------------------------------------------------------------
  */
@@ -35,7 +35,7 @@
 #include "utils/timestamp.h"
 
 #include "http/rate_limit.h"
-#include "server/config.h"
+#include "http/settings.h"
 #include "text/casefold.h"
 
 /* 4,096 sets of 7 places are half a megabyte. */
@@ -59,7 +59,7 @@ static shmem_startup_hook_type previous_startup_hook = NULL;
 
 static RateSet *sets = NULL;
 
-/* Begin with free places. */
+/* Initialize every place as free. */
 static void
 init_sets(void)
 {
@@ -68,7 +68,7 @@ init_sets(void)
 		SpinLockInit(&sets[i].lock);
 }
 
-/* Ask for shared memory. */
+/* Request shared memory. */
 static void
 request_shared_memory(void)
 {
@@ -77,7 +77,7 @@ request_shared_memory(void)
 	RequestAddinShmemSpace(NSETS * sizeof(RateSet));
 }
 
-/* Make the table, or attach to it. */
+/* Create the table, or attach to it. */
 static void
 startup_shared_memory(void)
 {
@@ -109,12 +109,9 @@ use_own_sets(void)
 {
 	sets = MemoryContextAlloc(TopMemoryContext, NSETS * sizeof(RateSet));
 	init_sets();
-	ereport(WARNING,
-			(errmsg("\"%s\" holds within each session only", "evaudit.rate_limit"),
-			 errhint("Add evaudit to \"shared_preload_libraries\" and restart the server.")));
 }
 
-/* What stands for a subject and a topic of this database; never 0. */
+/* The key of a subject and a topic of this database; never 0. */
 static uint64
 hash_key(const char *topic, const char *subject)
 {
@@ -130,8 +127,8 @@ hash_key(const char *topic, const char *subject)
 }
 
 /*
- * The place of a key: its own, else one that is given away.  The caller holds
- * the set's lock.
+ * The place of a key: its own, else one that is reused.  The caller holds the
+ * set's lock.
  */
 static RatePlace *
 find_place(RateSet *set, uint64 key)
@@ -151,8 +148,8 @@ find_place(RateSet *set, uint64 key)
 }
 
 /*
- * Count a message of a subject to a topic.  0: it may pass.  Else it may not,
- * is not counted, and may be sent again after so many seconds.
+ * Count a message of a subject to a topic.  Returns 0 if it is within the
+ * rate; else it is not counted and may be sent again after so many seconds.
  */
 int
 evaudit_rate_limit_wait(const char *topic, const char *subject)

@@ -4,7 +4,7 @@
  *	  Reading a request: its path, its headers, its body.
  *
  * Everything comes from strangers.  Each part has a limit, which is checked
- * before the part is looked into.
+ * before the part is read.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,20 +17,29 @@
 #include "utils/uuid.h"
 
 #include "events/payload.h"
-#include "http/http.h"
+#include "http/request.h"
+#include "http/settings.h"
 #include "server/compat.h"
 #include "server/config.h"
 #include "text/ascii.h"
+
+/* Longest method and path, a query included, in bytes. */
+#define MAX_METHOD			16
+#define MAX_PATH			2048
+
+/* Most headers, and most bytes of them all as jsonb. */
+#define MAX_HEADERS			128
+#define MAX_HEADER_BYTES	65536
 
 /* Longest id that a request may bring along, in bytes. */
 #define MAX_REQUEST_ID		128
 
 /*
- * A part of a path with its escapes replaced, as text of the server; NULL if
- * it is none.
+ * A part of a path with its escapes replaced, in the server's encoding; NULL
+ * if it is not valid.
  */
 const char *
-evaudit_gate_decode(const char *path, size_t len)
+evaudit_request_decode(const char *path, size_t len)
 {
 	char	   *decoded = palloc(len + 1);
 	int			n = 0;
@@ -59,22 +68,22 @@ evaudit_gate_decode(const char *path, size_t len)
 	return pg_any_to_server(decoded, n, PG_UTF8);
 }
 
-/* Refuse headers that are too many, too large or none; false if so. */
+/* Whether headers are an object within the limits. */
 static bool
-check_headers(Jsonb *headers, EvauditGateAnswer *answer)
+check_headers(Jsonb *headers, EvauditResponse *response)
 {
 	if (headers == NULL)
 		return true;
 	if (!JB_ROOT_IS_OBJECT(headers))
 	{
-		evaudit_gate_error(answer, 400, EVAUDIT_GATE_VALIDATION,
-						   "Headers must be a JSON object.");
+		evaudit_response_error(response, 400, EVAUDIT_PROBLEM_VALIDATION,
+							   "Headers must be a JSON object.");
 		return false;
 	}
-	if (JB_ROOT_COUNT(headers) > EVAUDIT_GATE_MAX_HEADERS ||
-		VARSIZE(headers) > EVAUDIT_GATE_MAX_HEADER_BYTES)
+	if (JB_ROOT_COUNT(headers) > MAX_HEADERS ||
+		VARSIZE(headers) > MAX_HEADER_BYTES)
 	{
-		evaudit_gate_error(answer, 431, "size", "Headers are too large.");
+		evaudit_response_error(response, 431, EVAUDIT_PROBLEM_SIZE, "Headers are too large.");
 		return false;
 	}
 	return true;
@@ -82,39 +91,39 @@ check_headers(Jsonb *headers, EvauditGateAnswer *answer)
 
 /*
  * Read method and path into a request whose headers and body are set.  False
- * if the request is refused, and answered.
+ * if the request is refused: then there is a response.
  */
 bool
-evaudit_gate_read_request(EvauditGateRequest *request, const char *method,
-						  const char *path, EvauditGateAnswer *answer)
+evaudit_request_read(EvauditRequest *request, const char *method,
+					 const char *path, EvauditResponse *response)
 {
 	size_t		len = path != NULL ? strlen(path) : 0;
 
-	if (len > EVAUDIT_GATE_MAX_PATH)
+	if (len > MAX_PATH)
 	{
-		evaudit_gate_error(answer, 414, "size", "Path is too long.");
+		evaudit_response_error(response, 414, EVAUDIT_PROBLEM_SIZE, "Path is too long.");
 		return false;
 	}
-	if (!check_headers(request->headers, answer))
+	if (!check_headers(request->headers, response))
 		return false;
 	if (request->body_len > (size_t) evaudit_http_max_body * 1024)
 	{
-		evaudit_gate_error(answer, 413, "size", "Body is too large.");
+		evaudit_response_error(response, 413, EVAUDIT_PROBLEM_SIZE, "Body is too large.");
 		return false;
 	}
 	request->method = method;
-	if (method == NULL || strlen(method) > EVAUDIT_GATE_MAX_METHOD ||
+	if (method == NULL || strlen(method) > MAX_METHOD ||
 		path == NULL)
 	{
-		evaudit_gate_error(answer, 400, EVAUDIT_GATE_VALIDATION,
-						   "Method and path are needed.");
+		evaudit_response_error(response, 400, EVAUDIT_PROBLEM_VALIDATION,
+							   "Method and path are needed.");
 		return false;
 	}
 	request->path = pnstrdup(path, strcspn(path, "?#"));
 	return true;
 }
 
-/* The text of a header, whose value may be a list: then its first. */
+/* The text of a header; of a list, its first element. */
 static const char *
 header_text(const JsonbValue *value)
 {
@@ -133,7 +142,7 @@ header_text(const JsonbValue *value)
 
 /* The value of a header, named in any case, or NULL. */
 const char *
-evaudit_gate_header(const EvauditGateRequest *request, const char *name)
+evaudit_request_header(const EvauditRequest *request, const char *name)
 {
 	size_t		len = strlen(name);
 	const char *str = NULL;
@@ -157,9 +166,9 @@ evaudit_gate_header(const EvauditGateRequest *request, const char *name)
 	return str;
 }
 
-/* Whether an id is fit for logs and headers. */
+/* Whether an id is safe to put into logs and headers. */
 static bool
-is_sane_id(const char *id)
+is_valid_id(const char *id)
 {
 	if (id == NULL || *id == '\0' || strlen(id) > MAX_REQUEST_ID)
 		return false;
@@ -172,24 +181,24 @@ is_sane_id(const char *id)
 }
 
 /*
- * The id of a request: what the front sent along, or set as
+ * The id of a request: the one in its headers, else the setting
  * evaudit.request_id, else a new one.
  */
 const char *
-evaudit_gate_request_id(const EvauditGateRequest *request)
+evaudit_request_give_id(const EvauditRequest *request)
 {
-	const char *id = evaudit_gate_header(request, "x-request-id");
+	const char *id = evaudit_request_header(request, "x-request-id");
 
-	if (is_sane_id(id))
+	if (is_valid_id(id))
 		return id;
-	if (is_sane_id(evaudit_request_id))
+	if (is_valid_id(evaudit_request_id))
 		return pstrdup(evaudit_request_id);
 	return DatumGetCString(DirectFunctionCall1(uuid_out,
 											   OidFunctionCall0(F_GEN_RANDOM_UUID)));
 }
 
-/* Parse a body whose size, encoding and depth are good. */
-static EvauditGateJson
+/* Parse a body whose size, encoding and depth are within bounds. */
+static EvauditBodyResult
 parse(const EvauditPayload *payload, Jsonb **json, const char **error)
 {
 	JsonLexContext *lexer = evaudit_compat_json_lexer(payload->json,
@@ -201,20 +210,20 @@ parse(const EvauditPayload *payload, Jsonb **json, const char **error)
 	if (result != JSON_SUCCESS)
 	{
 		*error = json_errdetail(result, lexer);
-		return EVAUDIT_GATE_JSON_BAD;
+		return EVAUDIT_BODY_INVALID;
 	}
 	*json = DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
 											   CStringGetDatum(pnstrdup(payload->json, payload->len))));
-	return EVAUDIT_GATE_JSON;
+	return EVAUDIT_BODY_JSON;
 }
 
 /*
- * The body of a request as a document; else why not, with an error for
- * EVAUDIT_GATE_JSON_BAD.
+ * The body of a request as a document; *error is set for
+ * EVAUDIT_BODY_INVALID.
  */
-EvauditGateJson
-evaudit_gate_body(const EvauditGateRequest *request, Jsonb **json,
-				  const char **error)
+EvauditBodyResult
+evaudit_request_body(const EvauditRequest *request, Jsonb **json,
+					 const char **error)
 {
 	EvauditEvent event = {0};
 	EvauditPayload payload;
@@ -227,11 +236,11 @@ evaudit_gate_body(const EvauditGateRequest *request, Jsonb **json,
 	switch (event.reason)
 	{
 		case EVAUDIT_EMPTY_PAYLOAD:
-			return EVAUDIT_GATE_JSON_EMPTY;
+			return EVAUDIT_BODY_EMPTY;
 		case EVAUDIT_TOO_LARGE:
-			return EVAUDIT_GATE_JSON_TOO_LARGE;
+			return EVAUDIT_BODY_TOO_LARGE;
 		default:
 			*error = event.error;
-			return EVAUDIT_GATE_JSON_BAD;
+			return EVAUDIT_BODY_INVALID;
 	}
 }

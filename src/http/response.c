@@ -1,98 +1,137 @@
 /*-------------------------------------------------------------------------
  *
  * response.c
- *	  Writing what evaudit.http() answers.
+ *	  Making the response of evaudit.http().
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "fmgr.h"
+#include "libpq/pqformat.h"
+#include "utils/builtins.h"
 #include "utils/json.h"
+#include "utils/numeric.h"
 
-#include "http/http.h"
+#include "http/response.h"
+#include "http/settings.h"
 
-/* Begin with nothing to say. */
+/* Decimal digits of a digit of numeric. */
+#define NUMERIC_DIGITS	4
+
+/* Begin with an empty response. */
 void
-evaudit_gate_answer_init(EvauditGateAnswer *answer)
+evaudit_response_init(EvauditResponse *response)
 {
-	memset(answer, 0, sizeof(*answer));
-	initStringInfo(&answer->headers);
-	initStringInfo(&answer->body);
+	memset(response, 0, sizeof(*response));
+	initStringInfo(&response->headers);
+	initStringInfo(&response->body);
 }
 
-/* Take everything back that was said. */
+/* Discard everything that was put into a response. */
 void
-evaudit_gate_answer_reset(EvauditGateAnswer *answer)
+evaudit_response_reset(EvauditResponse *response)
 {
-	answer->status = 0;
-	answer->content_type = NULL;
-	answer->nerrors = 0;
-	resetStringInfo(&answer->headers);
-	resetStringInfo(&answer->body);
+	response->status = 0;
+	response->content_type = NULL;
+	response->nerrors = 0;
+	resetStringInfo(&response->headers);
+	resetStringInfo(&response->body);
 }
 
-/* Answer with a status; returns where to write the body to. */
+/* Set the status and discard the body; returns where to write a new one. */
 StringInfo
-evaudit_gate_answer(EvauditGateAnswer *answer, int status,
-					const char *content_type)
+evaudit_response_begin(EvauditResponse *response, int status,
+					   const char *content_type)
 {
-	answer->status = status;
-	answer->content_type = content_type;
-	answer->nerrors = 0;
-	resetStringInfo(&answer->body);
-	return &answer->body;
+	response->status = status;
+	response->content_type = content_type;
+	response->nerrors = 0;
+	resetStringInfo(&response->body);
+	return &response->body;
 }
 
 /* The same, for a body of JSON. */
 StringInfo
-evaudit_gate_answer_json(EvauditGateAnswer *answer, int status)
+evaudit_response_begin_json(EvauditResponse *response, int status)
 {
-	return evaudit_gate_answer(answer, status, "application/json");
+	return evaudit_response_begin(response, status, "application/json");
+}
+
+/* A body that says no more than that all went well. */
+void
+evaudit_response_success(EvauditResponse *response, int status)
+{
+	appendStringInfo(evaudit_response_begin_json(response, status),
+					 "{\"success\":true,\"statusCode\":%d}", status);
 }
 
 /* Add a header; none is given twice. */
 void
-evaudit_gate_add_header(EvauditGateAnswer *answer, const char *name,
+evaudit_response_header(EvauditResponse *response, const char *name,
 						const char *value)
 {
-	if (answer->headers.len > 0)
-		appendStringInfoChar(&answer->headers, ',');
-	evaudit_gate_member(&answer->headers, name, value);
+	if (response->headers.len > 0)
+		appendStringInfoChar(&response->headers, ',');
+	evaudit_response_member(&response->headers, name, value);
 }
 
 /*
- * Add an error to the list that is the body of an answer, and begin it with
- * the first one: all have the same status.
+ * Add an error to the list that is the body, and begin the list with the
+ * first one: all have the same status.
  */
 void
-evaudit_gate_error(EvauditGateAnswer *answer, int status, const char *type,
-				   const char *message)
+evaudit_response_error(EvauditResponse *response, int status,
+					   const char *type, const char *message)
 {
-	StringInfo	body = &answer->body;
+	StringInfo	body = &response->body;
 
-	if (answer->nerrors == 0)
+	if (response->nerrors == 0)
 	{
-		body = evaudit_gate_answer_json(answer, status);
+		body = evaudit_response_begin_json(response, status);
 		appendStringInfo(body, "{\"success\":false,\"statusCode\":%d,\"errors\":[",
 						 status);
 	}
 	else
 	{
-		/* the end of the list goes on */
+		/* reopen the list */
 		body->len -= strlen("]}");
 		appendStringInfoChar(body, ',');
 	}
 	appendStringInfoChar(body, '{');
-	evaudit_gate_member(body, "type", type);
+	evaudit_response_member(body, "type", type);
 	appendStringInfoChar(body, ',');
-	evaudit_gate_member(body, "message", message);
+	evaudit_response_member(body, "message", message);
 	appendStringInfoString(body, "}]}");
-	answer->nerrors++;
+	response->nerrors++;
+}
+
+/* Longest body, in bytes. */
+size_t
+evaudit_response_limit(void)
+{
+	return (size_t) evaudit_http_max_response * 1024;
+}
+
+/* Whether the body is within the limit so far. */
+bool
+evaudit_response_fits(EvauditResponse *response)
+{
+	return response->body.len <= evaudit_response_limit();
+}
+
+/* Replace a response that is beyond the limit. */
+void
+evaudit_response_too_large(EvauditResponse *response)
+{
+	evaudit_response_error(response, 500, EVAUDIT_PROBLEM_SIZE,
+						   psprintf("Response has more than %d kB.",
+									evaudit_http_max_response));
 }
 
 /* A member of an object whose value is a string, or null. */
 void
-evaudit_gate_member(StringInfo json, const char *name, const char *value)
+evaudit_response_member(StringInfo json, const char *name, const char *value)
 {
 	escape_json(json, name);
 	appendStringInfoChar(json, ':');
@@ -102,9 +141,64 @@ evaudit_gate_member(StringInfo json, const char *name, const char *value)
 		escape_json(json, value);
 }
 
-/* A document. */
-void
-evaudit_gate_jsonb(StringInfo json, Jsonb *value)
+/*
+ * Most bytes that a number takes as text, from its binary form: number of
+ * digits, weight of the first, sign, decimals.
+ */
+static size_t
+number_bytes(Numeric number)
 {
+	bytea	   *binary = DatumGetByteaPP(DirectFunctionCall1(numeric_send,
+															 NumericGetDatum(number)));
+	uint16		fields[4];
+	int16		weight;
+
+	memcpy(fields, VARDATA_ANY(binary), sizeof(fields));
+	pfree(binary);
+	weight = (int16) pg_ntoh16(fields[1]);
+	return (size_t) (Max(weight, 0) + 1) * NUMERIC_DIGITS +
+		pg_ntoh16(fields[3]) + strlen("-.");
+}
+
+/*
+ * Whether the numbers of a document are within a limit as text: one of a few
+ * bytes may stand for 131,072 digits.  All else takes at most six times as
+ * many bytes as text as it has in jsonb.
+ */
+static bool
+numbers_fit(Jsonb *document, size_t limit)
+{
+	JsonbIterator *it = JsonbIteratorInit(&document->root);
+	JsonbIteratorToken token;
+	JsonbValue	v;
+	size_t		total = 0;
+
+	while ((token = JsonbIteratorNext(&it, &v, false)) != WJB_DONE)
+	{
+		if ((token == WJB_ELEM || token == WJB_VALUE) &&
+			v.type == jbvNumeric)
+			total += number_bytes(v.val.numeric);
+		if (total > limit)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Append a document as text, unless that has more bytes than the limit: then
+ * nothing is appended, and the result is false.
+ */
+bool
+evaudit_response_jsonb(StringInfo json, Jsonb *value, size_t limit)
+{
+	int			before = json->len;
+
+	if (VARSIZE(value) > limit || !numbers_fit(value, limit))
+		return false;
 	(void) JsonbToCString(json, &value->root, VARSIZE(value));
+	if (json->len - before <= limit)
+		return true;
+	json->len = before;
+	json->data[before] = '\0';
+	return false;
 }

@@ -1,44 +1,63 @@
 /*-------------------------------------------------------------------------
  *
  * route.c
- *	  Which handler a request goes to.
+ *	  Which handler a request goes to, and what it needs to get there.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "http/http.h"
+#include "auth/access.h"
+#include "http/routes.h"
 
-typedef struct Route
-{
-	const char *method;
-	const char *path;			/* {} stands for one part, not empty */
-	EvauditGateHandler handler;
-} Route;
-
-static const Route routes[] = {
+/*
+ * Every route with what it needs.  One that shows kept payloads, or changes
+ * anything, needs a grant, unless the setting beside it opens it.
+ */
+static const EvauditRoute routes[] = {
 	/* of an event gateway */
-	{"POST", "/topics/{}", evaudit_gate_post_topic},
-	{"GET", "/topics/{}", evaudit_gate_get_topic},
-	{"GET", "/topics", evaudit_gate_get_topics},
-	{"POST", "/stats/{}", evaudit_gate_post_stats},
-	{"GET", "/health", evaudit_gate_get_health},
-	{"GET", "/token", evaudit_gate_get_token},
-	{"GET", "/api", evaudit_gate_get_api},
-	{"GET", "/docs", evaudit_gate_get_docs},
-	{"POST", "/terminate", evaudit_gate_post_terminate},
+	{"POST", "/topics/{}", EVAUDIT_NEEDS_PUBLISH,
+		.writes = true,.read_body = evaudit_route_read_message,
+	.body_first = true,.handle = evaudit_route_post_topic},
+	{"GET", "/topics/{}", EVAUDIT_NEEDS_NOTHING,
+	.handle = evaudit_route_get_topic},
+	{"GET", "/topics", EVAUDIT_NEEDS_NOTHING,
+	.handle = evaudit_route_get_topics},
+	{"POST", "/stats/{}", EVAUDIT_NEEDS_READ, NULL, &evaudit_http_stats,
+	.handle = evaudit_route_post_stats},
+	{"GET", "/health", EVAUDIT_NEEDS_NOTHING,
+	.handle = evaudit_route_get_health},
+	{"GET", "/token", EVAUDIT_NEEDS_NOTHING,
+	.handle = evaudit_route_get_token},
+	{"GET", "/api", EVAUDIT_NEEDS_NOTHING,
+	.handle = evaudit_route_get_api},
+	{"GET", "/docs", EVAUDIT_NEEDS_NOTHING,
+	.handle = evaudit_route_get_docs},
+	{"POST", "/terminate", EVAUDIT_NEEDS_PUBLISH, EVAUDIT_GRANT_TERMINATE,
+		&evaudit_http_terminate,
+	.writes = true,.handle = evaudit_route_post_terminate},
 	/* of an event logger */
-	{"POST", "/events", evaudit_gate_post_event},
-	{"GET", "/events/{}", evaudit_gate_get_event},
-	{"OPTIONS", "/events", evaudit_gate_options_events},
-	{"OPTIONS", "/events/{}", evaudit_gate_options_events},
+	{"POST", "/events", EVAUDIT_NEEDS_PUBLISH, EVAUDIT_LOGGER_TOPIC,
+		&evaudit_http_events,
+		.writes = true,.cors = true,.read_body = evaudit_route_read_event,
+	.handle = evaudit_route_post_event},
+	{"GET", "/events/{}", EVAUDIT_NEEDS_READ, EVAUDIT_LOGGER_TOPIC,
+		&evaudit_http_events,
+	.cors = true,.handle = evaudit_route_get_event},
+	{"OPTIONS", "/events", EVAUDIT_NEEDS_NOTHING, NULL, &evaudit_http_events,
+	.cors = true,.handle = evaudit_route_options_events},
+	{"OPTIONS", "/events/{}", EVAUDIT_NEEDS_NOTHING, NULL,
+		&evaudit_http_events,
+	.cors = true,.handle = evaudit_route_options_events},
 	/* of the query */
-	{"GET", "/users/{}/services", evaudit_gate_get_services},
+	{"GET", "/users/{}/services", EVAUDIT_NEEDS_READ, EVAUDIT_GRANT_SERVICES,
+		&evaudit_http_services,
+	.handle = evaudit_route_get_services},
 };
 
 /*
- * Whether a path is that of a route; "start" and "len" then say what stands
- * for the route's {}.
+ * Whether a path is that of a route; *start and *len then say what stands for
+ * the route's {}.
  */
 static bool
 matches(const char *route, const char *path, const char **start, size_t *len)
@@ -60,35 +79,57 @@ matches(const char *route, const char *path, const char **start, size_t *len)
 	return *path == '\0';
 }
 
-/* Whether a route takes a method: whatever can be got has a head, too. */
+/* Whether a route takes a method: HEAD is taken wherever GET is. */
 static bool
-takes(const Route *route, const char *method)
+takes(const EvauditRoute *route, const char *method)
 {
 	return strcmp(route->method, method) == 0 ||
 		(strcmp(method, "HEAD") == 0 && strcmp(route->method, "GET") == 0);
 }
 
-/* Answer a request. */
-void
-evaudit_gate_route(EvauditGateRequest *request, EvauditGateAnswer *answer)
+/* The route of a request, NULL if there is none; sets what stands for {}. */
+static const EvauditRoute *
+find_route(EvauditRequest *request, const char **start, size_t *len)
 {
 	for (int i = 0; i < lengthof(routes); i++)
 	{
-		const Route *route = &routes[i];
-		const char *start = NULL;
-		size_t		len = 0;
+		const EvauditRoute *route = &routes[i];
 
-		if (!takes(route, request->method) ||
-			!matches(route->path, request->path, &start, &len))
-			continue;
-		request->param = start == NULL ? NULL :
-			evaudit_gate_decode(start, len);
-		if (start != NULL && request->param == NULL)
-			evaudit_gate_error(answer, 400, EVAUDIT_GATE_VALIDATION,
-							   "Path is not valid.");
-		else
-			route->handler(request, answer);
+		*start = NULL;
+		if (takes(route, request->method) &&
+			matches(route->path, request->path, start, len) &&
+			(route->access == NULL || *route->access != EVAUDIT_ROUTE_OFF))
+			return route;
+	}
+	return NULL;
+}
+
+/* Make the response to a request. */
+void
+evaudit_route_handle(EvauditRequest *request, EvauditResponse *response)
+{
+	const char *start;
+	size_t		len;
+	const EvauditRoute *route = find_route(request, &start, &len);
+
+	if (route == NULL)
+	{
+		evaudit_response_error(response, 404, EVAUDIT_PROBLEM_ROUTE,
+							   "Resource not found.");
 		return;
 	}
-	evaudit_gate_error(answer, 404, EVAUDIT_GATE_ROUTE, "Resource not found.");
+	if (route->cors)
+		evaudit_response_header(response, "Access-Control-Allow-Origin", "*");
+	if (start != NULL)
+	{
+		request->param = evaudit_request_decode(start, len);
+		if (request->param == NULL)
+		{
+			evaudit_response_error(response, 400, EVAUDIT_PROBLEM_VALIDATION,
+								   "Path is not valid.");
+			return;
+		}
+	}
+	if (evaudit_route_authorize(route, request, response))
+		route->handle(request, response);
 }

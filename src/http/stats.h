@@ -30,6 +30,7 @@ typedef struct EvauditKeptEvent
 
 extern int	evaudit_stats_nrows(const EvauditKeptEvent *event);
 extern Jsonb *evaudit_stats_row(const EvauditKeptEvent *event, int n);
+extern Jsonb *evaudit_stats_oversized_row(const EvauditKeptEvent *event, int n);
 extern int64 evaudit_stats_row_id(const EvauditKeptEvent *event, int n);
 
 #endif							/* EVAUDIT_HTTP_STATS_H */

@@ -5,7 +5,10 @@
  *
  * An event is a row, unless its payload has a list "jobs": such a run is as
  * many rows as it has jobs, each with the members of the run, of the job and
- * some that are worked out from these, as dashboards of runs expect.
+ * some that are computed from these, as dashboards of runs expect.
+ *
+ * Grants to publish constrain the members of a run, not those of its jobs.  So
+ * no member of a job stands for one of the run, whether the run has it or not.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,6 +28,15 @@
 static const char *const job_members[] = {
 	"country", "catalog_id", "status", "timestamp_start", "timestamp_end",
 	"message", "additional_info"
+};
+
+/*
+ * Members that are the run's alone, besides those that begin with "run_" and
+ * all others that it has.
+ */
+static const char *const run_members[] = {
+	"event_id", "tenant_id", "source_app", "source_app_version",
+	"environment", "job_ref", "jobs", "formatted_tenant"
 };
 
 /* The jobs of a run; NULL if the event is none. */
@@ -100,43 +112,76 @@ push_integer(EvauditJsonbState *row, const char *name, int64 number)
 	push_value(row, name, (int) strlen(name), &value);
 }
 
-/* Add the members of an object, those of a run under names of their own. */
+/* Whether a name is in a list. */
+static bool
+is_among(const char *name, const char *const *names, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The name of a member of a run in the rows of its jobs, or NULL. */
+static const char *
+name_for_run(const char *name)
+{
+	if (strcmp(name, "timestamp_start") == 0 ||
+		strcmp(name, "timestamp_end") == 0)
+		return psprintf("run_%s", name);
+	if (strcmp(name, "jobs") == 0 ||
+		is_among(name, job_members, lengthof(job_members)))
+		return NULL;
+	return name;
+}
+
+/* The name of a member of a job in its row, or NULL. */
+static const char *
+name_for_job(const char *name)
+{
+	if (strncmp(name, "run_", strlen("run_")) == 0 ||
+		is_among(name, run_members, lengthof(run_members)))
+		return NULL;
+	return name;
+}
+
+/* Add the members of an object under the names that a function gives them. */
 static void
-push_members(EvauditJsonbState *row, JsonbContainer *object, bool run)
+push_members(EvauditJsonbState *row, JsonbContainer *object,
+			 const char *(*name_for) (const char *name))
 {
 	JsonbIterator *it = JsonbIteratorInit(object);
 	JsonbIteratorToken token;
 	JsonbValue	v;
-	char	   *name = NULL;
+	const char *name = NULL;
 
 	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
 	{
 		if (token == WJB_KEY)
-			name = pnstrdup(v.val.string.val, v.val.string.len);
-		else if (token == WJB_VALUE && !(run && strcmp(name, "jobs") == 0))
-		{
-			if (run && (strcmp(name, "timestamp_start") == 0 ||
-						strcmp(name, "timestamp_end") == 0))
-				name = psprintf("run_%s", name);
+			name = name_for(pnstrdup(v.val.string.val, v.val.string.len));
+		else if (token == WJB_VALUE && name != NULL)
 			push_value(row, name, (int) strlen(name), &v);
-		}
 	}
 }
 
-/* A member of an object that is a string, or an empty one. */
+/* A member of an object, which may be NULL, that is a string; else "". */
 static const char *
 text_member(JsonbContainer *object, const char *name)
 {
-	const char *str = evaudit_jsonb_text(object, name);
+	const char *str = object == NULL ? NULL :
+		evaudit_jsonb_text(object, name);
 
 	return str == NULL ? "" : str;
 }
 
-/* A member of an object that is a time in milliseconds; false: it is none. */
+/* A member, likewise, that is a time in milliseconds; false if there is none. */
 static bool
 time_member(JsonbContainer *object, const char *name, int64 *millis)
 {
-	JsonbValue *value = evaudit_jsonb_member(object, name);
+	JsonbValue *value = object == NULL ? NULL :
+		evaudit_jsonb_member(object, name);
 	double		number;
 
 	if (value == NULL || value->type != jbvNumeric)
@@ -167,7 +212,7 @@ format_time(int64 millis, bool day)
 					tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
-/* How a job ended: a failure for want of data is told apart. */
+/* How a job ended; failures for lack of data have states of their own. */
 static const char *
 run_status(JsonbContainer *job)
 {
@@ -183,7 +228,7 @@ run_status(JsonbContainer *job)
 	return "failed";
 }
 
-/* Add what is worked out from a run and its job. */
+/* Add what is computed from a run and its job, which may be NULL. */
 static void
 push_computed(EvauditJsonbState *row, JsonbContainer *run, JsonbContainer *job)
 {
@@ -207,21 +252,38 @@ push_computed(EvauditJsonbState *row, JsonbContainer *run, JsonbContainer *job)
 	push_text(row, "end_time", has_end ? format_time(end, false) : NULL);
 }
 
-/* The row of a job. */
+/* Add the row of a job: of two members with one name the later one counts. */
 static void
 push_job(EvauditJsonbState *row, const EvauditKeptEvent *event,
-		 JsonbValue *job)
+		 JsonbValue *value)
 {
 	JsonbContainer *run = &event->payload->root;
+	JsonbContainer *job = NULL;
 
-	push_members(row, run, true);
+	if (value->type == jbvBinary &&
+		JsonContainerIsObject(value->val.binary.data))
+		job = value->val.binary.data;
 	for (int i = 0; i < lengthof(job_members); i++)
 		push_text(row, job_members[i], NULL);
-	if (job->type == jbvBinary && JsonContainerIsObject(job->val.binary.data))
-	{
-		push_members(row, job->val.binary.data, false);
-		push_computed(row, run, job->val.binary.data);
-	}
+	if (job != NULL)
+		push_members(row, job, name_for_job);
+	push_members(row, run, name_for_run);
+	push_computed(row, run, job);
+}
+
+/* Add what every row has, and complete it. */
+static Jsonb *
+finish_row(EvauditJsonbState *row, const EvauditKeptEvent *event, int n)
+{
+	char		time[EVAUDIT_RFC3339_LEN];
+
+	(void) evaudit_rfc3339_format(event->received_at, time);
+	push_text(row, "event_id", event->event_id);
+	push_text(row, "subject", event->subject);
+	push_text(row, "received_at", time);
+	push_integer(row, "internal_id", evaudit_stats_row_id(event, n));
+	evaudit_compat_jsonb_push(row, WJB_END_OBJECT, NULL);
+	return JsonbValueToJsonb(row->result);
 }
 
 /* The n-th row of an event, from 0. */
@@ -230,7 +292,6 @@ evaudit_stats_row(const EvauditKeptEvent *event, int n)
 {
 	EvauditJsonbState row = {0};
 	JsonbContainer *jobs = find_jobs(event);
-	char		time[EVAUDIT_RFC3339_LEN];
 
 	evaudit_compat_jsonb_push(&row, WJB_BEGIN_OBJECT, NULL);
 	if (jobs != NULL)
@@ -244,11 +305,16 @@ evaudit_stats_row(const EvauditKeptEvent *event, int n)
 		payload.val.binary.len = VARSIZE_ANY_EXHDR(event->payload);
 		push_value(&row, "payload", strlen("payload"), &payload);
 	}
-	(void) evaudit_rfc3339_format(event->received_at, time);
-	push_text(&row, "event_id", event->event_id);
-	push_text(&row, "subject", event->subject);
-	push_text(&row, "received_at", time);
-	push_integer(&row, "internal_id", evaudit_stats_row_id(event, n));
-	evaudit_compat_jsonb_push(&row, WJB_END_OBJECT, NULL);
-	return JsonbValueToJsonb(row.result);
+	return finish_row(&row, event, n);
+}
+
+/* What stands for a row that is too large. */
+Jsonb *
+evaudit_stats_oversized_row(const EvauditKeptEvent *event, int n)
+{
+	EvauditJsonbState row = {0};
+
+	evaudit_compat_jsonb_push(&row, WJB_BEGIN_OBJECT, NULL);
+	push_text(&row, "error", "Row is too large.");
+	return finish_row(&row, event, n);
 }

@@ -10,50 +10,50 @@
 #include "utils/builtins.h"
 #include "utils/json.h"
 
-#include "http/http.h"
+#include "http/routes.h"
 #include "server/spi.h"
 
 /*
- * The topic that a path names: of that name, else of that name in lower case,
- * as gateways do.  NULL if there is none: then the request is answered.  The
- * request's parameter is the topic's name from then on.
+ * Find the topic that the path names: of that name, else of that name in
+ * lower case, as gateways do.  False if there is none.  The request's
+ * parameter is the topic's name from then on.
  */
-const EvauditTopic *
-evaudit_gate_find_topic(EvauditGateRequest *request,
-						EvauditGateAnswer *answer)
+bool
+evaudit_route_find_topic(EvauditRequest *request, EvauditResponse *response)
 {
-	const EvauditTopic *topic = evaudit_topic_load(request->param, true);
-
-	if (topic == NULL)
+	request->topic = evaudit_topic_load(request->param, true);
+	if (request->topic == NULL)
 	{
 		char	   *lower = pstrdup(request->param);
 
 		for (char *p = lower; *p != '\0'; p++)
 			*p = (char) pg_ascii_tolower((unsigned char) *p);
 		request->param = lower;
-		topic = evaudit_topic_load(lower, true);
+		request->topic = evaudit_topic_load(lower, true);
 	}
-	if (topic == NULL)
-		evaudit_gate_error(answer, 404, EVAUDIT_GATE_TOPIC,
-						   psprintf("Topic '%s' not found", request->param));
-	return topic;
+	if (request->topic == NULL)
+		evaudit_response_error(response, 404, EVAUDIT_PROBLEM_TOPIC,
+							   psprintf("Topic '%s' not found",
+										request->param));
+	return request->topic != NULL;
 }
 
 /* GET /topics: a list of names. */
 void
-evaudit_gate_get_topics(EvauditGateRequest *request,
-						EvauditGateAnswer *answer)
+evaudit_route_get_topics(EvauditRequest *request,
+						 EvauditResponse *response)
 {
 	static EvauditStatement names = {
 		"SELECT name FROM evaudit.topics ORDER BY name COLLATE \"C\"", 0, {0}
 	};
-	StringInfo	json = evaudit_gate_answer_json(answer, 200);
+	StringInfo	json = evaudit_response_begin_json(response, 200);
 	EvauditSpi	spi;
 
 	evaudit_spi_begin(&spi);
 	evaudit_spi_execute(&names, NULL, NULL);
 	appendStringInfoChar(json, '[');
-	for (uint64 i = 0; i < SPI_processed; i++)
+	for (uint64 i = 0;
+		 i < SPI_processed && evaudit_response_fits(response); i++)
 	{
 		if (i > 0)
 			appendStringInfoChar(json, ',');
@@ -63,18 +63,18 @@ evaudit_gate_get_topics(EvauditGateRequest *request,
 	evaudit_spi_end(&spi);
 }
 
-/* GET /topics/{topic}: its schema; {} takes anything. */
+/* GET /topics/{topic}: its schema; {} accepts anything. */
 void
-evaudit_gate_get_topic(EvauditGateRequest *request, EvauditGateAnswer *answer)
+evaudit_route_get_topic(EvauditRequest *request, EvauditResponse *response)
 {
-	const EvauditTopic *topic = evaudit_gate_find_topic(request, answer);
 	StringInfo	json;
 
-	if (topic == NULL)
+	if (!evaudit_route_find_topic(request, response))
 		return;
-	json = evaudit_gate_answer_json(answer, 200);
-	if (topic->schema_source != NULL)
-		evaudit_gate_jsonb(json, topic->schema_source);
-	else
+	json = evaudit_response_begin_json(response, 200);
+	if (request->topic->schema_source == NULL)
 		appendStringInfoString(json, "{}");
+	else if (!evaudit_response_jsonb(json, request->topic->schema_source,
+									 evaudit_response_limit()))
+		evaudit_response_too_large(response);
 }

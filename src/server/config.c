@@ -21,66 +21,6 @@ int			evaudit_max_sources = 64;
 int			evaudit_max_partitions = 4096;
 int			evaudit_max_backoff = 60000;
 char	   *evaudit_ambient_credentials_role = NULL;
-int			evaudit_http_compat = EVAUDIT_COMPAT_OFF;
-int			evaudit_http_events = EVAUDIT_LOGGER_OPEN;
-int			evaudit_http_max_body = 1024;
-char	   *evaudit_http_docs_assets = NULL;
-double		evaudit_rate_limit = 0;
-int			evaudit_rate_burst = 0;
-
-static const struct config_enum_entry compat_options[] = {
-	{"off", EVAUDIT_COMPAT_OFF, false},
-	{"eventgate", EVAUDIT_COMPAT_EVENTGATE, false},
-	{NULL, 0, false}
-};
-
-static const struct config_enum_entry events_options[] = {
-	{"off", EVAUDIT_LOGGER_OFF, false},
-	{"token", EVAUDIT_LOGGER_TOKEN, false},
-	{"open", EVAUDIT_LOGGER_OPEN, false},
-	{NULL, 0, false}
-};
-
-/*
- * Settings of evaudit.http().  They say who may do what, so those who call it
- * cannot change them; ALTER ROLE ... SET does for the role of a front.
- */
-static void
-http_config_init(void)
-{
-	DefineCustomEnumVariable("evaudit.http_compat",
-							 "Whose answers evaudit.http() gives to the letter.",
-							 NULL,
-							 &evaudit_http_compat, EVAUDIT_COMPAT_OFF,
-							 compat_options,
-							 PGC_SUSET, 0, NULL, NULL, NULL);
-	DefineCustomEnumVariable("evaudit.http_events",
-							 "For whom evaudit.http() has the routes /events.",
-							 NULL,
-							 &evaudit_http_events, EVAUDIT_LOGGER_OPEN,
-							 events_options,
-							 PGC_SUSET, 0, NULL, NULL, NULL);
-	DefineCustomIntVariable("evaudit.http_max_body",
-							"Longest body of a request to evaudit.http().",
-							NULL,
-							&evaudit_http_max_body, 1024, 1, 65536,
-							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
-	DefineCustomStringVariable("evaudit.http_docs_assets",
-							   "Where the page at /docs finds the files of Swagger UI.",
-							   NULL,
-							   &evaudit_http_docs_assets, "./swagger-ui",
-							   PGC_SUSET, 0, NULL, NULL, NULL);
-	DefineCustomRealVariable("evaudit.rate_limit",
-							 "Messages a second that a subject may publish to a topic by evaudit.http().",
-							 "0 is for any number.",
-							 &evaudit_rate_limit, 0, 0, 1000000,
-							 PGC_SUSET, 0, NULL, NULL, NULL);
-	DefineCustomIntVariable("evaudit.rate_burst",
-							"Messages that may come at once.",
-							"0 is for those of a second.",
-							&evaudit_rate_burst, 0, 0, 1000000,
-							PGC_SUSET, 0, NULL, NULL, NULL);
-}
 
 /* Define every setting; those of shared memory only under preload. */
 void
@@ -107,8 +47,6 @@ evaudit_config_init(void)
 							   &evaudit_ambient_credentials_role, "",
 							   PGC_SIGHUP, 0, NULL, NULL, NULL);
 
-	http_config_init();
-
 	if (process_shared_preload_libraries_in_progress)
 	{
 		DefineCustomIntVariable("evaudit.max_sources",
@@ -122,6 +60,4 @@ evaudit_config_init(void)
 								&evaudit_max_partitions, 4096, 16, 1048576,
 								PGC_POSTMASTER, 0, NULL, NULL, NULL);
 	}
-
-	MarkGUCPrefixReserved("evaudit");
 }

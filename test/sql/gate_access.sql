@@ -65,6 +65,29 @@ SELECT evaudit.explain_access('login', 'eve', '{}');
 SELECT pg_temp.explain('Alice', '{}', 'nowhere');
 SELECT evaudit.explain_access(NULL, 'Alice', '{}');
 
+-- reading is granted apart: who publishes does not read by it, nor the other way
+SELECT evaudit.grant_read('login', 'Rita');
+SELECT evaudit.grant_read('services', 'Rita');
+SELECT evaudit.grant_read('nowhere', 'Straße');
+SELECT s, t, evaudit.explain_access(t, s, '{}')->'may_read' AS may_read, pg_temp.explain(s, '{}', t)
+FROM unnest(ARRAY['RITA', 'Alice', 'STRASSE']) s, unnest(ARRAY['login', 'services', 'nowhere']) t;
+SELECT evaudit.grant_read('login', 'RITA');
+SELECT topic, subject, folded FROM evaudit.read_grants ORDER BY 1, 2;
+SELECT pg_temp.try($$SELECT evaudit.grant_read(NULL, 'eve')$$), pg_temp.try($$SELECT evaudit.grant_read('login', NULL)$$),
+	pg_temp.try($$SELECT evaudit.grant_read('', 'eve')$$), pg_temp.try($$SELECT evaudit.grant_read('login', '')$$);
+SELECT evaudit.revoke_read('services', 'rita');
+SELECT evaudit.revoke_read('services', 'rita');
+SELECT evaudit.explain_access('services', 'Rita', '{}')->'may_read';
+
+-- rows that no function wrote: each denies what it concerns, says why, and harms no other
+INSERT INTO evaudit.publish_grants VALUES
+	('login', 'mal', 'mal', '{"a": ["("]}'), ('login', 'max', 'max', '"x"'), ('login', 'Moe', 'alice2', NULL),
+	('login', 'big', 'big', jsonb_build_object('a', jsonb_build_array(repeat('x', 100000))));
+INSERT INTO evaudit.read_grants VALUES ('login', 'Moe', 'alice2'), ('nowhere', 'Moe', 'moe');
+SELECT s, pg_temp.explain(s, '{"a": "("}'), e->>'invalid', e->'may_read'
+FROM unnest(ARRAY['mal', 'max', 'moe', 'alice2', 'big', 'Alice', 'bob']) s, evaudit.explain_access('login', s, '{"a": "("}') e;
+DELETE FROM evaudit.publish_grants WHERE folded IN ('mal', 'max', 'alice2', 'big');
+
 -- what is refused at once, and where it is wrong
 SELECT c, pg_temp.try(format('SELECT evaudit.grant_publish(''login'', ''eve'', %L)', c)) FROM unnest(ARRAY[
 	'[]', '"x"', '7', '{"a": "x"}', '{"a": {}}', '{"a": null}', '{"a": [7]}', '{"a": ["x", null]}', '{"a": ["x", ["y"]]}',
@@ -73,6 +96,7 @@ SELECT pg_temp.try(format('SELECT evaudit.grant_publish(''login'', ''eve'', %L)'
 	(jsonb_build_object('a', jsonb_build_array(repeat('x', 5000)))),
 	((SELECT jsonb_object_agg('f' || i, '[]'::jsonb) FROM generate_series(1, 65) i)),
 	((SELECT jsonb_build_object('a', jsonb_agg('x'::text)) FROM generate_series(1, 257) i))) v(c);
+SELECT pg_temp.try(format('SELECT evaudit.grant_publish(''login'', ''eve'', %L)', jsonb_build_object('a', (SELECT jsonb_agg(repeat('x', 4000)) FROM generate_series(1, 17)))));
 SELECT pg_temp.try($$SELECT evaudit.grant_publish('', 'eve')$$), pg_temp.try($$SELECT evaudit.grant_publish('login', '')$$);
 SELECT pg_temp.try($$SELECT evaudit.grant_publish('login', repeat('x', 1025))$$);
 SELECT pg_temp.try($$SELECT evaudit.grant_publish(NULL, 'eve')$$), pg_temp.try($$SELECT evaudit.grant_publish('login', NULL)$$);
@@ -113,6 +137,8 @@ CREATE ROLE evaudit_access_other;
 SET ROLE evaudit_access_other;
 SELECT pg_temp.try($$SELECT evaudit.grant_publish('login', 'eve')$$);
 SELECT pg_temp.try($$SELECT evaudit.revoke_publish('login', 'eve')$$);
+SELECT pg_temp.try($$SELECT evaudit.grant_read('login', 'eve')$$), pg_temp.try($$SELECT evaudit.revoke_read('login', 'eve')$$),
+	pg_temp.try($$SELECT FROM evaudit.read_grants$$);
 SELECT pg_temp.try($$SELECT evaudit.import_access_map('{}')$$);
 SELECT pg_temp.try($$SELECT evaudit.explain_access('login', 'eve', '{}')$$);
 SELECT pg_temp.try($$SELECT FROM evaudit.publish_grants$$);
@@ -125,4 +151,4 @@ RESET ROLE;
 SELECT subject FROM evaudit.publish_grants;
 DROP OWNED BY evaudit_access_other;
 DROP ROLE evaudit_access_other;
-TRUNCATE evaudit.publish_grants;
+TRUNCATE evaudit.publish_grants, evaudit.read_grants;

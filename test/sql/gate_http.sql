@@ -47,8 +47,16 @@ END $$;
 SELECT evaudit.create_topic('projected', options => '{"keep": true, "event_id": "/id", "project": "public.evaudit_http_project"}');
 SELECT evaudit.grant_publish(t, 'Alice') FROM unnest(ARRAY['things', 'loose', 'projected', 'login']) t;
 SELECT evaudit.grant_publish('things', 'Bob', '{"app": ["web", "web-[0-9]+"], "kind": ["a"]}');
+SELECT evaudit.grant_read('things', 'Eve');
 
--- what is asked without a token
+-- by default strangers see no kept payload, and change nothing
+SELECT m, p, left(pg_temp.ask(m, p, '{"type": "x", "payload": {}}'), 3) FROM (VALUES ('POST', '/events'), ('GET', '/events/x'), ('HEAD', '/events/x'),
+	('POST', '/stats/things'), ('POST', '/topics/things'), ('GET', '/users/u/services'), ('POST', '/terminate')) v(m, p);
+SHOW evaudit.rate_limit;
+-- any rate until it is about rates
+SET evaudit.rate_limit = 0;
+
+-- what needs no token
 SELECT pg_temp.ask('GET', '/topics');
 SELECT p, pg_temp.ask('GET', p) FROM unnest(ARRAY['/topics/things', '/topics/THINGS', '/topics/loose', '/topics/none',
 	'/topics/th%69ngs?version=1', '/topics/N%C3%96', '/topics/%zz', '/topics/%00', '/topics/a%ff', '/topics/%']) p;
@@ -91,7 +99,7 @@ FROM (SELECT token FROM public.evaudit_http_token WHERE who = 'Alice') t, LATERA
 	jsonb_build_object('bearer', NULL), jsonb_build_object('bearer', 7)]) h;
 SELECT pg_temp.head('POST', '/topics/things');
 
--- errors of the database: the event's own, others, and what must be raised
+-- what the database says to an event: an error of the data, of the server, and of the transaction
 SELECT d, pg_temp.ask('POST', '/topics/projected', format('{"id": "e", "do": %s}', to_jsonb(d)), 'Alice')
 FROM unnest(ARRAY['raise', 'divide', 'deny', 'locked']) d;
 \set VERBOSITY sqlstate
@@ -120,7 +128,8 @@ SELECT headers->>'X-Request-Id' FROM evaudit.http('GET', '/topics', NULL, NULL);
 COMMIT;
 SELECT headers->>'X-Request-Id' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' FROM evaudit.http('GET', '/topics', NULL, NULL);
 
--- an event logger
+-- an event logger that is open
+SET evaudit.http_events = open;
 SELECT b, regexp_replace(pg_temp.ask('POST', '/events', b), '"created_at":"[-0-9T:.]+Z"', '"created_at":"T"') FROM unnest(ARRAY[
 	'{"id": "l1", "type": "seen", "payload": {"b": 1, "a": "ü"}}', '{"payload": {"a": "ü", "b": 1.0}, "type": "seen", "id": "l1", "more": 1}',
 	'{"id": "l1", "type": "seen", "payload": {"b": 2}}', '{"type": "seen"}', '{"payload": {}}', '{"type": 7, "payload": {}}', '{"type": "", "payload": {}}',
@@ -138,7 +147,7 @@ SET evaudit.rate_limit = 0.001;
 SELECT left(pg_temp.ask('POST', '/events', '{"id": "l1", "type": "seen", "payload": {"b": 1, "a": "ü"}}'), 3) FROM generate_series(1, 2);
 SELECT status, headers ? 'Retry-After', convert_from(body, 'UTF8')
 FROM evaudit.http('POST', '/events', NULL, '{"id": "l1", "type": "seen", "payload": {"b": 1, "a": "b"}}');
-RESET evaudit.rate_limit;
+SET evaudit.rate_limit = 0;
 BEGIN;
 SELECT evaudit.alter_topic('http_events', options => '{"keep": false}');
 SELECT pg_temp.ask('POST', '/events', '{"type": "x", "payload": {}}');
@@ -147,19 +156,72 @@ SET evaudit.http_events = token;
 SELECT pg_temp.ask('POST', '/events', '{"id": "l2", "type": "x", "payload": {}}'), pg_temp.ask('GET', '/events/l1'),
 	pg_temp.ask('POST', '/events', '{"id": "l2", "type": "x", "payload": {}}', 'Alice');
 SELECT evaudit.grant_publish('http_events', 'Alice', '{"type": ["x"]}');
+-- who publishes does not read
+SELECT pg_temp.ask('GET', '/events/l1', NULL, 'Alice'), pg_temp.ask('GET', '/events/l1', NULL, 'nobody');
+SELECT evaudit.grant_read('http_events', 'EVE');
 SELECT left(pg_temp.ask('POST', '/events', '{"id": "l2", "type": "x", "payload": {}}', 'Alice'), 15), left(pg_temp.ask('GET', '/events/l2', NULL, 'Eve'), 15),
 	pg_temp.ask('POST', '/events', '{"id": "l3", "type": "y", "payload": {}}', 'Alice');
 SELECT event_id, subject FROM evaudit.events WHERE topic = 'http_events' AND event_id LIKE 'l%' ORDER BY id;
 SET evaudit.http_events = off;
-SELECT pg_temp.ask('POST', '/events', '{"id": "l4", "type": "x", "payload": {}}'), pg_temp.ask('GET', '/events/l1');
-RESET evaudit.http_events;
+SELECT pg_temp.ask('POST', '/events', '{"id": "l4", "type": "x", "payload": {}}'), pg_temp.ask('GET', '/events/l1'), pg_temp.ask('OPTIONS', '/events');
+SET evaudit.http_events = open;
+-- events that came to its topic another way may lack anything
+SELECT evaudit.publish('http_events', p) FROM unnest(ARRAY['{"id": "m1"}', '{"id": "m2", "type": null, "payload": null}', '{"id": "m3", "type": {"a": 1}, "payload": "x"}',
+	'{"id": "m4", "payload": [1e3]}']::jsonb[]) p;
+SELECT regexp_replace(pg_temp.ask('GET', '/events/m' || i), '"created_at":"[-0-9T:.]+Z"', '"created_at":"T"') FROM generate_series(1, 4) i;
+INSERT INTO evaudit.events (topic, event_id, payload, received_at) VALUES ('http_events', 'm5', '[]', 'infinity'), ('http_events', 'm6', '7', '-infinity');
+SELECT pg_temp.ask('GET', '/events/m5'), pg_temp.ask('GET', '/events/m6');
 
 -- the query
 INSERT INTO public.user_services VALUES ('a/b é', 's', 'S', '2025-01-01Z');
-SELECT pg_temp.ask('GET', '/users/a%2Fb%20%c3%a9/services'), pg_temp.ask('GET', '/users/none/services');
+SELECT pg_temp.ask('GET', '/users/none/services'), pg_temp.ask('GET', '/users/none/services', NULL, 'Eve');
+SELECT evaudit.grant_read('services', 'Eve');
+SELECT pg_temp.ask('GET', '/users/a%2Fb%20%c3%a9/services', NULL, 'Eve'), pg_temp.ask('GET', '/users/none/services', NULL, 'Eve');
+SET evaudit.http_services = off;
+SELECT pg_temp.ask('GET', '/users/none/services', NULL, 'Eve');
+SET evaudit.http_services = open;
+SELECT pg_temp.ask('GET', '/users/none/services');
 
--- reload: for those with a token
+-- kept events: a grant to read, which is of no use to publish
+SELECT who, left(pg_temp.ask('POST', '/stats/things', '{}', who), 125) FROM unnest(ARRAY[NULL, 'Alice', 'nobody', 'Eve', 'Bob']) who;
+SELECT pg_temp.ask('POST', '/topics/things', '{"event_id": "1", "app": "web", "at": 1}', 'Eve');
+SELECT evaudit.revoke_read('things', 'eve');
+SELECT pg_temp.ask('POST', '/stats/things', '{}', 'Eve'), pg_temp.ask('POST', '/stats/none', '{}', 'Eve'), pg_temp.ask('POST', '/stats/none', '{}');
+SELECT evaudit.grant_read('things', 'Eve');
+SET evaudit.http_stats = off;
+SELECT pg_temp.ask('POST', '/stats/things', '{}', 'Eve');
+SET evaudit.http_stats = open;
+SELECT left(pg_temp.ask('POST', '/stats/things', '{}'), 3), pg_temp.ask('POST', '/stats/none', '{}');
+RESET evaudit.http_stats;
+
+-- reload: off, or for those with a grant
+SELECT pg_temp.ask('POST', '/terminate', NULL, 'Eve');
+SET evaudit.http_terminate = token;
 SELECT pg_temp.ask('POST', '/terminate'), pg_temp.ask('POST', '/terminate', NULL, 'Eve');
+SELECT evaudit.grant_publish('/terminate', 'Eve');
+SELECT pg_temp.ask('POST', '/terminate', NULL, 'Eve');
+SELECT evaudit.grant_publish('/terminate', 'Eve', '{"x": ["y"]}');
+SELECT pg_temp.ask('POST', '/terminate', NULL, 'Eve');
+SET evaudit.http_terminate = open;
+RESET evaudit.http_terminate;
+
+-- responses are bounded, whatever is stored: a number of a few bytes has 131,072 digits as text
+SET evaudit.http_max_response = '64kB';
+INSERT INTO evaudit.events (topic, event_id, payload) SELECT 'http_events', 'n' || i, jsonb_build_object('type', 'n', 'payload', p)
+FROM (VALUES (1, jsonb_build_array('1e70000'::numeric)), (2, jsonb_build_array('1e60000'::numeric)), (3, to_jsonb(repeat('x', 70000))),
+	(4, to_jsonb(repeat(E'\x01', 20000))), (5, '[1e-16000, 1e-16000, 1e-16000, 1e-16000, 1e-16000]')) v(i, p);
+SELECT 'n' || i, length(body) / 100, CASE WHEN status <> 200 THEN status || ' ' || convert_from(body, 'UTF8') END FROM generate_series(1, 5) i, evaudit.http('GET', '/events/n' || i);
+SELECT left(pg_temp.ask('POST', '/events', '{"id": "n6", "type": "x", "payload": {"a": 1e9999, "b": 1e9999, "c": 1e9999, "d": 1e9999, "e": 1e9999, "f": 1e9999, "g": 1e9999}}'), 100);
+SELECT count(*) FROM evaudit.events WHERE event_id = 'n6';
+SELECT evaudit.create_topic('big', to_jsonb('{"minimum": 1e100000}'::json));
+SELECT left(pg_temp.ask('GET', '/topics/big'), 100), left(pg_temp.ask('GET', '/api'), 100);
+SELECT evaudit.drop_topic('big');
+-- a page goes past what is too large for it
+SET evaudit.http_stats = open;
+SELECT r->>'event_id', r->>'error', length(r->>'payload') FROM jsonb_array_elements(substr(pg_temp.ask('POST', '/stats/http_events', '{"limit": 5}'), 5)::jsonb->'data') r;
+RESET evaudit.http_stats;
+RESET evaudit.http_max_response;
+DELETE FROM evaudit.events WHERE event_id LIKE 'n_';
 
 -- limits
 SELECT pg_temp.ask('GET', '/' || repeat('x', 2047)), pg_temp.ask('GET', '/' || repeat('x', 2048));
@@ -185,7 +247,7 @@ RESET evaudit.rate_burst;
 -- what reads works where nothing may be written
 BEGIN READ ONLY;
 SELECT p, (evaudit.http('GET', p, NULL, NULL)).status FROM unnest(ARRAY['/topics', '/topics/things', '/health', '/token', '/api', '/docs', '/events/l1', '/users/u/services']) p;
-SELECT left(pg_temp.ask('POST', '/stats/things', '{}', 'Alice'), 3);
+SELECT left(pg_temp.ask('POST', '/stats/things', '{}', 'Eve'), 3);
 SELECT pg_temp.ask('POST', '/topics/things', '{"event_id": "9", "app": "web", "at": 1}', 'Alice');
 COMMIT;
 
@@ -197,8 +259,10 @@ BEGIN;
 TRUNCATE evaudit.publish_grants;
 SELECT pg_temp.ask('POST', '/topics/things', '{}');
 ROLLBACK;
-SELECT pg_temp.ask('POST', '/stats/things', '{}');
+SELECT pg_temp.ask('POST', '/stats/things', '{}'), pg_temp.ask('POST', '/stats/things', '{}', 'Eve');
 RESET evaudit.http_compat;
+RESET evaudit.http_events;
+RESET evaudit.http_services;
 
 -- a role needs nothing but EXECUTE to take in events
 CREATE ROLE evaudit_http_front;
@@ -210,14 +274,18 @@ RESET ROLE;
 GRANT EXECUTE ON FUNCTION evaudit.http(text, text, jsonb, bytea) TO evaudit_http_front;
 GRANT SELECT ON public.evaudit_http_token TO evaudit_http_front;
 SET ROLE evaudit_http_front;
-SELECT pg_temp.ask('POST', '/topics/things', '{"event_id": "3", "app": "web", "at": 1}', 'Alice'), left(pg_temp.ask('POST', '/events', '{"id": "f", "type": "x", "payload": {}}'), 3),
+SELECT pg_temp.ask('POST', '/topics/things', '{"event_id": "3", "app": "web", "at": 1}', 'Alice'), left(pg_temp.ask('POST', '/events', '{"id": "f", "type": "x", "payload": {}}', 'Alice'), 3),
 	pg_temp.ask('POST', '/topics/things', '{"event_id": "4", "app": "web", "at": 1}', 'Eve');
 -- but what a projection does, and the query, are its own doing
-SELECT pg_temp.ask('POST', '/topics/projected', '{"id": "e9"}', 'Alice'), pg_temp.ask('GET', '/users/u/services');
+SELECT pg_temp.ask('POST', '/topics/projected', '{"id": "e9"}', 'Alice'), pg_temp.ask('GET', '/users/u/services', NULL, 'Eve');
 -- and it may set nothing that decides
 SET evaudit.http_compat = eventgate;
 SET evaudit.rate_limit = 0;
 SET evaudit.http_events = open;
+SET evaudit.http_stats = open;
+SET evaudit.http_services = open;
+SET evaudit.http_terminate = token;
+SET evaudit.http_max_response = '256MB';
 \set VERBOSITY sqlstate
 SELECT evaudit.publish('things', '{"event_id": "5", "app": "web", "at": 1}');
 SELECT FROM evaudit.events;
@@ -231,11 +299,12 @@ DROP ROLE evaudit_http_front;
 SELECT evaudit.drop_topic('things');
 SELECT pg_temp.ask('POST', '/topics/things', '{}', 'Alice');
 SELECT topic FROM evaudit.publish_grants ORDER BY 1, folded;
+SELECT topic FROM evaudit.read_grants ORDER BY 1, folded;
 
 SELECT evaudit.drop_topic(t) FROM unnest(ARRAY['loose', 'projected']) t;
 SELECT evaudit.drop_issuer('gate');
 DROP FUNCTION public.evaudit_http_project(evaudit.event[]);
 DROP TABLE public.evaudit_http_token;
-TRUNCATE evaudit.publish_grants, evaudit.events, evaudit.topic_schemas;
+TRUNCATE evaudit.publish_grants, evaudit.read_grants, evaudit.events, evaudit.topic_schemas;
 DELETE FROM public.configuration;
 DELETE FROM public.user_services;

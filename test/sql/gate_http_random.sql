@@ -3,12 +3,18 @@ SET client_min_messages = error;
 \pset format unaligned
 \pset tuples_only on
 SELECT setseed(0.42);
+SET evaudit.rate_limit = 0;
+SET evaudit.http_events = open;
+SET evaudit.http_services = open;
+SET evaudit.http_terminate = token;
 
 SELECT evaudit.create_issuer('gate', '{"issuer": "gate", "require_exp": false,
 	"jwks": {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg"}]}}');
 SELECT evaudit.create_topic('things', '{"type": "object", "required": ["id"], "properties": {"id": {"type": "string", "format": "uuid"},
 	"n": {"type": "number", "multipleOf": 0.5}, "s": {"pattern": "^(a+)+$"}, "l": {"type": "array", "uniqueItems": true}}}', '{"event_id": "/id", "keep": true}');
 SELECT evaudit.grant_publish('things', 'Alice', '{"s": ["(a|aa)+", "b"]}');
+SELECT evaudit.grant_read('things', 'Alice');
+SELECT evaudit.grant_publish('/terminate', 'Alice');
 
 -- one of some texts
 CREATE FUNCTION pg_temp.pick(VARIADIC choices text[]) RETURNS text LANGUAGE sql VOLATILE AS $$
@@ -81,6 +87,6 @@ SELECT why FROM answers WHERE why IS NOT NULL ORDER BY why LIMIT 5;
 -- all kinds of answers were seen
 SELECT array_agg(DISTINCT status) @> ARRAY[200, 201, 202, 400, 401, 403, 404, 422] FROM answers;
 
-TRUNCATE evaudit.publish_grants, evaudit.events;
+TRUNCATE evaudit.publish_grants, evaudit.read_grants, evaudit.events;
 SELECT evaudit.drop_topic('things');
 SELECT evaudit.drop_issuer('gate');

@@ -26,6 +26,7 @@ my %contents = (
 	'offsets' => q{SELECT o::text FROM evaudit.offsets o ORDER BY o},
 	'sources' => q{SELECT to_jsonb(s) - 'database' FROM evaudit.sources s ORDER BY id},
 	'grants to publish' => q{SELECT g::text FROM evaudit.publish_grants g ORDER BY 1},
+	'grants to read' => q{SELECT g::text FROM evaudit.read_grants g ORDER BY 1},
 	'topics' => q{SELECT t::text FROM evaudit.topics t ORDER BY name},
 	'schemas of topics' => q{SELECT s::text FROM evaudit.topic_schemas s
 		ORDER BY topic, version},

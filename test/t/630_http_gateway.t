@@ -252,9 +252,12 @@ for my $n (1 .. 5)
 			timestamp_start => 1_700_000_000_000, timestamp_end => 1_700_000_061_000 } } 1 .. $n;
 	check("run $n", 202, undef, 'POST', "$path.runs", 'FooBarUser', event('runs', tenant_id => 'STATS', jobs => \@jobs));
 }
+ask("SELECT evaudit.grant_read('public.x.$_', 'FooBarUser')") foreach 'runs', 'test';
+check('statistics with a grant to publish', 403, 'auth', 'POST', '/stats/public.x.test', 'TestUser', {});
 check('statistics without a token', 401, 'auth', 'POST', '/stats/public.x.runs', undef, {});
 check('statistics of no topic', 404, 'topic', 'POST', '/stats/none', 'FooBarUser', {});
-check('statistics of a topic without runs, as gateways have it', 400, 'validation', 'POST', '/stats/public.x.test', undef, {}, 'evaudit.http_compat = eventgate');
+check('statistics of a topic without runs, as gateways have it', 400, 'validation', 'POST', '/stats/public.x.test', 'FooBarUser', {}, 'evaudit.http_compat = eventgate');
+check('no statistics for strangers, as a gateway has them', 401, 'auth', 'POST', '/stats/public.x.runs', undef, {}, 'evaudit.http_compat = eventgate');
 foreach my $bad ([ '{', 'JSON' ], [ '[]', 'object' ], [ { limit => 0 }, 'limit' ], [ { limit => 'x' }, 'limit' ], [ { limit => JSON::PP::true }, 'limit' ],
 	[ { cursor => 'x' }, 'cursor' ], [ { timestamp_start => 1.5 }, 'timestamp_start' ], [ { timestamp_end => 'now' }, 'timestamp_end' ])
 {
@@ -264,7 +267,7 @@ foreach my $bad ([ '{', 'JSON' ], [ '[]', 'object' ], [ { limit => 0 }, 'limit' 
 foreach my $compat ('off', 'eventgate')
 {
 	my @who = $compat eq 'off' ? 'FooBarUser' : undef;
-	my @set = "evaudit.http_compat = $compat";
+	my @set = ("evaudit.http_compat = $compat", 'evaudit.http_stats = ' . ($compat eq 'off' ? 'token' : 'open'));
 	my %seen;
 	my @all;
 	my $cursor;
@@ -285,7 +288,7 @@ foreach my $compat ('off', 'eventgate')
 	my ($failed) = grep { $_->{catalog_id} eq 'c5.1' } @all;
 	is_deeply({ map { $_ => $failed->{$_} } qw(run_status formatted_tenant elapsed_time start_time end_time country status) },
 		{ run_status => 'no data received', formatted_tenant => 'stats', elapsed_time => 61_000, start_time => '2023-11-14 22:13:20',
-		  end_time => '2023-11-14 22:14:21', country => undef, status => 'failed' }, 'what is worked out');
+		  end_time => '2023-11-14 22:14:21', country => undef, status => 'failed' }, 'what is computed');
 	like($failed->{run_date}, qr/^\d\d-\d\d-\d{4}$/, 'a day');
 	is_deeply([ @$failed{ 'tenant_id', 'run_timestamp_start' } ], [ 'STATS', $now - 60_000 ], 'of the run');
 	my (undef, undef, $body) = request('POST', '/stats/public.x.runs', @who, { timestamp_start => $now + 1 }, @set);
@@ -293,25 +296,38 @@ foreach my $compat ('off', 'eventgate')
 	(undef, undef, $body) = request('POST', '/stats/public.x.runs', @who, { timestamp_start => $now - 60_000, timestamp_end => $now }, @set);
 	is(scalar(@{ $body->{data} }), 19, 'all in theirs');
 }
-my (undef, undef, $body) = request('POST', '/stats/public.x.test', 'TestUser', '');
+my (undef, undef, $body) = request('POST', '/stats/public.x.test', 'FooBarUser', '');
 is_deeply([ sort keys %{ $body->{data}[0] } ], [qw(event_id internal_id payload received_at subject)], 'rows of other topics');
+
+# members of a job stand for none of its run, be they there or not
+ask(q(SELECT evaudit.create_topic('forged', options => '{"keep": true}')));
+ask(q(SELECT evaudit.grant_publish('forged', 'RestrictedUser', '{"tenant_id": ["mine"]}'), evaudit.grant_read('forged', 'FooBarUser')));
+my %forged = map { $_ => 'other' } qw(tenant_id source_app source_app_version environment job_ref formatted_tenant run_status run_date
+	run_timestamp_start event_id subject received_at internal_id jobs extra);
+check('a run with forged jobs', 202, undef, 'POST', '/topics/forged', 'RestrictedUser',
+	{ tenant_id => 'mine', environment => 'dev', extra => 'mine', formatted_tenant => 'other', jobs => [ \%forged, 'none' ] });
+(undef, undef, $body) = request('POST', '/stats/forged', 'FooBarUser', {});
+my @rows = @{ $body->{data} };
+is_deeply([ map { [ @$_{qw(tenant_id environment extra source_app source_app_version job_ref formatted_tenant run_status run_date run_timestamp_start subject jobs)} ] } @rows ],
+	[ map { [ 'mine', 'dev', 'mine', undef, undef, undef, 'mine', 'succeeded', undef, undef, 'RestrictedUser', undef ] } 1, 2 ], 'a job says nothing of its run');
+is(scalar(grep { "@$_{qw(event_id received_at internal_id)}" =~ /other/ } @rows), 0, 'nor of its event');
 
 # eight at once with one id: one event, and all are told that it was accepted
 my $event = event('test', event_id => 'once');
 my $post = "SELECT status FROM evaudit.http('POST', '$path.test', " .
   literal({ bearer => token('TestUser') }) . ", convert_to(" . literal($event) . ", 'UTF8'))";
-my ($told, $said) = ("SELECT pg_advisory_lock(1);\n", '');
-my $holder = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres') ], '<', \$told, '>', \$said);
-$holder->pump until $said =~ /\n/;
+my ($commands, $output) = ("SELECT pg_advisory_lock(1);\n", '');
+my $holder = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres') ], '<', \$commands, '>', \$output);
+$holder->pump until $output =~ /\n/;
 my @out = ('') x 8;
 my @sessions = map {
 	IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'),
 			'-c', 'SELECT pg_advisory_lock_shared(1)', '-c', $post ], '>', \$out[$_]);
 } 0 .. 7;
 $node->wait_for(q(SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted), 8);
-$told .= "\\q\n";
+$commands .= "\\q\n";
 $_->finish foreach $holder, @sessions;
-is(join(' ', map { (split)[-1] } @out), join(' ', (202) x 8), 'eight answers');
+is(join(' ', map { (split)[-1] } @out), join(' ', (202) x 8), 'eight responses');
 is(ask("SELECT count(*) FROM evaudit.events WHERE event_id = 'once'"), 1, 'one event');
 
 # one rate for all sessions

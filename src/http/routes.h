@@ -1,0 +1,87 @@
+/*-------------------------------------------------------------------------
+ *
+ * routes.h
+ *	  The routes of evaudit.http(): how one is chosen, what it needs, and the
+ *	  handlers, each in the file of its subject.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EVAUDIT_HTTP_ROUTES_H
+#define EVAUDIT_HTTP_ROUTES_H
+
+#include "http/request.h"
+#include "http/settings.h"
+
+/* The topic of the event logger, which comes with the extension. */
+#define EVAUDIT_LOGGER_TOPIC	"http_events"
+
+/* What a route needs of its sender. */
+typedef enum EvauditRouteNeeds
+{
+	EVAUDIT_NEEDS_NOTHING,
+	EVAUDIT_NEEDS_PUBLISH,		/* a token, and a grant to publish */
+	EVAUDIT_NEEDS_READ			/* a token, and a grant to read */
+} EvauditRouteNeeds;
+
+/*
+ * Reads the body into request->payload.  False if it cannot: then there is a
+ * response.
+ */
+typedef bool (*EvauditBodyReader) (EvauditRequest *request,
+								   EvauditResponse *response);
+
+typedef void (*EvauditRouteHandler) (EvauditRequest *request,
+									 EvauditResponse *response);
+
+typedef struct EvauditRoute
+{
+	const char *method;
+	const char *path;			/* {} stands for one part, not empty */
+	EvauditRouteNeeds needs;
+	const char *grant;			/* what the grant is for; NULL: for the topic
+								 * that the path names */
+	const int  *access;			/* setting that closes or opens the route, an
+								 * EvauditRouteAccess; NULL: there is none */
+	bool		writes;			/* refused where nothing can be written */
+	bool		cors;			/* pages of any origin may ask */
+	EvauditBodyReader read_body;	/* NULL: the handler does, if at all */
+	bool		body_first;		/* read it before the token */
+	EvauditRouteHandler handle;
+} EvauditRoute;
+
+/* route.c */
+extern void evaudit_route_handle(EvauditRequest *request,
+								 EvauditResponse *response);
+
+/* authorize.c */
+extern bool evaudit_route_authorize(const EvauditRoute *route,
+									EvauditRequest *request,
+									EvauditResponse *response);
+
+/* publish.c */
+extern bool evaudit_route_publish(const EvauditRequest *request,
+								  const EvauditTopic *topic,
+								  const char *event_id, EvauditEvent *event);
+
+/* The readers of bodies and the handlers. */
+extern bool evaudit_route_read_message(EvauditRequest *, EvauditResponse *);
+extern bool evaudit_route_read_event(EvauditRequest *, EvauditResponse *);
+extern void evaudit_route_get_api(EvauditRequest *, EvauditResponse *);
+extern void evaudit_route_get_docs(EvauditRequest *, EvauditResponse *);
+extern void evaudit_route_get_token(EvauditRequest *, EvauditResponse *);
+extern void evaudit_route_get_health(EvauditRequest *, EvauditResponse *);
+extern void evaudit_route_get_topics(EvauditRequest *, EvauditResponse *);
+extern void evaudit_route_get_topic(EvauditRequest *, EvauditResponse *);
+extern void evaudit_route_post_topic(EvauditRequest *, EvauditResponse *);
+extern void evaudit_route_post_stats(EvauditRequest *, EvauditResponse *);
+extern void evaudit_route_post_terminate(EvauditRequest *, EvauditResponse *);
+extern void evaudit_route_post_event(EvauditRequest *, EvauditResponse *);
+extern void evaudit_route_get_event(EvauditRequest *, EvauditResponse *);
+extern void evaudit_route_options_events(EvauditRequest *, EvauditResponse *);
+extern void evaudit_route_get_services(EvauditRequest *, EvauditResponse *);
+
+/* topics.c */
+extern bool evaudit_route_find_topic(EvauditRequest *request,
+									 EvauditResponse *response);
+
+#endif							/* EVAUDIT_HTTP_ROUTES_H */

@@ -1,0 +1,119 @@
+/*-------------------------------------------------------------------------
+ *
+ * settings.c
+ *	  The settings evaudit.http_* and evaudit.rate_*.
+ *
+ * They say who may do what, so those who call evaudit.http() cannot change
+ * them; ALTER ROLE ... SET does for the role of a front.  Defaults are
+ * closed: without a setting that says otherwise, strangers reach no kept
+ * payload.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/guc.h"
+
+#include "http/rate_limit.h"
+#include "http/settings.h"
+
+int			evaudit_http_compat = EVAUDIT_COMPAT_OFF;
+int			evaudit_http_events = EVAUDIT_ROUTE_TOKEN;
+int			evaudit_http_stats = EVAUDIT_ROUTE_TOKEN;
+int			evaudit_http_services = EVAUDIT_ROUTE_TOKEN;
+int			evaudit_http_terminate = EVAUDIT_ROUTE_OFF;
+int			evaudit_http_max_body = 1024;
+int			evaudit_http_max_response = 16384;
+char	   *evaudit_http_docs_assets = NULL;
+double		evaudit_rate_limit = 1000;
+int			evaudit_rate_burst = 0;
+
+static const struct config_enum_entry compat_options[] = {
+	{"off", EVAUDIT_COMPAT_OFF, false},
+	{"eventgate", EVAUDIT_COMPAT_EVENTGATE, false},
+	{NULL, 0, false}
+};
+
+static const struct config_enum_entry access_options[] = {
+	{"off", EVAUDIT_ROUTE_OFF, false},
+	{"token", EVAUDIT_ROUTE_TOKEN, false},
+	{"open", EVAUDIT_ROUTE_OPEN, false},
+	{NULL, 0, false}
+};
+
+/* Strangers end nobody's cached state. */
+static const struct config_enum_entry terminate_options[] = {
+	{"off", EVAUDIT_ROUTE_OFF, false},
+	{"token", EVAUDIT_ROUTE_TOKEN, false},
+	{NULL, 0, false}
+};
+
+/* Define a setting that closes or opens routes. */
+static void
+define_access(const char *name, const char *description, int *variable,
+			  const struct config_enum_entry *options)
+{
+	DefineCustomEnumVariable(name, description,
+							 "\"token\" is for those with a token and a grant.",
+							 variable, *variable, options,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
+}
+
+/* Define the settings of limits. */
+static void
+define_limits(void)
+{
+	DefineCustomIntVariable("evaudit.http_max_body",
+							"Longest body of a request to evaudit.http().",
+							NULL,
+							&evaudit_http_max_body, 1024, 1, 65536,
+							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("evaudit.http_max_response",
+							"Longest body of a response of evaudit.http().",
+							NULL,
+							&evaudit_http_max_response, 16384, 64, 262144,
+							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomRealVariable("evaudit.rate_limit",
+							 "Messages a second that a subject may publish to a topic by evaudit.http().",
+							 "0 is for any number.",
+							 &evaudit_rate_limit, 1000, 0, 1000000,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("evaudit.rate_burst",
+							"Messages that may come at once.",
+							"0 is for those of a second.",
+							&evaudit_rate_burst, 0, 0, 1000000,
+							PGC_SUSET, 0, NULL, NULL, NULL);
+}
+
+/* Define the settings of the room, and under preload its shared memory. */
+void
+evaudit_http_init(void)
+{
+	DefineCustomEnumVariable("evaudit.http_compat",
+							 "Whose responses evaudit.http() gives to the letter.",
+							 NULL,
+							 &evaudit_http_compat, EVAUDIT_COMPAT_OFF,
+							 compat_options,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
+	define_access("evaudit.http_events",
+				  "For whom evaudit.http() has the routes /events.",
+				  &evaudit_http_events, access_options);
+	define_access("evaudit.http_stats",
+				  "For whom evaudit.http() has the routes /stats, which show kept payloads.",
+				  &evaudit_http_stats, access_options);
+	define_access("evaudit.http_services",
+				  "For whom evaudit.http() has the route /users/{user_id}/services.",
+				  &evaudit_http_services, access_options);
+	define_access("evaudit.http_terminate",
+				  "For whom evaudit.http() has the route /terminate.",
+				  &evaudit_http_terminate, terminate_options);
+	DefineCustomStringVariable("evaudit.http_docs_assets",
+							   "Where the page at /docs finds the files of Swagger UI.",
+							   NULL,
+							   &evaudit_http_docs_assets, "./swagger-ui",
+							   PGC_SUSET, 0, NULL, NULL, NULL);
+	define_limits();
+	if (process_shared_preload_libraries_in_progress)
+		evaudit_rate_limit_init();
+}
