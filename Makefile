@@ -1,6 +1,7 @@
 # Makefile: builds evaudit with PGXS.
 #
-#   make && make install        the extension, for the server of PG_CONFIG
+#   make && make install        the extension, for the server of PG_CONFIG, and
+#                               the HTTP front where libmicrohttpd is there
 #   make installcheck           regress and isolation tests on a running server
 #   make check-tap              TAP tests: private clusters and a real broker
 #   make lint                   format, layers, exported symbols
@@ -44,7 +45,7 @@ REGRESS = $(sort $(patsubst test/sql/%.sql,%,$(wildcard test/sql/*.sql)))
 REGRESS_OPTS = --inputdir=test --outputdir=. --load-extension=evaudit
 ISOLATION = $(sort $(patsubst test/specs/%.spec,%,$(wildcard test/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test --outputdir=. --load-extension=evaudit
-EXTRA_CLEAN = results regression.diffs regression.out test/tmp_check \
+EXTRA_CLEAN = front/*.o front/evaudit-http results regression.diffs regression.out test/tmp_check \
 	test/tools/kafka_tool demo/broker
 
 # LLVM bitcode is never inlined for code that waits on a broker.
@@ -81,6 +82,30 @@ test/tools/kafka_tool: $(TOOL_SRCS) $(wildcard test/tools/*.h)
 demo/broker: demo/broker.c
 	$(CC) $(TOOL_CFLAGS) -o $@ $< $(SHLIB_LINK)
 
+# The HTTP front, a program of its own, where its libraries are.
+FRONT_LIBRARIES = libpq libmicrohttpd libcjson
+FRONT = $(shell $(PKG_CONFIG) --exists $(FRONT_LIBRARIES) 2>/dev/null && \
+	echo front/evaudit-http)
+FRONT_SRCS = $(sort $(wildcard front/*.c))
+
+front/evaudit-http: $(FRONT_SRCS) $(wildcard front/*.h)
+	$(CC) -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wno-unused-parameter \
+		-Wno-missing-field-initializers $(if $(WERROR),-Werror) \
+		-fstack-protector-strong -D_FORTIFY_SOURCE=2 \
+		$(shell $(PKG_CONFIG) --cflags $(FRONT_LIBRARIES)) -o $@ \
+		$(FRONT_SRCS) $(shell $(PKG_CONFIG) --libs $(FRONT_LIBRARIES))
+
+all: $(FRONT)
+
+install: install-front
+install-front: $(FRONT)
+	$(if $(FRONT),$(MKDIR_P) '$(DESTDIR)$(bindir)')
+	$(if $(FRONT),$(INSTALL_PROGRAM) $(FRONT) '$(DESTDIR)$(bindir)')
+
+uninstall: uninstall-front
+uninstall-front:
+	rm -f '$(DESTDIR)$(bindir)/evaudit-http'
+
 # TAP tests run private servers of the installed extension, or of the one
 # that EVAUDIT_CONF leads to; those of a broker need EVAUDIT_KAFKA_JARS.
 # PostgreSQL's Perl modules of one version drive servers of the others.
@@ -101,4 +126,4 @@ check-tap: tools
 lint: all
 	scripts/lint
 
-.PHONY: tools check-tap lint
+.PHONY: install-front uninstall-front tools check-tap lint
