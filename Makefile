@@ -121,6 +121,7 @@ check-tap: tools
 	TESTLOGDIR="$(CURDIR)/test/tmp_check/log" \
 	EVAUDIT_KAFKA_TOOL="$(CURDIR)/test/tools/kafka_tool" \
 	EVAUDIT_BROKER="$(CURDIR)/demo/broker" \
+	EVAUDIT_FRONT="$(CURDIR)/front/evaudit-http" \
 	prove -I "$(PG_PERL)" -I test/lib $(PROVE_FLAGS) $(PROVE_TESTS)
 
 lint: all

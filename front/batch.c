@@ -41,7 +41,7 @@
 
 /* Send one request. */
 static bool
-send_request(PGconn *conn, const Request *request)
+send_request(PGconn * conn, const Request *request)
 {
 	const char *values[4] = {request->method, request->uri,
 		request->headers.data, request->body.data};
@@ -53,7 +53,7 @@ send_request(PGconn *conn, const Request *request)
 
 /* Send a prepared statement without parameters. */
 static bool
-send_statement(PGconn *conn, const char *name)
+send_statement(PGconn * conn, const char *name)
 {
 	return PQsendQueryPrepared(conn, name, 0, NULL, NULL, NULL, 0);
 }
@@ -116,7 +116,7 @@ batch_ask(Connection *c)
 
 /* Keep the result of a request until the transaction is committed. */
 static void
-keep_result(Batch *batch, int i, const PGresult *result)
+keep_result(Batch *batch, int i, const PGresult * result)
 {
 	Request    *request = batch->requests[i];
 	uint32_t	status;
@@ -197,7 +197,7 @@ batch_failed(Connection *c)
 
 /* A result of a batch: of a request, of its frame, or the end. */
 static bool
-busy_result(Connection *c, PGresult *result)
+busy_result(Connection *c, PGresult * result)
 {
 	Batch	   *batch = &c->batch;
 	int			i = c->query - first_query(c);
@@ -267,7 +267,7 @@ lost_batch_known(Connection *c)
 
 /* A result while the lost batch is asked for. */
 static bool
-asking_result(Connection *c, PGresult *result)
+asking_result(Connection *c, PGresult * result)
 {
 	switch (PQresultStatus(result))
 	{
@@ -286,7 +286,7 @@ asking_result(Connection *c, PGresult *result)
 
 /* Take a result; false if the connection is lost. */
 bool
-batch_result(Connection *c, PGresult *result)
+batch_result(Connection *c, PGresult * result)
 {
 	return c->state == CONNECTION_BUSY ? busy_result(c, result) :
 		asking_result(c, result);

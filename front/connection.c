@@ -142,7 +142,7 @@ connection_flush(Connection *c)
 
 /* A result while statements are prepared; false if the connection is lost. */
 static bool
-prepare_result(Connection *c, PGresult *result)
+prepare_result(Connection *c, PGresult * result)
 {
 	switch (PQresultStatus(result))
 	{
@@ -163,7 +163,7 @@ prepare_result(Connection *c, PGresult *result)
 
 /* Take a result; false if the connection is lost or has nothing more to say. */
 static bool
-take_result(Connection *c, PGresult *result)
+take_result(Connection *c, PGresult * result)
 {
 	bool		going_on;
 

@@ -27,7 +27,8 @@ typedef struct Head
 {
 	Buffer	   *json;
 	const char *names[MAX_HEADERS];
-	int			n;
+	int			n;				/* of these, each of which is sent */
+	int			received;
 	int			lengths;		/* Content-Length headers */
 	int			encodings;		/* Transfer-Encoding */
 	int			authorizations;
@@ -101,7 +102,7 @@ take_header(void *arg, enum MHD_ValueKind kind, const char *name,
 	head->encodings += strcasecmp(name, "Transfer-Encoding") == 0;
 	head->authorizations += strcasecmp(name, "Authorization") == 0;
 	head->request_id |= strcasecmp(name, "X-Request-Id") == 0;
-	if (head->n == MAX_HEADERS)
+	if (head->received++ == MAX_HEADERS)
 	{
 		refuse(head, MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE,
 			   "Headers are too many.");

@@ -89,7 +89,7 @@ extern void connection_lost(Connection *c, const char *error);
 /* batch.c */
 extern bool batch_send(Connection *c);
 extern bool batch_ask(Connection *c);
-extern bool batch_result(Connection *c, PGresult *result);
+extern bool batch_result(Connection *c, PGresult * result);
 extern void batch_lost(Connection *c);
 
 #endif							/* FRONT_LANE_H */

@@ -5,6 +5,9 @@
 libraries=(rdkafka:librdkafka-dev libcurl:libcurl4-openssl-dev
 	libcjson:libcjson-dev libcrypto:libssl-dev libpcre2-8:libpcre2-dev)
 
+# Those that the HTTP front is linked to besides; without them it is not built.
+front_libraries=(libpq:libpq-dev libmicrohttpd:libmicrohttpd-dev)
+
 # Run as root, for packages alone.
 as_root() {
 	if [ "$(id -u)" = 0 ]; then
@@ -106,7 +109,7 @@ need() {
 		build)
 			{ have make && have gcc; } || missing+=(build-essential)
 			have pkg-config || missing+=(pkg-config)
-			for library in "${libraries[@]}"; do
+			for library in "${libraries[@]}" "${front_libraries[@]}"; do
 				pkg-config --exists "${library%%:*}" 2>/dev/null ||
 					missing+=("${library#*:}")
 			done
