@@ -26,7 +26,7 @@ RETURNS boolean
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 1000
 AS 'MODULE_PATHNAME', 'evaudit_kafka_topic_is_wanted';
 COMMENT ON FUNCTION evaudit.kafka_topic_wanted(jsonb, text) IS
-	'whether a source of these options reads a Kafka topic';
+	'internal: whether a source with these options reads a Kafka topic';
 
 -- A topic that a source was altered not to read any more keeps its place; it
 -- is no part of how the source does.
