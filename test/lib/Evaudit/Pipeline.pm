@@ -69,12 +69,15 @@ sub read_topic
 	return;
 }
 
-# Wait until a source has read, and counted, all that is in a topic.
+# Wait until a source has read, and counted, all that is in a topic.  A broker
+# that has hung takes itself, and with it the topic, for gone at first.
 sub await_end
 {
 	my ($node, $kafka, $source, $topic) = @_;
-	my $offsets = $kafka->offsets($topic);
+	my $offsets;
 
+	wait_until(sub { $offsets = eval { $kafka->offsets($topic) } },
+		"topic $topic");
 	$node->wait_for(
 		"SELECT string_agg(format('%s:%s', partition, next_offset), ' '"
 		  . " ORDER BY partition) FROM evaudit.stat_partitions"
