@@ -20,14 +20,15 @@
 
 PG_FUNCTION_INFO_V1(evaudit_restore_configuration);
 
+static EvauditStatement insert = {
+	"INSERT INTO $S.configuration (key, value) VALUES ($1, $2)",
+	2, {TEXTOID, JSONBOID}
+};
+
 /* Insert one row into configuration, with capture suspended. */
 static void
 insert_unaudited(Datum *values, const char *nulls)
 {
-	static EvauditStatement insert = {
-		"INSERT INTO $S.configuration (key, value) VALUES ($1, $2)",
-		2, {TEXTOID, JSONBOID}
-	};
 	EvauditSpi	spi;
 
 	evaudit_spi_begin(&spi);
@@ -48,11 +49,13 @@ insert_unaudited(Datum *values, const char *nulls)
 Datum
 evaudit_restore_configuration(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigger = evaudit_before_insert(fcinfo);
+	TriggerData *trigger = evaudit_own_trigger(fcinfo, "configuration_dump",
+											   "restore_configuration",
+											   EVAUDIT_BEFORE_INSERT);
 	Datum		values[2];
 	char		nulls[2];
 
-	evaudit_trigger_values(trigger, 2, values, nulls);
+	evaudit_trigger_values(trigger, 2, insert.types, values, nulls);
 	insert_unaudited(values, nulls);
 	return PointerGetDatum(NULL);
 }

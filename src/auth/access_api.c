@@ -319,22 +319,16 @@ evaudit_forget_grants(PG_FUNCTION_ARGS)
 		"WITH read AS (DELETE FROM evaudit.read_grants WHERE topic = $1)"
 		" DELETE FROM evaudit.publish_grants WHERE topic = $1", 1, {TEXTOID}
 	};
-	TriggerData *trigger = (TriggerData *) fcinfo->context;
+	TriggerData *trigger = evaudit_own_trigger(fcinfo, "topics",
+											   "forget_grants",
+											   EVAUDIT_AFTER_DELETE);
 	Datum		value;
-	bool		isnull;
+	char		null;
 	EvauditSpi	spi;
 
-	if (!CALLED_AS_TRIGGER(fcinfo) ||
-		!TRIGGER_FIRED_AFTER(trigger->tg_event) ||
-		!TRIGGER_FIRED_FOR_ROW(trigger->tg_event) ||
-		!TRIGGER_FIRED_BY_DELETE(trigger->tg_event) ||
-		RelationGetRelid(trigger->tg_relation) !=
-		get_relname_relid("topics", get_namespace_oid("evaudit", false)))
-		elog(ERROR, "must be called as a trigger after DELETE on evaudit.topics");
-	value = heap_getattr(trigger->tg_trigtuple, 1,
-						 RelationGetDescr(trigger->tg_relation), &isnull);
+	evaudit_trigger_values(trigger, 1, forget.types, &value, &null);
 	evaudit_spi_begin(&spi);
-	evaudit_spi_execute(&forget, &value, NULL);
+	evaudit_spi_execute(&forget, &value, &null);
 	evaudit_spi_end(&spi);
 	return PointerGetDatum(NULL);
 }

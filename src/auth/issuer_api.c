@@ -17,12 +17,14 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/rel.h"
 
 #include "auth/issuer.h"
 #include "server/commit_wakeup.h"
 #include "server/shmem.h"
 #include "server/spi.h"
-#include "server/table_watch.h"
+#include "server/trigger.h"
 #include "text/options.h"
 
 PG_FUNCTION_INFO_V1(evaudit_create_issuer);
@@ -285,10 +287,13 @@ evaudit_issuers_changed(PG_FUNCTION_ARGS)
 	static EvauditStatement look = {
 		"SELECT FROM evaudit.issuers WHERE options ? 'jwks_url' LIMIT 1", 0
 	};
+	TriggerData *trigger = evaudit_own_trigger(fcinfo, "issuers",
+											   "issuers_changed",
+											   EVAUDIT_AFTER_STATEMENT);
 	EvauditSpi	spi;
 	uint64		found;
 
-	(void) evaudit_announce_change(fcinfo);
+	CacheInvalidateRelcache(trigger->tg_relation);
 	evaudit_spi_begin(&spi);
 	found = evaudit_spi_execute(&look, NULL, NULL);
 	evaudit_spi_end(&spi);

@@ -180,13 +180,15 @@ evaudit_restore_topic(PG_FUNCTION_ARGS)
 		" WHERE name = $1",
 		4, {TEXTOID, JSONBOID, JSONBOID, INT4OID}
 	};
-	TriggerData *trigger = evaudit_before_insert(fcinfo);
+	TriggerData *trigger = evaudit_own_trigger(fcinfo, "topics",
+											   "restore_topic",
+											   EVAUDIT_BEFORE_INSERT);
 	Datum		values[4];
 	char		nulls[4];
 	uint64		altered;
 	EvauditSpi	spi;
 
-	evaudit_trigger_values(trigger, 4, values, nulls);
+	evaudit_trigger_values(trigger, 4, alter.types, values, nulls);
 	evaudit_spi_begin(&spi);
 	altered = evaudit_spi_execute(&alter, values, nulls);
 	evaudit_spi_end(&spi);

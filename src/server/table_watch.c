@@ -22,13 +22,13 @@
 #include "postgres.h"
 
 #include "catalog/namespace.h"
-#include "commands/trigger.h"
 #include "fmgr.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "server/table_watch.h"
+#include "server/trigger.h"
 
 PG_FUNCTION_INFO_V1(evaudit_announce_change);
 
@@ -94,12 +94,10 @@ evaudit_watch_announce(const char *table)
 Datum
 evaudit_announce_change(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigger = (TriggerData *) fcinfo->context;
+	TriggerData *trigger = evaudit_own_trigger(fcinfo, NULL,
+											   "announce_change",
+											   EVAUDIT_AFTER_STATEMENT);
 
-	if (!CALLED_AS_TRIGGER(fcinfo) ||
-		!TRIGGER_FIRED_AFTER(trigger->tg_event) ||
-		!TRIGGER_FIRED_FOR_STATEMENT(trigger->tg_event))
-		elog(ERROR, "must be called as a trigger after a statement");
 	CacheInvalidateRelcache(trigger->tg_relation);
 	return PointerGetDatum(NULL);
 }

@@ -27,7 +27,4 @@ typedef struct EvauditWatch
 extern bool evaudit_watch_changed(EvauditWatch *watch);
 extern void evaudit_watch_announce(const char *table);
 
-/* The trigger's function, for triggers that do more. */
-extern Datum evaudit_announce_change(PG_FUNCTION_ARGS);
-
 #endif							/* EVAUDIT_TABLE_WATCH_H */

@@ -1,38 +1,91 @@
 /*-------------------------------------------------------------------------
  *
  * trigger.c
- *	  What the triggers on the extension's own tables have in common.
+ *	  The one guard of trigger functions.
  *
- * They are row triggers before INSERT: through them goes whatever a dump
- * brings back (sql/restore.sql).
+ * A function that returns trigger can be attached to any relation, with any
+ * event, and a hostile dump does so.  The functions behind the triggers of
+ * the extension's own tables begin with evaudit_own_trigger(), those of event
+ * triggers with evaudit_event_trigger(); the triggers of tracked tables, which
+ * are on tables of users, have a guard of their own (audit/capture_trigger.c).
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "catalog/dependency.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "commands/extension.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "server/trigger.h"
 
-/* Make sure that a function is called as it must be. */
-TriggerData *
-evaudit_before_insert(FunctionCallInfo fcinfo)
+/* Is a relation one of the extension's in the schema evaudit? */
+static bool
+is_own_table(Relation rel)
 {
-	TriggerData *trigger = (TriggerData *) fcinfo->context;
+	Oid			extension = get_extension_oid("evaudit", true);
 
-	if (!CALLED_AS_TRIGGER(fcinfo) ||
-		!TRIGGER_FIRED_BEFORE(trigger->tg_event) ||
-		!TRIGGER_FIRED_FOR_ROW(trigger->tg_event) ||
-		!TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
-		elog(ERROR, "must be called as a trigger before INSERT");
-	return trigger;
+	return OidIsValid(extension) &&
+		RelationGetNamespace(rel) == get_namespace_oid("evaudit", true) &&
+		getExtensionOfObject(RelationRelationId,
+							 RelationGetRelid(rel)) == extension;
 }
 
-/* The first n columns of the row, with nulls as SPI takes them. */
+/*
+ * Make sure that a function is called by the trigger that it was written for:
+ * of the name and type, on the table of the extension, or on any of its tables
+ * if no table is named.
+ */
+TriggerData *
+evaudit_own_trigger(FunctionCallInfo fcinfo, const char *table,
+					const char *name, int16 type)
+{
+	TriggerData *data = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function of trigger \"%s\" must be called as a trigger",
+						name)));
+	if (data->tg_trigger->tgtype != type ||
+		strcmp(data->tg_trigger->tgname, name) != 0 ||
+		!is_own_table(data->tg_relation) ||
+		(table && strcmp(RelationGetRelationName(data->tg_relation), table) != 0))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("trigger \"%s\" of \"%s\" is not one of extension \"evaudit\"",
+						data->tg_trigger->tgname,
+						RelationGetRelationName(data->tg_relation)),
+				 errhint("Drop the trigger.")));
+	return data;
+}
+
+/* Make sure that a function is called by an event trigger on the event. */
+EventTriggerData *
+evaudit_event_trigger(FunctionCallInfo fcinfo, const char *event)
+{
+	EventTriggerData *data = (EventTriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo) ||
+		strcmp(data->event, event) != 0 || data->parsetree == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function must be called by an event trigger on %s",
+						event)));
+	return data;
+}
+
+/*
+ * The first n columns of the row, with nulls as SPI takes them; they must have
+ * the types given.
+ */
 void
-evaudit_trigger_values(const TriggerData *trigger, int n, Datum *values,
-					   char *nulls)
+evaudit_trigger_values(const TriggerData *trigger, int n, const Oid *types,
+					   Datum *values, char *nulls)
 {
 	TupleDesc	desc = RelationGetDescr(trigger->tg_relation);
 
@@ -40,6 +93,12 @@ evaudit_trigger_values(const TriggerData *trigger, int n, Datum *values,
 	{
 		bool		isnull;
 
+		if (i >= desc->natts || TupleDescAttr(desc, i)->attisdropped ||
+			TupleDescAttr(desc, i)->atttypid != types[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_DATATYPE_MISMATCH),
+					 errmsg("columns of table \"%s\" are not those that extension \"evaudit\" made",
+							RelationGetRelationName(trigger->tg_relation))));
 		values[i] = heap_getattr(trigger->tg_trigtuple, i + 1, desc, &isnull);
 		nulls[i] = isnull ? 'n' : ' ';
 	}

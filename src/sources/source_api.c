@@ -280,7 +280,9 @@ evaudit_seek_source(PG_FUNCTION_ARGS)
 Datum
 evaudit_forget_database(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigger = evaudit_before_insert(fcinfo);
+	TriggerData *trigger = evaudit_own_trigger(fcinfo, "sources",
+											   "forget_database",
+											   EVAUDIT_BEFORE_INSERT);
 	TupleDesc	desc = RelationGetDescr(trigger->tg_relation);
 	int			column;
 	Datum		value = (Datum) 0;
