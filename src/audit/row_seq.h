@@ -11,5 +11,6 @@
 #include "utils/rel.h"
 
 extern int64 evaudit_row_seq(Relation sequence);
+extern bool evaudit_row_seq_unused(Relation sequence);
 
 #endif							/* EVAUDIT_ROW_SEQ_H */
