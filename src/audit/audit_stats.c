@@ -6,8 +6,13 @@
  * A backend counts by itself while a transaction lasts, a level for each
  * subtransaction, and adds to shared memory once, when it commits.  So the
  * numbers are of rows that are there, and counting a row costs an addition.
- * Shared memory is there only under preload, and is empty when the server
- * starts; without it nothing is counted.
+ * What a prepared transaction wrote is not counted: nobody here knows whether
+ * it will be committed.  Shared memory is there only under preload, and is
+ * empty when the server starts; without it nothing is counted.
+ *
+ * Tables that were dropped lose their entries when room is needed, before a
+ * transaction counts for a table without one: at commit no catalog can be
+ * read.
  *
  * Locks: the shared table is looked up under its lock in shared mode and
  * added to by atomics; only a table's first row takes the lock exclusively.
@@ -26,6 +31,7 @@
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
 #include "utils/memutils.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "audit/audit_stats.h"
@@ -37,6 +43,9 @@ PG_FUNCTION_INFO_V1(evaudit_audit_stats);
 
 /* Tables that are counted, over all databases; those beyond are not. */
 #define MAX_TABLES	4096
+
+/* Milliseconds between two sweeps of a backend. */
+#define SWEEP_INTERVAL	1000
 
 typedef struct StatsKey
 {
@@ -126,7 +135,10 @@ lock_entry(Oid relid)
 		return entry;
 	LWLockRelease(lock);
 
+	/* the server would lend memory for more of them than were asked for */
 	LWLockAcquire(lock, LW_EXCLUSIVE);
+	if (hash_get_num_entries(entries) >= MAX_TABLES)
+		return hash_search(entries, &key, HASH_FIND, NULL);
 	entry = hash_search(entries, &key, HASH_ENTER_NULL, &found);
 	if (entry && !found)
 	{
@@ -154,17 +166,17 @@ flush_pending(void)
 	}
 }
 
-/* The transaction ends: what it counted holds if its rows do. */
+/* The transaction ends: what it counted holds if its rows do for sure. */
 static void
 end_transaction(XactEvent event, void *arg)
 {
 	switch (event)
 	{
 		case XACT_EVENT_COMMIT:
-		case XACT_EVENT_PREPARE:
 			flush_pending();
 			pending = NULL;
 			break;
+		case XACT_EVENT_PREPARE:
 		case XACT_EVENT_ABORT:
 			pending = NULL;
 			break;
@@ -173,8 +185,80 @@ end_transaction(XactEvent event, void *arg)
 	}
 }
 
-/* Add rows to what is counted for a table at a level, the deepest so far. */
+/* Does the table of an entry exist?  That of another database may. */
+static bool
+entry_exists(const StatsKey *key)
+{
+	if (key->database == MyDatabaseId)
+		return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(key->relid));
+	return SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(key->database));
+}
+
+/* Copy the keys of all entries, since no catalog is read under the lock. */
+static StatsKey *
+copy_keys(int *nkeys)
+{
+	StatsKey   *keys = palloc(sizeof(StatsKey) * MAX_TABLES);
+	HASH_SEQ_STATUS scan;
+	StatsEntry *entry;
+
+	*nkeys = 0;
+	LWLockAcquire(lock, LW_SHARED);
+	hash_seq_init(&scan, entries);
+	while ((entry = hash_seq_search(&scan)) != NULL)
+		keys[(*nkeys)++] = entry->key;
+	LWLockRelease(lock);
+	return keys;
+}
+
+/* Take out the entries of tables and databases that were dropped. */
 static void
+remove_dropped(void)
+{
+	int			nkeys;
+	StatsKey   *keys = copy_keys(&nkeys);
+
+	for (int i = 0; i < nkeys; i++)
+	{
+		if (entry_exists(&keys[i]))
+			continue;
+		LWLockAcquire(lock, LW_EXCLUSIVE);
+		(void) hash_search(entries, &keys[i], HASH_REMOVE, NULL);
+		LWLockRelease(lock);
+	}
+	pfree(keys);
+}
+
+/*
+ * See to it that a table can have an entry when the transaction commits.
+ * Where all belong to tables that exist, a sweep is in vain, so that a
+ * backend makes one in a second.
+ */
+static void
+make_room(Oid relid)
+{
+	static TimestampTz last = 0;
+	StatsKey	key = {MyDatabaseId, relid};
+	TimestampTz now;
+	bool		room;
+
+	LWLockAcquire(lock, LW_SHARED);
+	room = hash_get_num_entries(entries) < MAX_TABLES ||
+		hash_search(entries, &key, HASH_FIND, NULL) != NULL;
+	LWLockRelease(lock);
+	if (room)
+		return;
+	now = GetCurrentTimestamp();
+	if (TimestampDifferenceExceeds(last, now, SWEEP_INTERVAL))
+		remove_dropped();
+	last = now;
+}
+
+/*
+ * Add rows to what is counted for a table at a level, the deepest so far.
+ * Returns whether they are the first.
+ */
+static bool
 add_pending(Oid relid, int level, uint64 rows)
 {
 	PendingCount *count;
@@ -184,7 +268,7 @@ add_pending(Oid relid, int level, uint64 rows)
 		if (count->relid == relid)
 		{
 			count->rows += rows;
-			return;
+			return false;
 		}
 	}
 	count = MemoryContextAlloc(TopTransactionContext, sizeof(PendingCount));
@@ -193,6 +277,7 @@ add_pending(Oid relid, int level, uint64 rows)
 	count->rows = rows;
 	count->next = pending;
 	pending = count;
+	return true;
 }
 
 /* A subtransaction ends: its counts become its parent's, or nothing. */
@@ -212,7 +297,7 @@ end_subtransaction(SubXactEvent event, SubTransactionId subid,
 		PendingCount *next = ended->next;
 
 		if (event == SUBXACT_EVENT_COMMIT_SUB)
-			add_pending(ended->relid, level - 1, ended->rows);
+			(void) add_pending(ended->relid, level - 1, ended->rows);
 		pfree(ended);
 		ended = next;
 	}
@@ -232,7 +317,8 @@ evaudit_audit_stats_count(Oid relid, int rows)
 		RegisterSubXactCallback(end_subtransaction, NULL);
 		registered = true;
 	}
-	add_pending(relid, GetCurrentTransactionNestLevel(), rows);
+	if (add_pending(relid, GetCurrentTransactionNestLevel(), rows))
+		make_room(relid);
 }
 
 /*
