@@ -237,5 +237,5 @@ SELECT format('| %s, %s | %s | %s | %s | %s | %s | %s | %s | %s |',
 	round((tracked_cost / cte_cost)::numeric, 2))
 FROM medians ORDER BY measure, statement = 'single', statement;
 
-DELETE FROM :"audit_schema".audit WHERE relation = 'evaudit_bench.tracked';
 DROP SCHEMA evaudit_bench CASCADE;
+DELETE FROM :"audit_schema".audit WHERE relation = 'evaudit_bench.tracked';

@@ -10,7 +10,7 @@ COMMENT ON COLUMN @extschema@.configuration.key IS 'name of the setting';
 COMMENT ON COLUMN @extschema@.configuration.value IS 'its value, any JSON';
 REVOKE ALL ON @extschema@.configuration FROM PUBLIC;
 
--- Rows are written by evaudit.capture(), past constraints and defaults.
+-- Rows are written by evaudit.capture(), which relies on these columns.
 CREATE TABLE @extschema@.audit (
 	id uuid NOT NULL,
 	relation text NOT NULL,
@@ -51,7 +51,7 @@ COMMENT ON COLUMN @extschema@.audit.relation IS
 COMMENT ON COLUMN @extschema@.audit.item_key IS
 	'key of the row before the change; a JSON array if it has several columns';
 COMMENT ON COLUMN @extschema@.audit.operation IS
-	'INSERT, UPDATE, DELETE or TRUNCATE';
+	'INSERT, UPDATE, DELETE or TRUNCATE of a row; UNTRACK: changes of the relation are no longer captured';
 COMMENT ON COLUMN @extschema@.audit.modification_time IS
 	'when the change was made, by the server''s clock';
 COMMENT ON COLUMN @extschema@.audit.updated_attribute IS
@@ -112,6 +112,33 @@ ALTER EVENT TRIGGER evaudit_track_partitions ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER evaudit_track_partitions IS
 	'has TRUNCATE of new partitions of tracked tables audited';
 
+-- Who ends the audit of a table, in whatever way, leaves a row in it.
+CREATE FUNCTION evaudit.record_disabled() RETURNS event_trigger
+	AS 'MODULE_PATHNAME', 'evaudit_record_disabled' LANGUAGE C;
+COMMENT ON FUNCTION evaudit.record_disabled() IS
+	'internal: event trigger that writes to audit when capture of a table is disabled';
+CREATE EVENT TRIGGER evaudit_record_disabled ON ddl_command_end
+	WHEN TAG IN ('ALTER TABLE', 'ALTER FOREIGN TABLE', 'CREATE TRIGGER')
+	EXECUTE FUNCTION evaudit.record_disabled();
+ALTER EVENT TRIGGER evaudit_record_disabled ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER evaudit_record_disabled IS
+	'writes to audit when capture of a table is disabled';
+
+CREATE FUNCTION evaudit.record_dropped() RETURNS event_trigger
+	AS 'MODULE_PATHNAME', 'evaudit_record_dropped' LANGUAGE C;
+COMMENT ON FUNCTION evaudit.record_dropped() IS
+	'internal: event trigger that writes to audit when a tracked table or its trigger is dropped';
+CREATE EVENT TRIGGER evaudit_record_dropped ON sql_drop
+	EXECUTE FUNCTION evaudit.record_dropped();
+ALTER EVENT TRIGGER evaudit_record_dropped ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER evaudit_record_dropped IS
+	'writes to audit when a tracked table or its trigger is dropped';
+
+CREATE FUNCTION evaudit.is_audited(relation regclass) RETURNS boolean
+	AS 'MODULE_PATHNAME', 'evaudit_is_audited' LANGUAGE C STRICT;
+COMMENT ON FUNCTION evaudit.is_audited(regclass) IS
+	'internal: whether all changes of a table and its partitions are captured';
+
 CREATE FUNCTION evaudit.audit_stats(relation regclass, OUT rows_written bigint,
 	OUT last_written_at timestamptz)
 	AS 'MODULE_PATHNAME', 'evaudit_audit_stats' LANGUAGE C STRICT;
@@ -119,18 +146,21 @@ COMMENT ON FUNCTION evaudit.audit_stats(regclass) IS
 	'internal: counters of evaudit.stat_audit for a table';
 
 CREATE VIEW evaudit.stat_audit AS
-	SELECT t.tgrelid::pg_catalog.regclass AS relation,
-		t.tgenabled = 'A' AS enabled, s.rows_written, s.last_written_at
-	FROM pg_catalog.pg_trigger t, evaudit.audit_stats(t.tgrelid) s
-	WHERE t.tgfoid = 'evaudit.capture()'::pg_catalog.regprocedure
-		AND t.tgparentid = 0;
+	SELECT c.oid::pg_catalog.regclass AS relation,
+		evaudit.is_audited(c.oid) AS enabled, s.rows_written,
+		s.last_written_at
+	FROM pg_catalog.pg_class c, evaudit.audit_stats(c.oid) s
+	WHERE c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't'
+		AND EXISTS (SELECT FROM pg_catalog.pg_trigger t
+			WHERE t.tgrelid = c.oid AND t.tgparentid = 0 AND t.tgfoid =
+				'evaudit.capture()'::pg_catalog.regprocedure);
 COMMENT ON VIEW evaudit.stat_audit IS
 	'tracked tables, and what was audited of them since the server started';
 COMMENT ON COLUMN evaudit.stat_audit.relation IS 'the tracked table';
 COMMENT ON COLUMN evaudit.stat_audit.enabled IS
-	'false if somebody changed the trigger, so that changes may be missed';
+	'false if a trigger of the table or of a partition was changed or disabled, or is missing: call track() to repair it; NULL while one of them is locked';
 COMMENT ON COLUMN evaudit.stat_audit.rows_written IS
-	'audit rows committed; NULL without shared_preload_libraries';
+	'audit rows committed, without those of prepared transactions; NULL without shared_preload_libraries';
 COMMENT ON COLUMN evaudit.stat_audit.last_written_at IS
 	'when the last of them was committed';
 

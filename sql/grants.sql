@@ -59,7 +59,10 @@ GRANT EXECUTE ON FUNCTION
 TO PUBLIC;
 
 -- Each shows what belongs to the one who asks; stat_* all to pg_monitor.
-GRANT EXECUTE ON FUNCTION evaudit.audit_stats(regclass) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION
+	evaudit.is_audited(regclass),
+	evaudit.audit_stats(regclass)
+TO pg_monitor;
 GRANT SELECT ON evaudit.stat_audit TO pg_monitor;
 GRANT SELECT ON evaudit.stat_issuers TO pg_monitor;
 GRANT SELECT, DELETE ON evaudit.dead_letters TO PUBLIC;

@@ -15,7 +15,7 @@
 #include "miscadmin.h"
 #include "utils/guc.h"
 
-#include "audit/audit_stats.h"
+#include "audit/capture.h"
 #include "http/settings.h"
 #include "runtime/workers.h"
 #include "server/config.h"
@@ -32,11 +32,11 @@ _PG_init(void)
 {
 	evaudit_foreign_options_init();
 	evaudit_config_init();
+	evaudit_audit_init();
 	evaudit_http_init();
 	if (process_shared_preload_libraries_in_progress)
 	{
 		evaudit_shmem_init();
-		evaudit_audit_stats_init();
 		evaudit_launcher_init();
 		evaudit_database_ddl_init();
 	}

@@ -5,9 +5,11 @@
  *
  * Rows go straight into the table and its indexes.  Whoever may change a
  * tracked table thereby writes audit rows without any right on audit, and
- * nothing is planned or executed for them.  What the executor would add is
- * passed by on purpose: audit's own triggers, constraints, row security and
- * defaults.  Any index of any kind that its owner adds is kept up.
+ * nothing is planned or executed for them.  Any index of any kind that its
+ * owner adds is kept up.  Where he adds what only the executor honours, such
+ * as triggers or CHECK constraints (audit_shape.c), rows are inserted by a
+ * statement, in his name, as referential integrity does.  Row security is
+ * passed by in either case.
  *
  * Lifetimes: what is known of audit is kept for the backend and made anew
  * when its relcache entry is invalidated.  Relations are opened for each
@@ -24,6 +26,7 @@
 #include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/index.h"
+#include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -33,11 +36,12 @@
 #include "utils/xid8.h"
 
 #include "audit/audit_log.h"
-#include "audit/context.h"
+#include "audit/audit_shape.h"
 #include "audit/row_id.h"
 #include "audit/row_seq.h"
 #include "server/compat.h"
 #include "server/extension.h"
+#include "server/spi.h"
 
 /* What is known of audit, in a memory context of its own. */
 typedef struct AuditTable
@@ -52,28 +56,24 @@ typedef struct AuditTable
 	int			nindexes;
 	Oid		   *index_oids;
 	IndexInfo **index_infos;
-	text	   *operations[EVAUDIT_TRUNCATE + 1];
+	bool		by_executor;	/* rows are inserted by a statement */
+	uint64		writes;			/* how many rows were begun to be written */
+	text	   *operations[EVAUDIT_UNTRACK + 1];
 } AuditTable;
 
 static AuditTable *table = NULL;
 
-/* The table that is watched for changes, and the number of those heard of. */
+/* The table that is watched, and the number of its invalidations. */
 static Oid	watched = InvalidOid;
 static uint64 generation = 0;
 
-static const char *const column_names[EVAUDIT_AUDIT_NCOLUMNS] = {
-	"id", "relation", "item_key", "operation", "modification_time",
-	"updated_attribute", "old_value", "new_value", "actor", "request_id",
-	"session_role", "application_name", "client_addr", "xid", "seq"
-};
-
 static const char *const operation_names[] = {
-	"INSERT", "UPDATE", "DELETE", "TRUNCATE"
+	"INSERT", "UPDATE", "DELETE", "TRUNCATE", "UNTRACK"
 };
 
-/* Audit changed, or was dropped with the extension. */
+/* Invalidation callback: audit changed, or was dropped with the extension. */
 static void
-forget_table(Datum arg, Oid relid)
+invalidate_table(Datum arg, Oid relid)
 {
 	if (!OidIsValid(relid) || relid == watched)
 		generation++;
@@ -93,27 +93,15 @@ evaudit_audit_relid(void)
 	return relid;
 }
 
-/* Refuse an audit table that rows cannot be written to as they are made. */
+/* Report that audit has no sequence, or its sequence was dropped. */
 static void
-check_table(Relation rel)
+report_missing_sequence(Relation rel)
 {
-	TupleDesc	desc = RelationGetDescr(rel);
-
-	if (rel->rd_rel->relkind != RELKIND_RELATION)
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s\" is not an ordinary table",
-						RelationGetRelationName(rel))));
-	for (int i = 0; i < EVAUDIT_AUDIT_NCOLUMNS; i++)
-	{
-		if (i >= desc->natts || TupleDescAttr(desc, i)->attisdropped ||
-			strcmp(NameStr(TupleDescAttr(desc, i)->attname),
-				   column_names[i]) != 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_COLUMN),
-					 errmsg("table \"%s\" has no column \"%s\" in its place",
-							RelationGetRelationName(rel), column_names[i])));
-	}
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("table \"%s\" has no sequence for its column \"seq\"",
+					RelationGetRelationName(rel)),
+			 errhint("Create a sequence that is OWNED BY the column.")));
 }
 
 /* The sequence that numbers audit's rows. */
@@ -123,11 +111,7 @@ find_sequence(Relation rel)
 	List	   *sequences = getOwnedSequences(RelationGetRelid(rel));
 
 	if (sequences == NIL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("table \"%s\" has no sequence for its column \"%s\"",
-						RelationGetRelationName(rel),
-						column_names[EVAUDIT_AUDIT_SEQ])));
+		report_missing_sequence(rel);
 	return linitial_oid(sequences);
 }
 
@@ -150,6 +134,8 @@ init_indexes(AuditTable *audit, Relation rel)
 		{
 			audit->index_oids[audit->nindexes] = lfirst_oid(cell);
 			audit->index_infos[audit->nindexes++] = info;
+			if (info->ii_ExclusionOps != NULL)
+				audit->by_executor = true;
 		}
 		index_close(index, NoLock);
 	}
@@ -166,7 +152,8 @@ make_table(Relation rel)
 	AuditTable *audit = palloc0(sizeof(AuditTable));
 	TupleDesc	desc = CreateTupleDescCopy(RelationGetDescr(rel));
 
-	check_table(rel);
+	evaudit_audit_check_table(rel);
+	audit->by_executor = evaudit_audit_needs_executor(rel);
 	audit->context = context;
 	audit->relid = RelationGetRelid(rel);
 	audit->sequence = find_sequence(rel);
@@ -190,7 +177,7 @@ refresh_table(void)
 	Relation	rel;
 
 	if (!registered)
-		CacheRegisterRelcacheCallback(forget_table, (Datum) 0);
+		CacheRegisterRelcacheCallback(invalidate_table, (Datum) 0);
 	registered = true;
 
 	watched = evaudit_audit_relid();
@@ -215,7 +202,7 @@ evaudit_audit_open(EvauditAuditLog *log)
 	if (table && table->generation == generation)
 		log->rel = table_open(table->relid, RowExclusiveLock);
 
-	/* locking it may have brought news */
+	/* locking it may have invalidated what is known */
 	if (table == NULL || table->generation != generation)
 	{
 		if (log->rel)
@@ -224,7 +211,9 @@ evaudit_audit_open(EvauditAuditLog *log)
 	}
 
 	log->table = table;
-	log->sequence = relation_open(table->sequence, RowExclusiveLock);
+	log->sequence = try_relation_open(table->sequence, RowExclusiveLock);
+	if (log->sequence == NULL)
+		report_missing_sequence(log->rel);
 	log->indexes = palloc(sizeof(Relation) * Max(table->nindexes, 1));
 	for (int i = 0; i < table->nindexes; i++)
 		log->indexes[i] = index_open(table->index_oids[i], RowExclusiveLock);
@@ -260,7 +249,7 @@ set_datum(TupleTableSlot *slot, EvauditAuditColumn column, Datum value)
 static void
 fill_slot(EvauditAuditLog *log, const EvauditAuditRow *row, pg_uuid_t *id)
 {
-	const EvauditContext *context = evaudit_context_get();
+	const EvauditContext *context = row->context;
 	TupleTableSlot *slot = log->table->slot;
 
 	ExecClearTuple(slot);
@@ -272,7 +261,7 @@ fill_slot(EvauditAuditLog *log, const EvauditAuditRow *row, pg_uuid_t *id)
 	set_pointer(slot, EVAUDIT_AUDIT_OPERATION,
 				log->table->operations[row->operation]);
 	set_datum(slot, EVAUDIT_AUDIT_MODIFICATION_TIME,
-			  TimestampTzGetDatum(row->time));
+			  TimestampTzGetDatum(context->time));
 	set_pointer(slot, EVAUDIT_AUDIT_UPDATED_ATTRIBUTE, row->attribute);
 	set_pointer(slot, EVAUDIT_AUDIT_OLD_VALUE, row->old_value);
 	set_pointer(slot, EVAUDIT_AUDIT_NEW_VALUE, row->new_value);
@@ -288,6 +277,41 @@ fill_slot(EvauditAuditLog *log, const EvauditAuditRow *row, pg_uuid_t *id)
 	set_datum(slot, EVAUDIT_AUDIT_SEQ,
 			  Int64GetDatum(evaudit_row_seq(log->sequence)));
 	ExecStoreVirtualTuple(slot);
+}
+
+/*
+ * Insert the row in the slot by a statement, as audit's owner and so with his
+ * triggers, constraints and defaults.  The slot is not used once code of his
+ * runs, which may itself change a tracked table.
+ */
+static void
+insert_by_executor(EvauditAuditLog *log)
+{
+	static EvauditStatement insert = {
+		"INSERT INTO $S.audit (id, relation, item_key, operation,"
+		" modification_time, updated_attribute, old_value, new_value, actor,"
+		" request_id, session_role, application_name, client_addr, xid, seq)"
+		" OVERRIDING SYSTEM VALUE VALUES"
+		" ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+		EVAUDIT_AUDIT_NCOLUMNS,
+		{UUIDOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTOID, JSONBOID,
+			JSONBOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INETOID, XID8OID,
+		INT8OID}
+	};
+	TupleTableSlot *slot = log->table->slot;
+	Datum		values[EVAUDIT_AUDIT_NCOLUMNS];
+	char		nulls[EVAUDIT_AUDIT_NCOLUMNS];
+	EvauditSpi	spi;
+
+	for (int i = 0; i < EVAUDIT_AUDIT_NCOLUMNS; i++)
+	{
+		values[i] = slot->tts_values[i];
+		nulls[i] = slot->tts_isnull[i] ? 'n' : ' ';
+	}
+	ExecClearTuple(slot);
+	evaudit_spi_begin_as(&spi, log->rel->rd_rel->relowner);
+	(void) evaudit_spi_execute(&insert, values, nulls);
+	evaudit_spi_end(&spi);
 }
 
 /* Does the row in the context's slot belong into a partial index? */
@@ -307,6 +331,19 @@ index_wants(IndexInfo *info, EState *estate, ExprContext *econtext)
 	return ExecQual(info->ii_PredicateState, econtext);
 }
 
+/*
+ * Refuse that the function of an index on audit, which ought to be immutable,
+ * has changed a tracked table: its audit row took the slots.
+ */
+static void
+check_undisturbed(const AuditTable *audit, uint64 writes)
+{
+	if (audit->writes != writes)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("function of an index on table \"audit\" has changed a tracked table")));
+}
+
 /* Add the row in the table's slot to its index number i. */
 static void
 insert_index(EvauditAuditLog *log, int i)
@@ -317,11 +354,16 @@ insert_index(EvauditAuditLog *log, int i)
 	ExprContext *econtext = GetPerTupleExprContext(audit->estate);
 	Datum		values[INDEX_MAX_KEYS];
 	bool		isnull[INDEX_MAX_KEYS];
+	uint64		writes = audit->writes;
+	bool		wanted;
 
 	econtext->ecxt_scantuple = audit->slot;
-	if (!index_wants(info, audit->estate, econtext))
+	wanted = index_wants(info, audit->estate, econtext);
+	check_undisturbed(audit, writes);
+	if (!wanted)
 		return;
 	FormIndexDatum(info, audit->slot, audit->estate, values, isnull);
+	check_undisturbed(audit, writes);
 
 	/*
 	 * What an access method keeps between rows refers to the open index, so
@@ -337,14 +379,12 @@ insert_index(EvauditAuditLog *log, int i)
 	info->ii_AmCache = NULL;
 }
 
-/* Write one audit row. */
-void
-evaudit_audit_write(EvauditAuditLog *log, const EvauditAuditRow *row)
+/* Insert the row in the slot into the table and its indexes. */
+static void
+insert_directly(EvauditAuditLog *log)
 {
 	AuditTable *audit = log->table;
-	pg_uuid_t	id;
 
-	fill_slot(log, row, &id);
 	ExecCopySlot(audit->stored, audit->slot);
 	table_tuple_insert(log->rel, audit->stored, GetCurrentCommandId(true), 0,
 					   NULL);
@@ -353,4 +393,18 @@ evaudit_audit_write(EvauditAuditLog *log, const EvauditAuditRow *row)
 	ExecClearTuple(audit->stored);
 	ExecClearTuple(audit->slot);
 	ResetPerTupleExprContext(audit->estate);
+}
+
+/* Write one audit row. */
+void
+evaudit_audit_write(EvauditAuditLog *log, const EvauditAuditRow *row)
+{
+	pg_uuid_t	id;
+
+	log->table->writes++;
+	fill_slot(log, row, &id);
+	if (log->table->by_executor)
+		insert_by_executor(log);
+	else
+		insert_directly(log);
 }

@@ -8,16 +8,18 @@
 #ifndef EVAUDIT_AUDIT_LOG_H
 #define EVAUDIT_AUDIT_LOG_H
 
-#include "datatype/timestamp.h"
 #include "utils/jsonb.h"
 #include "utils/rel.h"
+
+#include "audit/context.h"
 
 typedef enum EvauditOperation
 {
 	EVAUDIT_INSERT,
 	EVAUDIT_UPDATE,
 	EVAUDIT_DELETE,
-	EVAUDIT_TRUNCATE
+	EVAUDIT_TRUNCATE,
+	EVAUDIT_UNTRACK				/* changes are no longer captured */
 } EvauditOperation;
 
 /* The columns of audit, by their numbers less one. */
@@ -45,7 +47,7 @@ typedef enum EvauditAuditColumn
 typedef struct EvauditAuditRow
 {
 	EvauditOperation operation;
-	TimestampTz time;
+	const EvauditContext *context;
 	text	   *relation;
 	text	   *item_key;
 	text	   *attribute;

@@ -9,6 +9,9 @@
  * there is no such.  evaudit.capture_truncate() fires before a TRUNCATE and
  * leaves one for each row that is about to go.
  *
+ * Who changes it, and when, is read before values are converted, as that may
+ * run functions of users.
+ *
  * Memory comes from the caller's context, which lives for one trigger call.
  *
  *-------------------------------------------------------------------------
@@ -17,7 +20,6 @@
 
 #include "access/table.h"
 #include "access/tableam.h"
-#include "commands/trigger.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -25,11 +27,11 @@
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
 #include "audit/audit_log.h"
 #include "audit/audit_stats.h"
 #include "audit/capture.h"
+#include "audit/capture_trigger.h"
 #include "audit/item_key.h"
 #include "audit/tracked.h"
 #include "server/compat.h"
@@ -39,18 +41,13 @@ bool		evaudit_capture_suspended = false;
 PG_FUNCTION_INFO_V1(evaudit_capture);
 PG_FUNCTION_INFO_V1(evaudit_capture_truncate);
 
-/* Refuse a call that no trigger made by track() would make. */
-static TriggerData *
-check_trigger(FunctionCallInfo fcinfo, TriggerEvent timing)
+/* Set up what audit needs when the library is loaded. */
+void
+evaudit_audit_init(void)
 {
-	TriggerData *data = (TriggerData *) fcinfo->context;
-	TriggerEvent mask = TRIGGER_EVENT_TIMINGMASK | TRIGGER_EVENT_ROW;
-
-	if (!CALLED_AS_TRIGGER(fcinfo) || (data->tg_event & mask) != timing)
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("capture functions must be called by triggers of evaudit.track()")));
-	return data;
+	evaudit_context_init();
+	if (process_shared_preload_libraries_in_progress)
+		evaudit_audit_stats_init();
 }
 
 /* Convert a slot's value in a column, which may be NULL. */
@@ -61,7 +58,7 @@ column_to_json(EvauditColumn *column, TupleTableSlot *slot, EvauditPin *pin,
 	if (slot->tts_isnull[column->index])
 		value->type = jbvNull;
 	else
-		evaudit_value_to_json(&column->type, slot->tts_values[column->index],
+		evaudit_datum_to_json(&column->type, slot->tts_values[column->index],
 							  pin, value);
 }
 
@@ -82,7 +79,11 @@ static void
 capture_row(EvauditTracked *tracked, EvauditOperation operation,
 			TupleTableSlot *slot)
 {
-	EvauditAuditRow row = {.operation = operation};
+	EvauditAuditRow row = {
+		.operation = operation,
+		.context = evaudit_context_take(),
+		.relation = tracked->name,
+	};
 	EvauditAuditLog log;
 	EvauditPin	pin = {0};
 	Jsonb	   *whole;
@@ -92,8 +93,6 @@ capture_row(EvauditTracked *tracked, EvauditOperation operation,
 	row.item_key = evaudit_item_key(tracked, slot, &pin);
 	evaudit_unpin_settings(&pin);
 
-	row.time = GetCurrentTimestamp();
-	row.relation = tracked->name;
 	if (operation == EVAUDIT_INSERT)
 		row.new_value = whole;
 	else
@@ -113,7 +112,7 @@ column_unchanged(EvauditColumn *column, TupleTableSlot *old,
 
 	if (old->tts_isnull[i] || new->tts_isnull[i])
 		return old->tts_isnull[i] == new->tts_isnull[i];
-	return evaudit_value_equal(&column->type, old->tts_values[i],
+	return evaudit_datum_equal(&column->type, old->tts_values[i],
 							   new->tts_values[i]);
 }
 
@@ -141,7 +140,7 @@ describe_change(EvauditColumn *column, TupleTableSlot *old,
 	row->attribute = column->name;
 	return old->tts_isnull[i] || new->tts_isnull[i] ||
 		!same_jsonb(row->old_value, row->new_value) ||
-		!evaudit_value_shows_same(&column->type, old->tts_values[i],
+		!evaudit_datum_shows_same(&column->type, old->tts_values[i],
 								  new->tts_values[i], pin);
 }
 
@@ -152,9 +151,9 @@ capture_update(EvauditTracked *tracked, TupleTableSlot *old,
 {
 	EvauditAuditRow *rows = palloc(sizeof(EvauditAuditRow) *
 								   Max(tracked->ncolumns, 1));
+	const EvauditContext *context = evaudit_context_take();
 	EvauditAuditLog log;
 	EvauditPin	pin = {0};
-	TimestampTz time = 0;
 	text	   *key = NULL;
 	int			nrows = 0;
 
@@ -167,10 +166,7 @@ capture_update(EvauditTracked *tracked, TupleTableSlot *old,
 			nrows++;
 	}
 	if (nrows > 0)
-	{
 		key = evaudit_item_key(tracked, old, &pin);
-		time = GetCurrentTimestamp();
-	}
 	evaudit_unpin_settings(&pin);
 	if (nrows == 0)
 		return;
@@ -179,7 +175,7 @@ capture_update(EvauditTracked *tracked, TupleTableSlot *old,
 	for (int i = 0; i < nrows; i++)
 	{
 		rows[i].operation = EVAUDIT_UPDATE;
-		rows[i].time = time;
+		rows[i].context = context;
 		rows[i].relation = tracked->name;
 		rows[i].item_key = key;
 		evaudit_audit_write(&log, &rows[i]);
@@ -192,8 +188,7 @@ capture_update(EvauditTracked *tracked, TupleTableSlot *old,
 Datum
 evaudit_capture(PG_FUNCTION_ARGS)
 {
-	TriggerData *data = check_trigger(fcinfo,
-									  TRIGGER_EVENT_AFTER | TRIGGER_EVENT_ROW);
+	TriggerData *data = evaudit_capture_check(fcinfo, EVAUDIT_CAPTURE_ROW);
 	EvauditTracked *tracked;
 
 	if (evaudit_capture_suspended)
@@ -247,12 +242,13 @@ capture_all(EvauditTracked *tracked, Relation rel)
 Datum
 evaudit_capture_truncate(PG_FUNCTION_ARGS)
 {
-	TriggerData *data = check_trigger(fcinfo, TRIGGER_EVENT_BEFORE);
+	TriggerData *data = evaudit_capture_check(fcinfo,
+											  EVAUDIT_CAPTURE_TRUNCATE);
 	Relation	rel = data->tg_relation;
-	Oid			trigger = evaudit_tracked_trigger(rel, NULL);
+	const Trigger *trigger = evaudit_capture_find(rel, EVAUDIT_CAPTURE_ROW);
 
 	/* a partition that was detached from a tracked table is tracked no more */
-	if (OidIsValid(trigger) && !evaudit_capture_suspended)
-		capture_all(evaudit_tracked_get(rel, trigger), rel);
+	if (trigger != NULL && !evaudit_capture_suspended)
+		capture_all(evaudit_tracked_get(rel, trigger->tgoid), rel);
 	PG_RETURN_POINTER(NULL);
 }

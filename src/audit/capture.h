@@ -15,4 +15,6 @@
  */
 extern bool evaudit_capture_suspended;
 
+extern void evaudit_audit_init(void);
+
 #endif							/* EVAUDIT_CAPTURE_H */

@@ -1,10 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * context.c
- *	  Who makes a change, and from where.
+ *	  Who makes a change, from where and when.
  *
  * The same few texts go into every audit row of a transaction, so they are
- * kept for the backend and made anew only when they change.
+ * kept for the backend and made anew only when they change.  A change takes a
+ * copy before anything of a user's runs on its behalf (output functions,
+ * casts, functions of indexes): what such a function sets is not believed for
+ * the change under way, and cannot free what it refers to.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,12 +22,49 @@
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
+#include "utils/timestamp.h"
 
 #include "audit/context.h"
-#include "server/config.h"
 
-static EvauditContext context;
-static Oid	role = InvalidOid;	/* whose name is in context.session_role */
+/*
+ * Most bytes of evaudit.actor and evaudit.request_id.  They are copied into
+ * each audit row; the subject of any token fits.
+ */
+#define MAX_SETTING_BYTES	16384
+
+/* The settings evaudit.actor and evaudit.request_id. */
+static char *actor = NULL;
+static char *request_id = NULL;
+
+static EvauditContext current;	/* time is not set */
+static Oid	role = InvalidOid;	/* whose name is in current.session_role */
+
+/* Check hook: refuse what is too long to be in each audit row. */
+static bool
+check_length(char **newval, void **extra, GucSource source)
+{
+	if (*newval == NULL || strlen(*newval) <= MAX_SETTING_BYTES)
+		return true;
+	GUC_check_errdetail("The value has more than %d bytes.",
+						MAX_SETTING_BYTES);
+	return false;
+}
+
+/* Define the settings that say who acts. */
+void
+evaudit_context_init(void)
+{
+	DefineCustomStringVariable("evaudit.actor",
+							   "Who acts: the value of audit.actor.",
+							   "Meant for SET LOCAL by the application.",
+							   &actor, "",
+							   PGC_USERSET, 0, check_length, NULL, NULL);
+	DefineCustomStringVariable("evaudit.request_id",
+							   "The request acted in: the value of audit.request_id.",
+							   "Meant for SET LOCAL by the application.",
+							   &request_id, "",
+							   PGC_USERSET, 0, check_length, NULL, NULL);
+}
 
 /* A role changed, perhaps its name. */
 static void
@@ -64,9 +104,9 @@ keep_text(const char *string)
 	return result;
 }
 
-/* Let *kept say what string says. */
+/* Make *kept the text of string. */
 static void
-follow_text(text **kept, const char *string)
+update_text(text **kept, const char *string)
 {
 	size_t		len = string ? strlen(string) : 0;
 
@@ -98,30 +138,73 @@ client_addr(void)
 	return addr;
 }
 
-/*
- * The context of a change made now.  The role is that of the session: inside
- * a SECURITY DEFINER function the current role would be that of its owner.
- */
-const EvauditContext *
-evaudit_context_get(void)
+/* Bring what is kept up to date with the session. */
+static void
+refresh(void)
 {
 	static bool ready = false;
 
 	if (!ready)
 	{
 		CacheRegisterSyscacheCallback(AUTHOID, forget_role, (Datum) 0);
-		context.client_addr = client_addr();
+		current.client_addr = client_addr();
 		ready = true;
 	}
 	if (role != GetSessionUserId())
 	{
 		Oid			session = GetSessionUserId();
 
-		follow_text(&context.session_role, GetUserNameFromId(session, false));
+		update_text(&current.session_role, GetUserNameFromId(session, false));
 		role = session;
 	}
-	follow_text(&context.actor, evaudit_actor);
-	follow_text(&context.request_id, evaudit_request_id);
-	follow_text(&context.application_name, application_name);
-	return &context;
+	update_text(&current.actor, actor);
+	update_text(&current.request_id, request_id);
+	update_text(&current.application_name, application_name);
+}
+
+/* Bytes that a copy of a text takes. */
+static Size
+text_room(const text *kept)
+{
+	return kept ? INTALIGN(VARSIZE(kept)) : 0;
+}
+
+/* Copy a text to *p, which is moved past it. */
+static text *
+copy_text(char **p, const text *kept)
+{
+	text	   *copy = (text *) *p;
+
+	if (kept == NULL)
+		return NULL;
+	memcpy(copy, kept, VARSIZE(kept));
+	*p += text_room(kept);
+	return copy;
+}
+
+/*
+ * The context of a change made now, in one allocation of the current memory
+ * context.  The role is that of the session: inside a SECURITY DEFINER
+ * function the current role would be that of its owner.
+ */
+EvauditContext *
+evaudit_context_take(void)
+{
+	EvauditContext *copy;
+	char	   *p;
+
+	refresh();
+	p = palloc(MAXALIGN(sizeof(EvauditContext)) +
+			   text_room(current.actor) + text_room(current.request_id) +
+			   text_room(current.session_role) +
+			   text_room(current.application_name));
+	copy = (EvauditContext *) p;
+	p += MAXALIGN(sizeof(EvauditContext));
+	copy->actor = copy_text(&p, current.actor);
+	copy->request_id = copy_text(&p, current.request_id);
+	copy->session_role = copy_text(&p, current.session_role);
+	copy->application_name = copy_text(&p, current.application_name);
+	copy->client_addr = current.client_addr;
+	copy->time = GetCurrentTimestamp();
+	return copy;
 }

@@ -76,10 +76,10 @@ array_key(EvauditTracked *tracked, TupleTableSlot *slot, EvauditPin *pin)
 		appendStringInfoChar(&buf, i == 0 ? '[' : ',');
 		value.type = jbvNull;
 		if (!slot->tts_isnull[column->index])
-			evaudit_value_to_json(&column->type,
+			evaudit_datum_to_json(&column->type,
 								  slot->tts_values[column->index], pin,
 								  &value);
-		evaudit_value_append_text(&buf, &value, true);
+		evaudit_datum_append_text(&buf, &value, true);
 	}
 	appendStringInfoChar(&buf, ']');
 	return cstring_to_text_with_len(buf.data, buf.len);
@@ -103,7 +103,7 @@ evaudit_item_key(EvauditTracked *tracked, TupleTableSlot *slot,
 	else if (slot->tts_isnull[column->index])
 		return NULL;
 	else
-		key = evaudit_value_to_text(&column->type,
+		key = evaudit_datum_to_text(&column->type,
 									slot->tts_values[column->index], pin);
 	return key_fits(key) ? key : cut_key(key);
 }

@@ -6,7 +6,7 @@
  * What audit keeps must be the same whoever makes the change, but output
  * functions follow the session: an interval follows IntervalStyle, a regclass
  * search_path.  Types that are met often have conversions of their own that
- * follow nothing (value.c); around all others the settings are set aside on
+ * follow nothing (datum_jsonb.c); around all others the settings are set aside on
  * the server's own stack, so that an error restores them with the
  * (sub)transaction it aborts.
  *
@@ -36,24 +36,30 @@ static const struct
 };
 
 /*
- * Pin the settings until evaudit_unpin_settings(), once.  Only those that
- * the session has changed are set: setting one costs a microsecond.
+ * Pin the settings until evaudit_unpin_settings().  This is asked before each
+ * conversion: a function of a user's that ran for the one before may have
+ * changed them.  Only those that differ are set, since setting one costs a
+ * microsecond, at a level above whatever such a function did.
  */
 void
 evaudit_pin_settings(EvauditPin *pin)
 {
-	if (pin->level != 0)
-		return;
-	pin->level = NewGUCNestLevel();
+	int			level = 0;
+
 	for (int i = 0; i < lengthof(pinned); i++)
 	{
 		const char *value = GetConfigOption(pinned[i].name, false, false);
 
-		if (strcmp(value, pinned[i].value) != 0)
-			(void) set_config_option(pinned[i].name, pinned[i].value,
-									 PGC_USERSET, PGC_S_SESSION,
-									 GUC_ACTION_SAVE, true, 0, false);
+		if (strcmp(value, pinned[i].value) == 0)
+			continue;
+		if (level == 0)
+			level = NewGUCNestLevel();
+		(void) set_config_option(pinned[i].name, pinned[i].value,
+								 PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
 	}
+	if (pin->level == 0)
+		pin->level = level;
 }
 
 /* Give the session its settings back. */

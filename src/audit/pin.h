@@ -8,7 +8,7 @@
 #ifndef EVAUDIT_PIN_H
 #define EVAUDIT_PIN_H
 
-/* Zero before the first use; a level of the settings' stack once pinned. */
+/* Zero before the first use; once set, a level of the settings' stack. */
 typedef struct EvauditPin
 {
 	int			level;

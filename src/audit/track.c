@@ -14,11 +14,8 @@
 
 #include "access/relation.h"
 #include "catalog/catalog.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
-#include "commands/event_trigger.h"
-#include "commands/trigger.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -28,12 +25,13 @@
 #include "utils/rel.h"
 
 #include "audit/audit_log.h"
+#include "audit/capture_trigger.h"
+#include "audit/track.h"
 #include "audit/tracked.h"
 #include "server/compat.h"
 
 PG_FUNCTION_INFO_V1(evaudit_track);
 PG_FUNCTION_INFO_V1(evaudit_untrack);
-PG_FUNCTION_INFO_V1(evaudit_track_partitions);
 
 /* Run one command, whose parts are quoted already. */
 static void
@@ -97,32 +95,70 @@ open_relation(Oid relid)
 	return relation_open(relid, ShareRowExclusiveLock);
 }
 
-/* Has a table a trigger of this name? */
-static bool
-has_trigger(Oid relid, const char *name)
+/* What CREATE TRIGGER says of each kind of trigger. */
+static const char *const definitions[EVAUDIT_CAPTURE_KINDS][2] = {
+	{"AFTER INSERT OR UPDATE OR DELETE",
+	"FOR EACH ROW EXECUTE FUNCTION evaudit.capture()"},
+	{"BEFORE TRUNCATE",
+	"FOR EACH STATEMENT EXECUTE FUNCTION evaudit.capture_truncate()"},
+};
+
+/* Have a trigger fire for replicated changes too. */
+static void
+enable_always(Oid relid, EvauditCaptureKind kind)
 {
-	return OidIsValid(get_trigger_oid(relid, name, true));
+	execute(psprintf("ALTER TABLE %s ENABLE ALWAYS TRIGGER \"%s\"",
+					 qualified_name(relid), evaudit_capture_names[kind]));
 }
 
-/* Put a trigger onto a table, firing for replicated changes too. */
+/* Put a trigger onto a table. */
 static void
-add_trigger(Oid relid, const char *trigger, const char *timing,
-			const char *function)
+add_trigger(Oid relid, EvauditCaptureKind kind)
 {
-	char	   *table = qualified_name(relid);
-
-	execute(psprintf("CREATE TRIGGER \"%s\" %s ON %s %s", trigger, timing,
-					 table, function));
-	execute(psprintf("ALTER TABLE %s ENABLE ALWAYS TRIGGER \"%s\"", table,
-					 trigger));
+	execute(psprintf("CREATE TRIGGER \"%s\" %s ON %s %s",
+					 evaudit_capture_names[kind], definitions[kind][0],
+					 qualified_name(relid), definitions[kind][1]));
+	enable_always(relid, kind);
 }
 
 /* Take a trigger off a table. */
 static void
 drop_trigger(Oid relid, const char *trigger)
 {
-	execute(psprintf("DROP TRIGGER \"%s\" ON %s", trigger,
+	execute(psprintf("DROP TRIGGER %s ON %s", quote_identifier(trigger),
 					 qualified_name(relid)));
+}
+
+/* What is on a table that capture has to do with. */
+typedef struct TriggerState
+{
+	bool		exact[EVAUDIT_CAPTURE_KINDS];	/* of the form of track() */
+	bool		always[EVAUDIT_CAPTURE_KINDS];	/* and fires for all changes */
+	bool		clone;			/* the row trigger came from a parent */
+	List	   *inexact;		/* names of others of ours, clones not */
+	bool		inexact_clone;
+} TriggerState;
+
+/* Look at the triggers of a table that is locked. */
+static TriggerState
+get_state(Oid relid)
+{
+	TriggerState state = {0};
+	Relation	rel = relation_open(relid, NoLock);
+
+	for (int kind = 0; kind < EVAUDIT_CAPTURE_KINDS; kind++)
+	{
+		const Trigger *trigger = evaudit_capture_find(rel, kind);
+
+		if (trigger == NULL)
+			continue;
+		state.exact[kind] = true;
+		state.always[kind] = trigger->tgenabled == TRIGGER_FIRES_ALWAYS;
+		state.clone |= trigger->tgisclone;
+	}
+	state.inexact = evaudit_capture_inexact(rel, &state.inexact_clone);
+	relation_close(rel, NoLock);
+	return state;
 }
 
 /* The table and all its partitions, if it has any. */
@@ -134,25 +170,36 @@ tracked_tree(Relation rel, LOCKMODE lockmode)
 	return find_all_inheritors(RelationGetRelid(rel), lockmode, NULL);
 }
 
-/*
- * Let TRUNCATE of each table of the tree that has rows of its own be
- * captured.
- */
+/* Refuse to do to a partition what must be done to its root. */
 static void
-add_truncate_triggers(List *tree)
+report_partition(Oid relid, const char *function)
 {
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("table \"%s\" is tracked as a partition",
+					get_rel_name(relid)),
+			 errhint("Call evaudit.%s() for the partitioned table.", function)));
+}
+
+/* Drop the triggers of ours in a tree that are not of the form of track(). */
+static bool
+drop_inexact(List *tree)
+{
+	bool		dropped = false;
 	ListCell   *cell;
 
 	foreach(cell, tree)
 	{
-		Oid			relid = lfirst_oid(cell);
+		List	   *names = get_state(lfirst_oid(cell)).inexact;
+		ListCell   *name;
 
-		if (get_rel_relkind(relid) == RELKIND_RELATION &&
-			!has_trigger(relid, EVAUDIT_TRUNCATE_TRIGGER))
-			add_trigger(relid, EVAUDIT_TRUNCATE_TRIGGER,
-						"BEFORE TRUNCATE",
-						"FOR EACH STATEMENT EXECUTE FUNCTION evaudit.capture_truncate()");
+		foreach(name, names)
+		{
+			drop_trigger(lfirst_oid(cell), lfirst(name));
+			dropped = true;
+		}
 	}
+	return dropped;
 }
 
 /* Put the row trigger onto a table, and so onto its partitions. */
@@ -164,12 +211,87 @@ add_capture_trigger(Oid relid, List *tree)
 	/* partitions that were tracked by themselves now belong to this one */
 	foreach(cell, tree)
 	{
-		if (has_trigger(lfirst_oid(cell), EVAUDIT_CAPTURE_TRIGGER))
-			drop_trigger(lfirst_oid(cell), EVAUDIT_CAPTURE_TRIGGER);
+		if (get_state(lfirst_oid(cell)).exact[EVAUDIT_CAPTURE_ROW])
+			drop_trigger(lfirst_oid(cell),
+						 evaudit_capture_names[EVAUDIT_CAPTURE_ROW]);
 	}
-	add_trigger(relid, EVAUDIT_CAPTURE_TRIGGER,
-				"AFTER INSERT OR UPDATE OR DELETE",
-				"FOR EACH ROW EXECUTE FUNCTION evaudit.capture()");
+	add_trigger(relid, EVAUDIT_CAPTURE_ROW);
+}
+
+/*
+ * Let TRUNCATE of each table of the tree that has rows of its own be
+ * captured.  Returns whether one had no trigger for it.
+ */
+static bool
+add_truncate_triggers(List *tree)
+{
+	bool		added = false;
+	ListCell   *cell;
+
+	foreach(cell, tree)
+	{
+		Oid			relid = lfirst_oid(cell);
+
+		if (get_rel_relkind(relid) != RELKIND_RELATION ||
+			get_state(relid).exact[EVAUDIT_CAPTURE_TRUNCATE])
+			continue;
+		add_trigger(relid, EVAUDIT_CAPTURE_TRUNCATE);
+		added = true;
+	}
+	return added;
+}
+
+/* Have all triggers of the tree fire always.  Returns whether one did not. */
+static bool
+enable_all(List *tree)
+{
+	bool		enabled = false;
+	ListCell   *cell;
+
+	foreach(cell, tree)
+	{
+		TriggerState state = get_state(lfirst_oid(cell));
+
+		for (int kind = 0; kind < EVAUDIT_CAPTURE_KINDS; kind++)
+		{
+			if (!state.exact[kind] || state.always[kind])
+				continue;
+			enable_always(lfirst_oid(cell), kind);
+			enabled = true;
+		}
+	}
+	return enabled;
+}
+
+/*
+ * Put triggers onto a table and its partitions where they are missing, and
+ * mend those that are not as they were made.  Returns whether there was
+ * anything of either to be done to what was tracked before.
+ */
+static bool
+put_triggers(Oid relid, List *tree, bool tracked)
+{
+	bool		mended = drop_inexact(tree);
+
+	if (!tracked)
+		add_capture_trigger(relid, tree);
+	mended |= add_truncate_triggers(tree);
+	mended |= enable_all(tree);
+	return mended;
+}
+
+/* Let TRUNCATE of new partitions of a tracked table be captured. */
+void
+evaudit_track_new_partitions(Relation rel)
+{
+	List	   *tree;
+
+	if (evaudit_capture_find(rel, EVAUDIT_CAPTURE_ROW) == NULL)
+		return;
+	tree = tracked_tree(rel, AccessShareLock);
+	SPI_connect();
+	(void) add_truncate_triggers(tree);
+	SPI_finish();
 }
 
 /* SQL: evaudit.track(relation regclass) */
@@ -178,24 +300,61 @@ evaudit_track(PG_FUNCTION_ARGS)
 {
 	Oid			relid = PG_GETARG_OID(0);
 	Relation	rel = open_relation(relid);
+	TriggerState state;
 	List	   *tree;
 	bool		tracked;
+	bool		mended;
 
 	check_relation(rel);
 	tree = tracked_tree(rel, ShareRowExclusiveLock);
-	tracked = OidIsValid(evaudit_tracked_trigger(rel, NULL));
 	relation_close(rel, NoLock);
+	state = get_state(relid);
+	if (state.inexact_clone)
+		report_partition(relid, "track");
+	tracked = state.exact[EVAUDIT_CAPTURE_ROW];
 
-	if (tracked)
+	SPI_connect();
+	evaudit_untrack_unrecorded = true;
+	PG_TRY();
+	{
+		mended = put_triggers(relid, tree, tracked);
+	}
+	PG_FINALLY();
+	{
+		evaudit_untrack_unrecorded = false;
+	}
+	PG_END_TRY();
+	SPI_finish();
+
+	if (mended && (tracked || state.inexact != NIL))
+		ereport(NOTICE,
+				(errmsg("repaired the triggers that audit table \"%s\"",
+						get_rel_name(relid))));
+	else if (tracked)
 		ereport(NOTICE,
 				(errmsg("table \"%s\" is tracked already",
 						get_rel_name(relid))));
-	SPI_connect();
-	if (!tracked)
-		add_capture_trigger(relid, tree);
-	add_truncate_triggers(tree);
-	SPI_finish();
 	PG_RETURN_VOID();
+}
+
+/* Take all triggers of ours off a table and its partitions. */
+static void
+drop_triggers(List *tree)
+{
+	ListCell   *cell;
+
+	foreach(cell, tree)
+	{
+		TriggerState state;
+
+		(void) drop_inexact(list_make1_oid(lfirst_oid(cell)));
+		state = get_state(lfirst_oid(cell));
+		for (int kind = 0; kind < EVAUDIT_CAPTURE_KINDS; kind++)
+		{
+			if (state.exact[kind])
+				drop_trigger(lfirst_oid(cell), evaudit_capture_names[kind]);
+		}
+	}
 }
 
 /* SQL: evaudit.untrack(relation regclass) */
@@ -204,104 +363,31 @@ evaudit_untrack(PG_FUNCTION_ARGS)
 {
 	Oid			relid = PG_GETARG_OID(0);
 	Relation	rel = open_relation(relid);
-	Oid			parent = InvalidOid;
 	List	   *tree = tracked_tree(rel, ShareRowExclusiveLock);
-	bool		tracked;
-	ListCell   *cell;
+	text	   *name = evaudit_tracked_name(rel);
+	TriggerState state;
 
-	tracked = OidIsValid(evaudit_tracked_trigger(rel, &parent));
 	relation_close(rel, NoLock);
-	if (!tracked)
+	state = get_state(relid);
+	if (state.inexact_clone || state.clone)
+		report_partition(relid, "untrack");
+	if (!state.exact[EVAUDIT_CAPTURE_ROW] && state.inexact == NIL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("table \"%s\" is not tracked", get_rel_name(relid))));
-	if (OidIsValid(parent))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("table \"%s\" is tracked as a partition",
-						get_rel_name(relid)),
-				 errhint("Call evaudit.untrack() for the partitioned table.")));
 
 	SPI_connect();
-	drop_trigger(relid, EVAUDIT_CAPTURE_TRIGGER);
-	foreach(cell, tree)
+	evaudit_untrack_unrecorded = true;
+	PG_TRY();
 	{
-		if (has_trigger(lfirst_oid(cell), EVAUDIT_TRUNCATE_TRIGGER))
-			drop_trigger(lfirst_oid(cell), EVAUDIT_TRUNCATE_TRIGGER);
+		drop_triggers(tree);
 	}
+	PG_FINALLY();
+	{
+		evaudit_untrack_unrecorded = false;
+	}
+	PG_END_TRY();
 	SPI_finish();
+	evaudit_record_untrack(name);
 	PG_RETURN_VOID();
-}
-
-/* The table that a command gives a partition, or NULL if it does not. */
-static RangeVar *
-parent_of_new_partition(Node *command)
-{
-	ListCell   *cell;
-
-	if (IsA(command, CreateStmt) && ((CreateStmt *) command)->partbound)
-		return linitial_node(RangeVar, ((CreateStmt *) command)->inhRelations);
-	if (IsA(command, AlterTableStmt))
-	{
-		foreach(cell, ((AlterTableStmt *) command)->cmds)
-		{
-			if (lfirst_node(AlterTableCmd, cell)->subtype == AT_AttachPartition)
-				return ((AlterTableStmt *) command)->relation;
-		}
-	}
-	return NULL;
-}
-
-/* Let TRUNCATE of what the command made a partition of be captured. */
-static void
-track_partition_of(Node *command)
-{
-	RangeVar   *parent = parent_of_new_partition(command);
-	Oid			relid = InvalidOid;
-	Relation	rel;
-	List	   *tree = NIL;
-
-	if (parent != NULL)
-		relid = RangeVarGetRelid(parent, AccessShareLock, true);
-	if (!OidIsValid(relid))
-		return;
-
-	rel = relation_open(relid, NoLock);
-	if (OidIsValid(evaudit_tracked_trigger(rel, NULL)))
-		tree = tracked_tree(rel, AccessShareLock);
-	relation_close(rel, NoLock);
-	if (tree != NIL)
-	{
-		SPI_connect();
-		add_truncate_triggers(tree);
-		SPI_finish();
-	}
-}
-
-/*
- * SQL: evaudit.track_partitions() RETURNS event_trigger
- *
- * Let TRUNCATE of a new partition of a tracked table be captured.  A dump
- * attaches its partitions before it makes their triggers, and is let be.
- */
-Datum
-evaudit_track_partitions(PG_FUNCTION_ARGS)
-{
-	EventTriggerData *data = (EventTriggerData *) fcinfo->context;
-	List	   *commands;
-	ListCell   *cell;
-
-	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function must be called by an event trigger")));
-
-	/* the commands within CREATE SCHEMA have no event of their own */
-	if (IsA(data->parsetree, CreateSchemaStmt))
-		commands = ((CreateSchemaStmt *) data->parsetree)->schemaElts;
-	else
-		commands = list_make1(data->parsetree);
-	foreach(cell, commands)
-		track_partition_of(lfirst(cell));
-	PG_RETURN_NULL();
 }

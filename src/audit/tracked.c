@@ -8,11 +8,11 @@
  * its column order and its key.  The partition's columns may stand in another
  * order, with gaps where columns were dropped; they are matched by name.
  *
- * Lifetimes: each table's knowledge has a memory context of its own.  Catalog
- * changes only mark it stale, since they are heard of at almost any moment;
- * it is made anew at the next change of the table.  The stale one goes away
- * with the transaction, because a conversion that is under way, and has come
- * back here through a function of the user's, may still need it.
+ * Lifetimes: each table's knowledge has a memory context of its own.
+ * Invalidations only mark it stale, since they arrive at almost any moment; it
+ * is made anew at the next change of the table.  The stale one goes away with
+ * the transaction, because a conversion that is under way, and has come back
+ * here through a function of the user's, may still need it.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,7 +24,6 @@
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_index.h"
-#include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -34,6 +33,7 @@
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
+#include "audit/audit_log.h"
 #include "audit/tracked.h"
 #include "server/compat.h"
 
@@ -45,11 +45,11 @@ typedef struct TrackedEntry
 } TrackedEntry;
 
 static HTAB *entries = NULL;
-static uint64 generation = 0;	/* how many changes were heard of */
+static uint64 generation = 0;	/* number of invalidations */
 
-/* A table changed: forget it, and the partitions that speak in its name. */
+/* Invalidation callback: a table changed, and the partitions of its name. */
 static void
-forget_relation(Datum arg, Oid relid)
+invalidate_relation(Datum arg, Oid relid)
 {
 	HASH_SEQ_STATUS scan;
 	TrackedEntry *entry;
@@ -64,14 +64,14 @@ forget_relation(Datum arg, Oid relid)
 	}
 }
 
-/* A schema changed, perhaps its name. */
+/* Invalidation callback: a schema changed, perhaps its name. */
 static void
-forget_all(Datum arg, int cacheid, uint32 hashvalue)
+invalidate_all(Datum arg, int cacheid, uint32 hashvalue)
 {
-	forget_relation((Datum) 0, InvalidOid);
+	invalidate_relation((Datum) 0, InvalidOid);
 }
 
-/* Make the table of tracked tables, and listen for changes of catalogs. */
+/* Make the table of tracked tables, and register for invalidations. */
 static void
 init_entries(void)
 {
@@ -81,8 +81,8 @@ init_entries(void)
 	ctl.entrysize = sizeof(TrackedEntry);
 	entries = hash_create("evaudit tracked tables", 32, &ctl,
 						  HASH_ELEM | HASH_BLOBS);
-	CacheRegisterRelcacheCallback(forget_relation, (Datum) 0);
-	CacheRegisterSyscacheCallback(NAMESPACEOID, forget_all, (Datum) 0);
+	CacheRegisterRelcacheCallback(invalidate_relation, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, invalidate_all, (Datum) 0);
 }
 
 /* Take out what is stale; the memory stays until the transaction ends. */
@@ -136,43 +136,6 @@ root_of_trigger(Oid trigger, Oid relid)
 }
 
 /*
- * The function of capture triggers, looked up without a look at the rights
- * of whoever makes a change.
- */
-static Oid
-capture_function(void)
-{
-	return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
-						   CStringGetDatum("capture"),
-						   PointerGetDatum(buildoidvector(NULL, 0)),
-						   ObjectIdGetDatum(get_namespace_oid("evaudit",
-															  false)));
-}
-
-/*
- * The capture trigger of a table, or InvalidOid if it is not tracked.  Sets
- * *parent, if given, to the trigger that it was cloned from.
- */
-Oid
-evaudit_tracked_trigger(Relation rel, Oid *parent)
-{
-	Oid			function = capture_function();
-	Oid			relid;
-
-	for (int i = 0; rel->trigdesc && i < rel->trigdesc->numtriggers; i++)
-	{
-		Trigger    *trigger = &rel->trigdesc->triggers[i];
-
-		if (trigger->tgfoid != function || !TRIGGER_FOR_ROW(trigger->tgtype))
-			continue;
-		if (parent)
-			*parent = parent_trigger(trigger->tgoid, &relid);
-		return trigger->tgoid;
-	}
-	return InvalidOid;
-}
-
-/*
  * The columns of a table's key, in its order: the primary key or else the
  * replica identity.
  */
@@ -217,7 +180,7 @@ init_column(EvauditColumn *column, Relation rel, const char *name)
 			 RelationGetRelationName(rel));
 	column->index = attnum - 1;
 	column->name = cstring_to_text(name);
-	evaudit_value_init(&column->type,
+	evaudit_datum_init(&column->type,
 					   TupleDescAttr(RelationGetDescr(rel), attnum - 1));
 }
 
@@ -261,9 +224,9 @@ init_columns(EvauditTracked *tracked, Relation rel, Relation root)
 	pfree(names);
 }
 
-/* The name of a table with its schema, quoted only where it needs it. */
-static text *
-qualified_name(Relation rel)
+/* The name of a table as audit has it: with its schema, quoted if need be. */
+text *
+evaudit_tracked_name(Relation rel)
 {
 	char	   *schema = get_namespace_name(RelationGetNamespace(rel));
 	EvauditPin	pin = {0};
@@ -286,13 +249,18 @@ make_tracked(Relation rel, Oid trigger)
 	EvauditTracked *tracked = palloc0(sizeof(EvauditTracked));
 	Relation	root = rel;
 
+	if (RelationGetRelid(rel) == evaudit_audit_relid())
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("table \"%s\" holds the audit and cannot be tracked",
+						RelationGetRelationName(rel))));
 	tracked->context = context;
 	tracked->relid = RelationGetRelid(rel);
 	tracked->root = root_of_trigger(trigger, tracked->relid);
 	if (tracked->root != tracked->relid)
 		root = table_open(tracked->root, AccessShareLock);
 
-	tracked->name = qualified_name(root);
+	tracked->name = evaudit_tracked_name(root);
 	init_columns(tracked, rel, root);
 
 	if (root != rel)

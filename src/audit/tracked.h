@@ -10,23 +10,15 @@
 
 #include "utils/rel.h"
 
+#include "audit/datum_jsonb.h"
 #include "audit/jsonb_write.h"
-#include "audit/value.h"
-
-/*
- * Names of the triggers.  Triggers fire in the order of their names: with
- * these, a change is captured before what other triggers and foreign keys
- * do on account of it, so that audit has them in the order of cause.
- */
-#define EVAUDIT_CAPTURE_TRIGGER		"00_evaudit_capture"
-#define EVAUDIT_TRUNCATE_TRIGGER	"00_evaudit_truncate"
 
 typedef struct EvauditColumn
 {
 	int			index;			/* into a slot's values: attnum - 1 */
 	text	   *name;
 	bool		key;
-	EvauditValueType type;
+	EvauditDatumType type;
 } EvauditColumn;
 
 typedef struct EvauditTracked
@@ -43,6 +35,6 @@ typedef struct EvauditTracked
 } EvauditTracked;
 
 extern EvauditTracked *evaudit_tracked_get(Relation rel, Oid trigger);
-extern Oid	evaudit_tracked_trigger(Relation rel, Oid *parent);
+extern text *evaudit_tracked_name(Relation rel);
 
 #endif							/* EVAUDIT_TRACKED_H */

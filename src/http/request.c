@@ -14,6 +14,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/guc.h"
 #include "utils/uuid.h"
 
 #include "events/payload.h"
@@ -191,8 +192,9 @@ evaudit_request_give_id(const EvauditRequest *request)
 
 	if (is_valid_id(id))
 		return id;
-	if (is_valid_id(evaudit_request_id))
-		return pstrdup(evaudit_request_id);
+	id = GetConfigOption("evaudit.request_id", true, false);
+	if (is_valid_id(id))
+		return pstrdup(id);
 	return DatumGetCString(DirectFunctionCall1(uuid_out,
 											   OidFunctionCall0(F_GEN_RANDOM_UUID)));
 }

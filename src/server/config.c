@@ -15,8 +15,6 @@
 
 #include "server/config.h"
 
-char	   *evaudit_actor = NULL;
-char	   *evaudit_request_id = NULL;
 int			evaudit_max_sources = 64;
 int			evaudit_max_partitions = 4096;
 int			evaudit_max_backoff = 60000;
@@ -25,16 +23,6 @@ int			evaudit_max_backoff = 60000;
 void
 evaudit_config_init(void)
 {
-	DefineCustomStringVariable("evaudit.actor",
-							   "Who acts: the value of audit.actor.",
-							   "Meant for SET LOCAL by the application.",
-							   &evaudit_actor, "",
-							   PGC_USERSET, 0, NULL, NULL, NULL);
-	DefineCustomStringVariable("evaudit.request_id",
-							   "The request acted in: the value of audit.request_id.",
-							   "Meant for SET LOCAL by the application.",
-							   &evaudit_request_id, "",
-							   PGC_USERSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("evaudit.max_backoff",
 							"Longest pause between two attempts of a failing source.",
 							NULL,

@@ -8,10 +8,6 @@
 #ifndef EVAUDIT_CONFIG_H
 #define EVAUDIT_CONFIG_H
 
-/* Who acts, and in which request: kept with each audit row. */
-extern char *evaudit_actor;
-extern char *evaudit_request_id;
-
 /* Sources and partitions that shared memory has room for. */
 extern int	evaudit_max_sources;
 extern int	evaudit_max_partitions;

@@ -50,15 +50,17 @@ internal_owner(void)
 	return owner;
 }
 
-/* Connect to SPI as the owner of the extension's tables. */
+/*
+ * Connect to SPI as the owner of a table, as referential integrity does: row
+ * security does not apply to him, even where he forces it upon himself.
+ */
 void
-evaudit_spi_begin(EvauditSpi *spi)
+evaudit_spi_begin_as(EvauditSpi *spi, Oid role)
 {
-	Oid			owner = internal_owner();
-
 	GetUserIdAndSecContext(&spi->user, &spi->security);
-	SetUserIdAndSecContext(owner,
-						   spi->security | SECURITY_LOCAL_USERID_CHANGE);
+	SetUserIdAndSecContext(role,
+						   spi->security | SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_NOFORCE_RLS);
 	spi->guc_level = NewGUCNestLevel();
 	(void) set_config_option("search_path", "pg_catalog, pg_temp",
 							 PGC_USERSET, PGC_S_SESSION,
@@ -67,7 +69,14 @@ evaudit_spi_begin(EvauditSpi *spi)
 		elog(ERROR, "could not connect to SPI");
 }
 
-/* Undo evaudit_spi_begin(). */
+/* Connect to SPI as the owner of the extension's tables. */
+void
+evaudit_spi_begin(EvauditSpi *spi)
+{
+	evaudit_spi_begin_as(spi, internal_owner());
+}
+
+/* Undo evaudit_spi_begin() or evaudit_spi_begin_as(). */
 void
 evaudit_spi_end(const EvauditSpi *spi)
 {

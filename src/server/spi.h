@@ -13,7 +13,7 @@
 #include "utils/jsonb.h"
 
 /* Most parameters that a statement of the extension takes. */
-#define EVAUDIT_MAX_PARAMS		12
+#define EVAUDIT_MAX_PARAMS		15
 
 /*
  * A statement whose plan is kept for the life of the backend.  Declare it
@@ -40,6 +40,7 @@ typedef struct EvauditSpi
 } EvauditSpi;
 
 extern void evaudit_spi_begin(EvauditSpi *spi);
+extern void evaudit_spi_begin_as(EvauditSpi *spi, Oid role);
 extern void evaudit_spi_end(const EvauditSpi *spi);
 extern uint64 evaudit_spi_execute(EvauditStatement *statement,
 								  const Datum *values, const char *nulls);

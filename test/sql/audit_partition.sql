@@ -87,3 +87,4 @@ TRUNCATE audit;
 
 DROP TABLE part;
 DROP SCHEMA part_far;
+TRUNCATE audit;

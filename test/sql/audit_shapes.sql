@@ -97,3 +97,4 @@ TRUNCATE audit;
 
 DROP TABLE shape, none, many, toasted, composite;
 DROP TYPE two;
+TRUNCATE audit;

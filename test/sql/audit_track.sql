@@ -73,3 +73,4 @@ DROP TABLE thing;
 DROP TABLE item CASCADE;
 DROP SEQUENCE item_seq;
 DROP SCHEMA even;
+TRUNCATE audit;

@@ -124,3 +124,4 @@ TRUNCATE audit;
 DROP TABLE entry, account CASCADE;
 DROP FUNCTION more(), bend();
 DROP VIEW changes;
+TRUNCATE audit;

@@ -104,3 +104,4 @@ DROP TABLE wide, seen;
 DROP FUNCTION see();
 DROP DOMAIN short, pairs, stamp;
 DROP TYPE mood, pair;
+TRUNCATE audit;

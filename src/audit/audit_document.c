@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * document.c
+ * audit_document.c
  *	  An audit row as the document that consumers of changes know.
  *
  *-------------------------------------------------------------------------
@@ -16,6 +16,7 @@
 #include "utils/uuid.h"
 
 #include "audit/audit_log.h"
+#include "audit/audit_shape.h"
 #include "audit/jsonb_write.h"
 #include "text/rfc3339.h"
 
@@ -69,14 +70,23 @@ text_or_null(const Datum *values, const bool *isnull,
 	return isnull[column] ? NULL : TextDatumGetCString(values[column]);
 }
 
-/* Fill in the values that belong to the operation. */
-static void
-add_values(Document *document, const Datum *values, const bool *isnull)
+/* Is this the name of an operation that changed a row? */
+static bool
+changes_row(const char *operation)
 {
-	char	   *operation = text_or_null(values, isnull,
-										 EVAUDIT_AUDIT_OPERATION);
-	bool		update = operation && strcmp(operation, "UPDATE") == 0;
-	bool		insert = operation && strcmp(operation, "INSERT") == 0;
+	return strcmp(operation, "INSERT") == 0 ||
+		strcmp(operation, "UPDATE") == 0 ||
+		strcmp(operation, "DELETE") == 0 ||
+		strcmp(operation, "TRUNCATE") == 0;
+}
+
+/* Fill in the values that belong to an operation that changed a row. */
+static void
+add_values(Document *document, const char *operation, const Datum *values,
+		   const bool *isnull)
+{
+	bool		update = strcmp(operation, "UPDATE") == 0;
+	bool		insert = strcmp(operation, "INSERT") == 0;
 
 	if (update)
 		add_string(document, "updatedAttribute",
@@ -98,16 +108,27 @@ make_document(const Datum *values, const bool *isnull)
 	char		time[EVAUDIT_RFC3339_LEN];
 	Datum		id = values[EVAUDIT_AUDIT_ID];
 	bool		timed = !isnull[EVAUDIT_AUDIT_MODIFICATION_TIME];
+	char	   *operation = text_or_null(values, isnull,
+										 EVAUDIT_AUDIT_OPERATION);
+	bool		row = operation && changes_row(operation);
 
 	if (timed)
 		evaudit_rfc3339_format_millis(DatumGetTimestampTz(values[EVAUDIT_AUDIT_MODIFICATION_TIME]),
 									  time);
 	add_string(&document, "id", isnull[EVAUDIT_AUDIT_ID] ? NULL :
 			   DatumGetCString(DirectFunctionCall1(uuid_out, id)));
-	add_string(&document, "itemKey",
-			   text_or_null(values, isnull, EVAUDIT_AUDIT_ITEM_KEY));
+	if (row)
+		add_string(&document, "itemKey",
+				   text_or_null(values, isnull, EVAUDIT_AUDIT_ITEM_KEY));
 	add_string(&document, "modificationTime", timed ? time : NULL);
-	add_values(&document, values, isnull);
+	if (row)
+		add_values(&document, operation, values, isnull);
+	else
+	{
+		add_string(&document, "operation", operation);
+		add_string(&document, "relation",
+				   text_or_null(values, isnull, EVAUDIT_AUDIT_RELATION));
+	}
 	return evaudit_jsonb_object(evaudit_jsonb_keys(document.names,
 												   document.nmembers),
 								document.values);
@@ -123,6 +144,8 @@ evaudit_document(PG_FUNCTION_ARGS)
 	Datum	   *values = palloc(sizeof(Datum) * desc->natts);
 	bool	   *isnull = palloc(sizeof(bool) * desc->natts);
 	HeapTupleData tuple;
+
+	evaudit_audit_check_columns(desc);
 
 	tuple.t_len = HeapTupleHeaderGetDatumLength(header);
 	ItemPointerSetInvalid(&tuple.t_self);

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * value.c
+ * datum_jsonb.c
  *	  One column's values: are two the same, and what are they as JSON?
  *
  * The JSON of a value is what to_jsonb() makes of it in a session with the
@@ -26,45 +26,45 @@
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
 
+#include "audit/datum_jsonb.h"
 #include "audit/jsonb_write.h"
-#include "audit/value.h"
 
 /*
  * How a base type is converted, and whether its text depends on settings.
  * Only types whose output functions are known to read none are listed.
  */
-static EvauditValueKind
+static EvauditDatumKind
 kind_of_type(Oid typid, bool *pinned)
 {
 	*pinned = false;
 	switch (typid)
 	{
 		case BOOLOID:
-			return EVAUDIT_VALUE_BOOL;
+			return EVAUDIT_DATUM_BOOL;
 		case INT2OID:
-			return EVAUDIT_VALUE_INT2;
+			return EVAUDIT_DATUM_INT2;
 		case INT4OID:
-			return EVAUDIT_VALUE_INT4;
+			return EVAUDIT_DATUM_INT4;
 		case INT8OID:
-			return EVAUDIT_VALUE_INT8;
+			return EVAUDIT_DATUM_INT8;
 		case FLOAT4OID:
-			return EVAUDIT_VALUE_FLOAT4;
+			return EVAUDIT_DATUM_FLOAT4;
 		case FLOAT8OID:
-			return EVAUDIT_VALUE_FLOAT8;
+			return EVAUDIT_DATUM_FLOAT8;
 		case NUMERICOID:
-			return EVAUDIT_VALUE_NUMERIC;
+			return EVAUDIT_DATUM_NUMERIC;
 		case TEXTOID:
 		case VARCHAROID:
 		case BPCHAROID:
-			return EVAUDIT_VALUE_TEXT;
+			return EVAUDIT_DATUM_TEXT;
 		case BYTEAOID:
-			return EVAUDIT_VALUE_BYTEA;
+			return EVAUDIT_DATUM_BYTEA;
 		case DATEOID:
 		case TIMESTAMPOID:
 		case TIMESTAMPTZOID:
-			return EVAUDIT_VALUE_DATETIME;
+			return EVAUDIT_DATUM_DATETIME;
 		case JSONBOID:
-			return EVAUDIT_VALUE_JSONB;
+			return EVAUDIT_DATUM_JSONB;
 		case UUIDOID:
 		case NAMEOID:
 		case CHAROID:
@@ -84,14 +84,14 @@ kind_of_type(Oid typid, bool *pinned)
 		case VARBITOID:
 		case TSVECTOROID:
 		case TSQUERYOID:
-			return EVAUDIT_VALUE_OUTPUT;
+			return EVAUDIT_DATUM_OUTPUT;
 		case JSONOID:
-			return EVAUDIT_VALUE_GENERAL;
+			return EVAUDIT_DATUM_GENERAL;
 	}
 	if (get_typtype(typid) == TYPTYPE_ENUM)
-		return EVAUDIT_VALUE_OUTPUT;
+		return EVAUDIT_DATUM_OUTPUT;
 	*pinned = true;
-	return EVAUDIT_VALUE_GENERAL;
+	return EVAUDIT_DATUM_GENERAL;
 }
 
 /* Does to_jsonb() of an array read a setting for elements of this type? */
@@ -102,10 +102,10 @@ array_needs_pin(Oid element)
 
 	switch (kind_of_type(getBaseType(element), &pinned))
 	{
-		case EVAUDIT_VALUE_FLOAT4:
-		case EVAUDIT_VALUE_FLOAT8:
-		case EVAUDIT_VALUE_BYTEA:
-		case EVAUDIT_VALUE_DATETIME:
+		case EVAUDIT_DATUM_FLOAT4:
+		case EVAUDIT_DATUM_FLOAT8:
+		case EVAUDIT_DATUM_BYTEA:
+		case EVAUDIT_DATUM_DATETIME:
 			return true;
 		default:
 			return pinned;
@@ -114,7 +114,7 @@ array_needs_pin(Oid element)
 
 /* Prepare conversion and comparison, in the current memory context. */
 void
-evaudit_value_init(EvauditValueType *type, Form_pg_attribute att)
+evaudit_datum_init(EvauditDatumType *type, Form_pg_attribute att)
 {
 	Oid			typid = getBaseType(att->atttypid);
 	Oid			element = get_element_type(typid);
@@ -128,12 +128,12 @@ evaudit_value_init(EvauditValueType *type, Form_pg_attribute att)
 	if (OidIsValid(element))
 		type->pinned = array_needs_pin(element);
 
-	if (type->kind == EVAUDIT_VALUE_OUTPUT)
+	if (type->kind == EVAUDIT_DATUM_OUTPUT)
 	{
 		getTypeOutputInfo(typid, &output, &is_varlena);
 		fmgr_info(output, &type->convert);
 	}
-	else if (type->kind == EVAUDIT_VALUE_GENERAL)
+	else if (type->kind == EVAUDIT_DATUM_GENERAL)
 	{
 		Node	   *arg = (Node *) makeNullConst(typid, -1, InvalidOid);
 
@@ -152,7 +152,7 @@ evaudit_value_init(EvauditValueType *type, Form_pg_attribute att)
  * TOAST pointer that did not change is never followed.
  */
 bool
-evaudit_value_equal(EvauditValueType *type, Datum a, Datum b)
+evaudit_datum_equal(EvauditDatumType *type, Datum a, Datum b)
 {
 	if (type->byval)
 		return a == b;
@@ -176,7 +176,7 @@ evaudit_value_equal(EvauditValueType *type, Datum a, Datum b)
  * array depends on how it was put together, and 1.0 shows not what 1.00 does.
  */
 bool
-evaudit_value_shows_same(EvauditValueType *type, Datum a, Datum b,
+evaudit_datum_shows_same(EvauditDatumType *type, Datum a, Datum b,
 						 EvauditPin *pin)
 {
 	Oid			output;
@@ -262,7 +262,7 @@ set_datetime(JsonbValue *value, Datum datum, Oid typid)
  * everything else is allocated in the current memory context.
  */
 void
-evaudit_value_to_json(EvauditValueType *type, Datum datum,
+evaudit_datum_to_json(EvauditDatumType *type, Datum datum,
 					  EvauditPin *pin, JsonbValue *value)
 {
 	char		digits[DOUBLE_SHORTEST_DECIMAL_LEN];
@@ -271,48 +271,48 @@ evaudit_value_to_json(EvauditValueType *type, Datum datum,
 
 	switch (type->kind)
 	{
-		case EVAUDIT_VALUE_BOOL:
+		case EVAUDIT_DATUM_BOOL:
 			value->type = jbvBool;
 			value->val.boolean = DatumGetBool(datum);
 			break;
-		case EVAUDIT_VALUE_INT2:
+		case EVAUDIT_DATUM_INT2:
 			set_numeric(value, int64_to_numeric(DatumGetInt16(datum)));
 			break;
-		case EVAUDIT_VALUE_INT4:
+		case EVAUDIT_DATUM_INT4:
 			set_numeric(value, int64_to_numeric(DatumGetInt32(datum)));
 			break;
-		case EVAUDIT_VALUE_INT8:
+		case EVAUDIT_DATUM_INT8:
 			set_numeric(value, int64_to_numeric(DatumGetInt64(datum)));
 			break;
-		case EVAUDIT_VALUE_FLOAT4:
+		case EVAUDIT_DATUM_FLOAT4:
 			float_to_shortest_decimal_buf(DatumGetFloat4(datum), digits);
 			set_float(value, digits, DatumGetFloat4(datum));
 			break;
-		case EVAUDIT_VALUE_FLOAT8:
+		case EVAUDIT_DATUM_FLOAT8:
 			double_to_shortest_decimal_buf(DatumGetFloat8(datum), digits);
 			set_float(value, digits, DatumGetFloat8(datum));
 			break;
-		case EVAUDIT_VALUE_NUMERIC:
+		case EVAUDIT_DATUM_NUMERIC:
 			set_numeric(value, DatumGetNumeric(datum));
 			break;
-		case EVAUDIT_VALUE_TEXT:
+		case EVAUDIT_DATUM_TEXT:
 			packed = DatumGetTextPP(datum);
 			set_string(value, VARDATA_ANY(packed), VARSIZE_ANY_EXHDR(packed));
 			break;
-		case EVAUDIT_VALUE_BYTEA:
+		case EVAUDIT_DATUM_BYTEA:
 			set_bytes(value, DatumGetByteaPP(datum));
 			break;
-		case EVAUDIT_VALUE_DATETIME:
+		case EVAUDIT_DATUM_DATETIME:
 			set_datetime(value, datum, type->typid);
 			break;
-		case EVAUDIT_VALUE_JSONB:
+		case EVAUDIT_DATUM_JSONB:
 			evaudit_jsonb_read(DatumGetJsonbP(datum), value);
 			break;
-		case EVAUDIT_VALUE_OUTPUT:
+		case EVAUDIT_DATUM_OUTPUT:
 			string = OutputFunctionCall(&type->convert, datum);
 			set_string(value, string, (int) strlen(string));
 			break;
-		case EVAUDIT_VALUE_GENERAL:
+		case EVAUDIT_DATUM_GENERAL:
 			if (type->pinned)
 				evaudit_pin_settings(pin);
 			datum = FunctionCall1Coll(&type->convert, DEFAULT_COLLATION_OID,
@@ -324,7 +324,7 @@ evaudit_value_to_json(EvauditValueType *type, Datum datum,
 
 /* A value that is not NULL, as ->> of its JSON would show it. */
 text *
-evaudit_value_to_text(EvauditValueType *type, Datum datum, EvauditPin *pin)
+evaudit_datum_to_text(EvauditDatumType *type, Datum datum, EvauditPin *pin)
 {
 	char		digits[MAXINT8LEN + 1];
 	StringInfoData buf;
@@ -332,11 +332,11 @@ evaudit_value_to_text(EvauditValueType *type, Datum datum, EvauditPin *pin)
 
 	switch (type->kind)
 	{
-		case EVAUDIT_VALUE_INT4:
+		case EVAUDIT_DATUM_INT4:
 			return cstring_to_text_with_len(digits,
 											pg_ltoa(DatumGetInt32(datum),
 													digits));
-		case EVAUDIT_VALUE_INT8:
+		case EVAUDIT_DATUM_INT8:
 			return cstring_to_text_with_len(digits,
 											pg_lltoa(DatumGetInt64(datum),
 													 digits));
@@ -344,18 +344,18 @@ evaudit_value_to_text(EvauditValueType *type, Datum datum, EvauditPin *pin)
 			break;
 	}
 
-	evaudit_value_to_json(type, datum, pin, &value);
+	evaudit_datum_to_json(type, datum, pin, &value);
 	if (value.type == jbvString)
 		return cstring_to_text_with_len(value.val.string.val,
 										value.val.string.len);
 	initStringInfo(&buf);
-	evaudit_value_append_text(&buf, &value, false);
+	evaudit_datum_append_text(&buf, &value, false);
 	return cstring_to_text_with_len(buf.data, buf.len);
 }
 
 /* Append a value as ->> shows it, or as a JSON text if quote is set. */
 void
-evaudit_value_append_text(StringInfo buf, JsonbValue *value, bool quote)
+evaudit_datum_append_text(StringInfo buf, JsonbValue *value, bool quote)
 {
 	char	   *string;
 

@@ -1,0 +1,142 @@
+/*-------------------------------------------------------------------------
+ *
+ * audit_shape.c
+ *	  What the table audit must look like for rows to be written and read.
+ *
+ * C code puts datums into audit's columns by their numbers, and reads them
+ * so.  The owner of audit can alter it; what he must not alter is checked
+ * whenever its relcache entry is new, and for each row that is read.  What he
+ * may add, and only the executor honours (triggers, constraints, columns with
+ * defaults), has rows written through the executor.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_class.h"
+#include "catalog/pg_collation_d.h"
+#include "catalog/pg_type.h"
+#include "rewrite/prs2lock.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+#include "audit/audit_log.h"
+#include "audit/audit_shape.h"
+
+/* The columns that CREATE EXTENSION gives audit (sql/audit.sql). */
+static const struct
+{
+	const char *name;
+	Oid			type;
+	bool		notnull;
+}			columns[EVAUDIT_AUDIT_NCOLUMNS] =
+
+{
+	{"id", UUIDOID, true},
+	{"relation", TEXTOID, true},
+	{"item_key", TEXTOID, false},
+	{"operation", TEXTOID, true},
+	{"modification_time", TIMESTAMPTZOID, true},
+	{"updated_attribute", TEXTOID, false},
+	{"old_value", JSONBOID, false},
+	{"new_value", JSONBOID, false},
+	{"actor", TEXTOID, false},
+	{"request_id", TEXTOID, false},
+	{"session_role", TEXTOID, true},
+	{"application_name", TEXTOID, false},
+	{"client_addr", INETOID, false},
+	{"xid", XID8OID, true},
+	{"seq", INT8OID, true},
+};
+
+/* Refuse columns that are not where, and of what type, C code has them. */
+void
+evaudit_audit_check_columns(TupleDesc desc)
+{
+	for (int i = 0; i < EVAUDIT_AUDIT_NCOLUMNS; i++)
+	{
+		Form_pg_attribute att = i < desc->natts ? TupleDescAttr(desc, i) : NULL;
+
+		if (att == NULL || att->attisdropped ||
+			strcmp(NameStr(att->attname), columns[i].name) != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_COLUMN),
+					 errmsg("table \"audit\" has no column \"%s\" in its place",
+							columns[i].name),
+					 errhint("Give the columns back the names that they have after CREATE EXTENSION.")));
+		if (att->atttypid != columns[i].type || att->atttypmod != -1 ||
+			att->attcollation != (columns[i].type == TEXTOID ?
+								  DEFAULT_COLLATION_OID : InvalidOid) ||
+			att->attgenerated != '\0')
+			ereport(ERROR,
+					(errcode(ERRCODE_DATATYPE_MISMATCH),
+					 errmsg("column \"%s\" of table \"audit\" is not a plain column of type %s",
+							columns[i].name, format_type_be(columns[i].type)),
+					 errdetail("It must have no type modifier, no collation of its own and no generation expression."),
+					 errhint("Give the column back the type that it has after CREATE EXTENSION.")));
+	}
+}
+
+/* Refuse an audit table that rows cannot be written to. */
+void
+evaudit_audit_check_table(Relation rel)
+{
+	if (rel->rd_rel->relkind != RELKIND_RELATION)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not an ordinary table",
+						RelationGetRelationName(rel))));
+	evaudit_audit_check_columns(RelationGetDescr(rel));
+	for (int i = 0; rel->rd_rules && i < rel->rd_rules->numLocks; i++)
+	{
+		if (rel->rd_rules->rules[i]->event == CMD_INSERT)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("table \"%s\" has a rule on INSERT",
+							RelationGetRelationName(rel)),
+					 errhint("Drop the rule; a trigger can do its work.")));
+	}
+}
+
+/* Does INSERT fire any trigger of the table? */
+static bool
+has_insert_triggers(const TriggerDesc *triggers)
+{
+	return triggers != NULL &&
+		(triggers->trig_insert_before_row ||
+		 triggers->trig_insert_after_row ||
+		 triggers->trig_insert_before_statement ||
+		 triggers->trig_insert_after_statement);
+}
+
+/* May a column be NULL whatever else a row holds, with nobody asked? */
+static bool
+accepts_null(Form_pg_attribute att)
+{
+	return att->attisdropped ||
+		(!att->attnotnull && !att->atthasdef && att->attidentity == '\0' &&
+		 get_typtype(att->atttypid) != TYPTYPE_DOMAIN);
+}
+
+/*
+ * Has audit got what only the executor honours?  Row security is not meant:
+ * whoever changes a tracked table writes audit rows without any right on it.
+ */
+bool
+evaudit_audit_needs_executor(Relation rel)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	if (has_insert_triggers(rel->trigdesc) || rel->rd_rel->relispartition ||
+		(desc->constr && desc->constr->num_check > 0))
+		return true;
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		if (i >= EVAUDIT_AUDIT_NCOLUMNS ? !accepts_null(att) :
+			att->attnotnull && !columns[i].notnull)
+			return true;
+	}
+	return false;
+}

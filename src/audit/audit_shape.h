@@ -1,0 +1,18 @@
+/*-------------------------------------------------------------------------
+ *
+ * audit_shape.h
+ *	  What the table audit must look like for rows to be written and read.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EVAUDIT_AUDIT_SHAPE_H
+#define EVAUDIT_AUDIT_SHAPE_H
+
+#include "access/tupdesc.h"
+#include "utils/rel.h"
+
+extern void evaudit_audit_check_columns(TupleDesc desc);
+extern void evaudit_audit_check_table(Relation rel);
+extern bool evaudit_audit_needs_executor(Relation rel);
+
+#endif							/* EVAUDIT_AUDIT_SHAPE_H */

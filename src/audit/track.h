@@ -1,0 +1,23 @@
+/*-------------------------------------------------------------------------
+ *
+ * track.h
+ *	  Tables that begin and cease to be tracked.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EVAUDIT_TRACK_H
+#define EVAUDIT_TRACK_H
+
+#include "utils/rel.h"
+
+/*
+ * While set, triggers that are dropped or disabled leave no audit row: track()
+ * and untrack() change them on purpose.  Whoever sets it clears it again, also
+ * when an error passes.
+ */
+extern bool evaudit_untrack_unrecorded;
+
+extern void evaudit_record_untrack(text *relation);
+extern void evaudit_track_new_partitions(Relation rel);
+
+#endif							/* EVAUDIT_TRACK_H */

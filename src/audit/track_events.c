@@ -1,0 +1,366 @@
+/*-------------------------------------------------------------------------
+ *
+ * track_events.c
+ *	  Event triggers: DDL that tracked tables have to do with.
+ *
+ * The server clones row triggers to new partitions, but not those of TRUNCATE:
+ * evaudit.track_partitions() puts these on.  And whoever may disable or drop
+ * the triggers of a tracked table, or the table, ends its audit: that leaves
+ * an audit row of its own, with the operation UNTRACK, in the transaction of
+ * the command.  Its relation is the very table that is no longer captured,
+ * also where that is a partition.
+ *
+ * What renames a trigger, or gives it another form by hand, leaves no row, as
+ * changes of the table then fail.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "catalog/namespace.h"
+#include "nodes/makefuncs.h"
+#include "nodes/parsenodes.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+#include "audit/audit_log.h"
+#include "audit/capture_trigger.h"
+#include "audit/row_seq.h"
+#include "audit/track.h"
+#include "audit/tracked.h"
+#include "server/spi.h"
+#include "server/trigger.h"
+
+PG_FUNCTION_INFO_V1(evaudit_track_partitions);
+PG_FUNCTION_INFO_V1(evaudit_record_disabled);
+PG_FUNCTION_INFO_V1(evaudit_record_dropped);
+
+bool		evaudit_untrack_unrecorded = false;
+
+/* Write that changes of a table are no longer captured. */
+static void
+write_untrack(EvauditAuditLog *log, text *relation)
+{
+	EvauditAuditRow row = {
+		.operation = EVAUDIT_UNTRACK,
+		.context = evaudit_context_take(),
+		.relation = relation,
+	};
+
+	evaudit_audit_write(log, &row);
+}
+
+/* Record that changes of a table are no longer captured. */
+void
+evaudit_record_untrack(text *relation)
+{
+	EvauditAuditLog log;
+
+	evaudit_audit_open(&log);
+	write_untrack(&log, relation);
+	evaudit_audit_close(&log);
+}
+
+/*
+ * Likewise, but for DISABLE TRIGGER ALL and its reverse not before the first
+ * audit row.  pg_restore --data-only --disable-triggers runs them before it
+ * copies the rows of audit, among which may be one of the same number; in a
+ * database without any audit yet they interrupt none.
+ */
+static void
+record_disable_all(text *relation)
+{
+	EvauditAuditLog log;
+
+	evaudit_audit_open(&log);
+	if (!evaudit_row_seq_unused(log.sequence))
+		write_untrack(&log, relation);
+	evaudit_audit_close(&log);
+}
+
+/* Open what a command names, which its locks keep; NULL if there is none. */
+static Relation
+open_named(const RangeVar *name)
+{
+	Oid			relid = RangeVarGetRelid(name, AccessShareLock, true);
+
+	return OidIsValid(relid) ? relation_open(relid, NoLock) : NULL;
+}
+
+/* The table that a command gives a partition, or NULL if it does not. */
+static RangeVar *
+parent_of_new_partition(Node *command)
+{
+	ListCell   *cell;
+
+	if (IsA(command, CreateStmt) && ((CreateStmt *) command)->partbound)
+		return linitial_node(RangeVar, ((CreateStmt *) command)->inhRelations);
+	if (IsA(command, AlterTableStmt))
+	{
+		foreach(cell, ((AlterTableStmt *) command)->cmds)
+		{
+			if (lfirst_node(AlterTableCmd, cell)->subtype == AT_AttachPartition)
+				return ((AlterTableStmt *) command)->relation;
+		}
+	}
+	return NULL;
+}
+
+/* Let TRUNCATE of what the command made a partition of be captured. */
+static void
+track_partition_of(Node *command)
+{
+	RangeVar   *parent = parent_of_new_partition(command);
+	Relation	rel = parent ? open_named(parent) : NULL;
+
+	if (rel == NULL)
+		return;
+	evaudit_track_new_partitions(rel);
+	relation_close(rel, NoLock);
+}
+
+/*
+ * SQL: evaudit.track_partitions() RETURNS event_trigger
+ *
+ * Let TRUNCATE of a new partition of a tracked table be captured.  A dump
+ * attaches its partitions before it makes their triggers, and is not changed.
+ */
+Datum
+evaudit_track_partitions(PG_FUNCTION_ARGS)
+{
+	EventTriggerData *data = evaudit_event_trigger(fcinfo, "ddl_command_end");
+	List	   *commands;
+	ListCell   *cell;
+
+	/* the commands within CREATE SCHEMA have no event of their own */
+	if (IsA(data->parsetree, CreateSchemaStmt))
+		commands = ((CreateSchemaStmt *) data->parsetree)->schemaElts;
+	else
+		commands = list_make1(data->parsetree);
+	foreach(cell, commands)
+		track_partition_of(lfirst(cell));
+	PG_RETURN_NULL();
+}
+
+/*
+ * Does a command of ALTER TABLE have triggers not fire always?  Sets *name to
+ * that of the one trigger, or to NULL if it is about all.
+ */
+static bool
+changes_firing(const AlterTableCmd *command, const char **name)
+{
+	*name = NULL;
+	switch (command->subtype)
+	{
+		case AT_DisableTrig:
+		case AT_EnableTrig:
+		case AT_EnableReplicaTrig:
+			*name = command->name;
+			return true;
+		case AT_DisableTrigAll:
+		case AT_DisableTrigUser:
+		case AT_EnableTrigAll:
+		case AT_EnableTrigUser:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* Has a table a capture trigger of the name, or any, that does not fire always? */
+static bool
+fires_not_always(Relation rel, const char *name)
+{
+	for (int kind = 0; kind < EVAUDIT_CAPTURE_KINDS; kind++)
+	{
+		const Trigger *trigger = evaudit_capture_find(rel, kind);
+
+		if (trigger != NULL && trigger->tgenabled != TRIGGER_FIRES_ALWAYS &&
+			(name == NULL || strcmp(name, trigger->tgname) == 0))
+			return true;
+	}
+	return false;
+}
+
+/* Record that a partition was detached from a tracked table, if it was. */
+static void
+record_detached(Relation parent, const RangeVar *name)
+{
+	Relation	rel;
+
+	if (evaudit_capture_find(parent, EVAUDIT_CAPTURE_ROW) == NULL)
+		return;
+	rel = open_named(name);
+	if (rel == NULL)
+		return;
+	if (evaudit_capture_find(rel, EVAUDIT_CAPTURE_ROW) == NULL)
+		evaudit_record_untrack(evaudit_tracked_name(rel));
+	relation_close(rel, NoLock);
+}
+
+/* Record what ALTER TABLE did to the audit of a table. */
+static void
+record_altered(const AlterTableStmt *statement)
+{
+	Relation	rel = open_named(statement->relation);
+	ListCell   *cell;
+
+	if (rel == NULL)
+		return;
+	foreach(cell, statement->cmds)
+	{
+		const AlterTableCmd *command = lfirst_node(AlterTableCmd, cell);
+		const char *name;
+
+		if (command->subtype == AT_DetachPartition ||
+			command->subtype == AT_DetachPartitionFinalize)
+			record_detached(rel, ((PartitionCmd *) command->def)->name);
+		else if (rel->rd_rel->relpersistence != RELPERSISTENCE_TEMP &&
+				 changes_firing(command, &name) &&
+				 fires_not_always(rel, name))
+		{
+			if (name)
+				evaudit_record_untrack(evaudit_tracked_name(rel));
+			else
+				record_disable_all(evaudit_tracked_name(rel));
+		}
+	}
+	relation_close(rel, NoLock);
+}
+
+/* Record that CREATE OR REPLACE TRIGGER took the place of a capture trigger. */
+static void
+record_replaced(const CreateTrigStmt *statement)
+{
+	Relation	rel;
+
+	for (int kind = 0; kind < EVAUDIT_CAPTURE_KINDS; kind++)
+	{
+		if (!statement->replace ||
+			strcmp(statement->trigname, evaudit_capture_names[kind]) != 0)
+			continue;
+		rel = open_named(statement->relation);
+		if (rel == NULL)
+			return;
+		if (rel->rd_rel->relpersistence != RELPERSISTENCE_TEMP &&
+			evaudit_capture_find(rel, kind) == NULL)
+			evaudit_record_untrack(evaudit_tracked_name(rel));
+		relation_close(rel, NoLock);
+	}
+}
+
+/*
+ * SQL: evaudit.record_disabled() RETURNS event_trigger
+ *
+ * Leave an audit row when the triggers of a tracked table are disabled or
+ * replaced, or a partition is detached from it.
+ */
+Datum
+evaudit_record_disabled(PG_FUNCTION_ARGS)
+{
+	EventTriggerData *data = evaudit_event_trigger(fcinfo, "ddl_command_end");
+
+	if (evaudit_untrack_unrecorded)
+		PG_RETURN_NULL();
+	if (IsA(data->parsetree, AlterTableStmt))
+		record_altered((AlterTableStmt *) data->parsetree);
+	else if (IsA(data->parsetree, CreateTrigStmt))
+		record_replaced((CreateTrigStmt *) data->parsetree);
+	PG_RETURN_NULL();
+}
+
+/* Columns of dropped_triggers. */
+enum
+{
+	DROPPED_SCHEMA,
+	DROPPED_TABLE,
+	DROPPED_TRIGGER,
+	DROPPED_ORIGINAL,
+};
+
+/* The capture triggers that a command dropped, those that it named first. */
+static EvauditStatement dropped_triggers = {
+	"SELECT address_names[1], address_names[2], address_names[3], original"
+	" FROM pg_catalog.pg_event_trigger_dropped_objects()"
+	" WHERE classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass"
+	" AND address_names[3] IN ('00_evaudit_capture', '00_evaudit_truncate')"
+	" AND address_names[1] <> 'pg_temp' ORDER BY original DESC", 0
+};
+
+/*
+ * Does a dropped trigger end the audit of its table?  That for TRUNCATE does
+ * if rows are still captured; else the table's other one tells.
+ */
+static bool
+ends_audit(char *schema, char *table, const char *trigger)
+{
+	Relation	rel;
+	bool		captured;
+
+	if (strcmp(trigger, evaudit_capture_names[EVAUDIT_CAPTURE_ROW]) == 0)
+		return true;
+	rel = open_named(makeRangeVar(schema, table, -1));
+	if (rel == NULL)
+		return false;
+	captured = evaudit_capture_find(rel, EVAUDIT_CAPTURE_ROW) != NULL;
+	relation_close(rel, NoLock);
+	return captured;
+}
+
+/* The names of the tables whose audit a command ended by dropping something. */
+static List *
+list_dropped(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+	List	   *names = NIL;
+	EvauditSpi	spi;
+	uint64		n;
+	bool		original = false;
+
+	evaudit_spi_begin(&spi);
+	n = evaudit_spi_execute(&dropped_triggers, NULL, NULL);
+	for (int i = 0; i < n; i++)
+	{
+		char	   *schema = evaudit_spi_text(i, DROPPED_SCHEMA);
+		char	   *table = evaudit_spi_text(i, DROPPED_TABLE);
+		bool		isnull;
+		bool		named;
+		MemoryContext old;
+
+		/* DROP TRIGGER drops those of the partitions, too: one row tells it */
+		named = DatumGetBool(evaudit_spi_datum(i, DROPPED_ORIGINAL, &isnull));
+		if (original && !named)
+			break;
+		original = named;
+		if (!ends_audit(schema, table, evaudit_spi_text(i, DROPPED_TRIGGER)))
+			continue;
+		old = MemoryContextSwitchTo(context);
+		names = lappend(names, cstring_to_text(quote_qualified_identifier(schema,
+																		  table)));
+		MemoryContextSwitchTo(old);
+	}
+	evaudit_spi_end(&spi);
+	return names;
+}
+
+/*
+ * SQL: evaudit.record_dropped() RETURNS event_trigger
+ *
+ * Leave an audit row for each table that was dropped while it was tracked, or
+ * lost a trigger.
+ */
+Datum
+evaudit_record_dropped(PG_FUNCTION_ARGS)
+{
+	List	   *names;
+	ListCell   *cell;
+
+	(void) evaudit_event_trigger(fcinfo, "sql_drop");
+	if (evaudit_untrack_unrecorded)
+		PG_RETURN_NULL();
+	names = list_dropped();
+	foreach(cell, names)
+		evaudit_record_untrack(lfirst(cell));
+	PG_RETURN_NULL();
+}
