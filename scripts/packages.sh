@@ -99,7 +99,7 @@ install_server() {
 	as_root rmdir --ignore-fail-on-non-empty "${policy%/*}" 2>/dev/null || true
 }
 
-# Install what is missing for the purposes named: build, tap, broker, queue,
+# Install what is missing for the purposes named: build, front, tap, broker, queue,
 # servers, checked, coverage, lint.
 need() {
 	local purpose library missing=()
@@ -113,6 +113,10 @@ need() {
 				pkg-config --exists "${library%%:*}" 2>/dev/null ||
 					missing+=("${library#*:}")
 			done
+			;;
+		front)
+			have curl || missing+=(curl)
+			have openssl || missing+=(openssl)
 			;;
 		tap)
 			have prove || missing+=(perl)
