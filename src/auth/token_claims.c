@@ -14,21 +14,13 @@
 #include "utils/timestamp.h"
 
 #include "auth/token_parse.h"
-#include "text/jsonb.h"
 
 /* The last second of the year 9999: later times are mistakes. */
 #define LAST_TIME	253402300799.0
 
-/* A member of the outermost object, or NULL. */
-JsonbValue *
-evaudit_claim(Jsonb *claims, const char *name)
-{
-	return evaudit_jsonb_member(&claims->root, name);
-}
-
 /* A claim that must be a time if it is there: in seconds, or NAN for none. */
 static bool
-take_time(Jsonb *claims, const char *name, const char *complaint,
+take_time(Jsonb *claims, const char *name, const char *message,
 		  double *seconds, EvauditTokenFault *fault)
 {
 	JsonbValue *v = evaudit_claim(claims, name);
@@ -40,7 +32,7 @@ take_time(Jsonb *claims, const char *name, const char *complaint,
 		*seconds = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow,
 													  NumericGetDatum(v->val.numeric)));
 	if (!(*seconds >= 0 && *seconds <= LAST_TIME))
-		return evaudit_token_fail(fault, EVAUDIT_TOKEN_BAD_CLAIMS, complaint);
+		return evaudit_token_fail(fault, EVAUDIT_TOKEN_BAD_CLAIMS, message);
 	return true;
 }
 
@@ -167,7 +159,7 @@ evaudit_claims_check(const EvauditIssuer *issuer,
 	if (claims == NULL)
 		return evaudit_token_fail(fault, EVAUDIT_TOKEN_BAD_CLAIMS,
 								  psprintf("payload of the token is %s",
-										   parts->claims_trouble));
+										   parts->claims_error));
 	if (!is_text(claims, "iss", true))
 		return evaudit_token_fail(fault, EVAUDIT_TOKEN_BAD_CLAIMS,
 								  "\"iss\" of the token is not a string");

@@ -5,62 +5,21 @@
  *
  * A member that occurs twice means one thing to one reader and another to
  * the next; jsonb keeps the last and forgets that there were two.  So the
- * members are counted twice: as the text has them, each with one colon
- * outside of strings, and as jsonb has them after it dropped the repeated.
+ * members are counted twice: as the parser meets them in the text, and as
+ * jsonb has them after it dropped the repeated.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "fmgr.h"
-#include "mb/pg_wchar.h"
-#include "utils/builtins.h"
-
 #include "auth/token_json.h"
-#include "events/payload.h"
-#include "server/compat.h"
+#include "text/json_text.h"
 
-/* Most digits of an exponent: numeric must be able to hold the number. */
-#define MAX_EXPONENT_DIGITS		3
-
-/* Parser's action: take note of a number that numeric may not hold. */
-static EvauditJsonAction
-check_scalar(void *state, char *token, JsonTokenType type)
+/* Visitor's function: count a member. */
+static void
+count_member(void *state, int level, const EvauditJsonCursor *cursor)
 {
-	if (type == JSON_TOKEN_NUMBER)
-	{
-		const char *exponent = strpbrk(token, "eE");
-
-		if (exponent != NULL)
-		{
-			exponent += strspn(exponent, "eE+-0");
-			if (strlen(exponent) > MAX_EXPONENT_DIGITS)
-				*(bool *) state = true;
-		}
-	}
-	EVAUDIT_JSON_CONTINUE;
-}
-
-/* How many members the objects of a valid JSON text have. */
-static int
-count_in_text(const char *p, const char *end)
-{
-	int			members = 0;
-
-	for (; p < end; p++)
-	{
-		if (*p == ':')
-			members++;
-		else if (*p == '"')
-		{
-			for (p++; *p != '"'; p++)
-			{
-				if (*p == '\\')
-					p++;
-			}
-		}
-	}
-	return members;
+	(*(int *) state)++;
 }
 
 /* How many members the objects of a jsonb have. */
@@ -77,56 +36,55 @@ count_in_jsonb(Jsonb *jsonb)
 	return members;
 }
 
-/* Whether a text, made safe for the parser, is JSON that jsonb can hold. */
-static bool
-is_json(const EvauditPayload *payload)
+/* What is wrong with a text, to follow "is". */
+static const char *
+fault(EvauditJsonStatus status)
 {
-	bool		too_large = false;
-	JsonSemAction actions = {
-		.semstate = &too_large,
-		.scalar = check_scalar,
-	};
-	JsonLexContext *lex;
+	switch (status)
+	{
+		case EVAUDIT_JSON_TOO_DEEP:
+			return "nested too deep";
+		case EVAUDIT_JSON_NOT_UTF8:
+		case EVAUDIT_JSON_UNTRANSLATABLE:
+			return "not text that the database can hold";
+		case EVAUDIT_JSON_NUMBER_TOO_LARGE:
+			return "an object with a number of too many digits";
+		case EVAUDIT_JSON_REPEATED_MEMBER:
+			return "an object that has a member twice";
+		default:
+			return "not a JSON object";
+	}
+}
 
-	/* the action is given its token only by a lexer that builds strings */
-	lex = evaudit_compat_json_lexer(payload->json, payload->len,
-									GetDatabaseEncoding(), true);
-	return pg_parse_json(lex, &actions) == JSON_SUCCESS && !too_large;
+/* Read an object; *jsonb is set only if it is good. */
+static EvauditJsonStatus
+read_object(const char *json, size_t len, Jsonb **jsonb)
+{
+	int			members = 0;
+	EvauditJsonVisitor visitor = {.member = count_member,.state = &members};
+	EvauditJsonText input;
+	EvauditJsonStatus status;
+
+	status = evaudit_json_prepare(json, len, len, CurrentMemoryContext, &input);
+	if (status == EVAUDIT_JSON_OK)
+		status = evaudit_json_visit(&input, &visitor);
+	if (status != EVAUDIT_JSON_OK)
+		return status;
+	*jsonb = evaudit_json_to_jsonb(&input);
+	return count_in_jsonb(*jsonb) == members ? EVAUDIT_JSON_OK :
+		EVAUDIT_JSON_REPEATED_MEMBER;
 }
 
 /*
- * Read an object from UTF-8 that is followed by a zero, in the current
- * context with whatever is needed on the way.  NULL if it is none, and why.
+ * Read an object from UTF-8, in the current context with whatever is needed
+ * on the way.  NULL if it is none, and why.
  */
 Jsonb *
 evaudit_token_json(const char *json, size_t len, const char **why)
 {
-	EvauditEvent event = {.payload = json,.payload_len = len};
-	EvauditPayload payload;
-	Jsonb	   *jsonb;
+	Jsonb	   *jsonb = NULL;
+	EvauditJsonStatus status = read_object(json, len, &jsonb);
 
-	*why = "not a JSON object";
-	if (len == 0 || memchr(json, '\0', len) != NULL)
-		return NULL;
-	if (!evaudit_payload_prepare(&event, len, &payload, CurrentMemoryContext))
-	{
-		if (event.reason == EVAUDIT_TOO_DEEP)
-			*why = "nested too deep";
-		else
-			*why = "not text that the database can hold";
-		return NULL;
-	}
-	if (!is_json(&payload))
-		return NULL;
-	jsonb = DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
-											   CStringGetDatum(payload.json)));
-	if (!JB_ROOT_IS_OBJECT(jsonb))
-		return NULL;
-	if (count_in_jsonb(jsonb) !=
-		count_in_text(payload.json, payload.json + payload.len))
-	{
-		*why = "an object that has a member twice";
-		return NULL;
-	}
-	return jsonb;
+	*why = fault(status);
+	return status == EVAUDIT_JSON_OK ? jsonb : NULL;
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * token_parse.c
- *	  A token taken apart, before anybody believes it.
+ *	  A token taken apart, before anything in it is verified.
  *
  * Nothing here looks at keys.  Of the header only "alg", "kid" and "crit"
  * are read: what says where keys are to be had (jku, x5u) or brings its own
@@ -28,18 +28,7 @@ static struct
 	char		kid[EVAUDIT_KEPT_HEADER];
 } kept;
 
-/* Note what is wrong with a token. */
-bool
-evaudit_token_fail(EvauditTokenFault *fault, EvauditTokenFaultCode code,
-				   const char *message)
-{
-	fault->code = code;
-	fault->message = message;
-	fault->hint = NULL;
-	return false;
-}
-
-/* Decode a part, with a zero behind it; its length, or -1. */
+/* Decode a part; its length, or -1. */
 static int
 decode_part(const char *str, size_t len, char **bytes)
 {
@@ -164,7 +153,7 @@ evaudit_token_parse(const char *token, size_t len, EvauditTokenParts *parts,
 								  "no token was given");
 	if (len > EVAUDIT_MAX_TOKEN_BYTES)
 		return evaudit_token_fail(fault, EVAUDIT_TOKEN_TOO_LARGE,
-								  "token is longer than 16384 bytes");
+								  "token is longer than " CppAsString2(EVAUDIT_MAX_TOKEN_BYTES) " bytes");
 	dot = memchr(token, '.', len);
 	second = dot == NULL ? NULL : memchr(dot + 1, '.', end - dot - 1);
 	if (second == NULL || memchr(second + 1, '.', end - second - 1) != NULL)
@@ -185,6 +174,6 @@ evaudit_token_parse(const char *token, size_t len, EvauditTokenParts *parts,
 								  "payload of the token is not in base64url");
 	parts->text = token;
 	parts->signed_len = second - token;
-	parts->claims = evaudit_token_json(bytes, n, &parts->claims_trouble);
+	parts->claims = evaudit_token_json(bytes, n, &parts->claims_error);
 	return true;
 }

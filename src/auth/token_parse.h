@@ -10,6 +10,7 @@
 
 #include "auth/issuer.h"
 #include "auth/token.h"
+#include "text/jsonb.h"
 
 /* Longest header that is kept for the next token, in characters. */
 #define EVAUDIT_KEPT_HEADER		1024
@@ -29,7 +30,7 @@ typedef struct EvauditTokenParts
 	uint8	   *signature;
 	size_t		signature_len;
 	Jsonb	   *claims;			/* NULL: the payload is no JSON object */
-	const char *claims_trouble; /* and why */
+	const char *claims_error;	/* and why */
 } EvauditTokenParts;
 
 /* When claims are good, in seconds since 1970; issuer's skew included. */
@@ -40,9 +41,22 @@ typedef struct EvauditTokenTimes
 } EvauditTokenTimes;
 
 /* Fail with a code and a message; the value of the function that fails. */
-extern bool evaudit_token_fail(EvauditTokenFault *fault,
-							   EvauditTokenFaultCode code,
-							   const char *message);
+static inline bool
+evaudit_token_fail(EvauditTokenFault *fault, EvauditTokenFaultCode code,
+				   const char *message)
+{
+	fault->code = code;
+	fault->message = message;
+	fault->hint = NULL;
+	return false;
+}
+
+/* A member of a header or of claims, or NULL. */
+static inline JsonbValue *
+evaudit_claim(Jsonb *claims, const char *name)
+{
+	return evaudit_jsonb_member(&claims->root, name);
+}
 
 /* token_parse.c */
 extern bool evaudit_token_parse(const char *token, size_t len,
@@ -56,7 +70,6 @@ extern bool evaudit_claims_check(const EvauditIssuer *issuer,
 								 EvauditTokenFault *fault);
 extern bool evaudit_times_check(const EvauditTokenTimes *times,
 								EvauditTokenFault *fault);
-extern JsonbValue *evaudit_claim(Jsonb *claims, const char *name);
 
 /* token_cache.c */
 extern Jsonb *evaudit_token_recall(const char *token, size_t len,

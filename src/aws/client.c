@@ -21,10 +21,10 @@
 #include "server/foreign_options.h"
 
 /*
- * Largest response.  Ten messages are at most 1 MiB, of which escapes can make
+ * Largest answer.  Ten messages are at most 1 MiB, of which escapes can make
  * six times as much, and headers of their own.
  */
-#define MAX_RESPONSE		(8 * 1024 * 1024)
+#define MAX_ANSWER		(8 * 1024 * 1024)
 
 /* What is particular to a service. */
 static const struct
@@ -45,12 +45,12 @@ static const struct
 	},
 };
 
-/* A call from its start to the release of its response, then kept. */
+/* A call from its start to the release of its answer, then kept. */
 typedef struct AwsCall
 {
-	EvauditAwsResponse response;	/* must be first */
+	EvauditAwsAnswer answer;	/* must be first */
 	dlist_node	node;			/* of the client's running or idle */
-	EvauditHttpResponse *http;
+	EvauditHttpAnswer *http;
 	uint32		generation;		/* of the keys that signed it */
 	MemoryContext texts;		/* code and message; or NULL */
 } AwsCall;
@@ -83,8 +83,8 @@ EvauditAws *
 evaudit_aws_open(EvauditHttp *http, const char *server, Oid user,
 				 EvauditAwsService service)
 {
-	return evaudit_aws_open_options(http, evaudit_aws_read_options(server, user),
-									evaudit_may_use_ambient(user), service);
+	return evaudit_aws_open_options(http, evaudit_server_options(server, user),
+									evaudit_aws_may_use_ambient(user), service);
 }
 
 /* A client of a service by options; see client.h. */
@@ -171,7 +171,7 @@ send_call(EvauditAws *aws, AwsCall *call, const char *operation,
 	request.connect_timeout = aws->conf->connect_timeout;
 	request.timeout = hold + aws->conf->request_timeout;
 	request.quiet_timeout = hold + aws->conf->request_timeout / 2;
-	request.max_bytes = MAX_RESPONSE;
+	request.max_bytes = MAX_ANSWER;
 	call->generation = aws->credentials->generation;
 	call->http = evaudit_http_start(aws->http, &request);
 }
@@ -183,8 +183,8 @@ evaudit_aws_call(EvauditAws *aws, const char *operation,
 {
 	AwsCall    *call = get_call(aws);
 
-	call->response.tag = tag;
-	call->response.call = call;
+	call->answer.tag = tag;
+	call->answer.call = call;
 	dlist_push_tail(&aws->running, &call->node);
 	if (evaudit_aws_credentials_ready(aws->credentials))
 		send_call(aws, call, operation, body, body_len, hold);
@@ -192,46 +192,46 @@ evaudit_aws_call(EvauditAws *aws, const char *operation,
 		call->http = evaudit_http_fail(aws->http, aws, call);
 }
 
-/* Say what a response means. */
+/* Say what an answer means. */
 static void
 judge(EvauditAws *aws, AwsCall *call)
 {
 	MemoryContext context;
-	EvauditHttpResponse *http = call->http;
+	EvauditHttpAnswer *http = call->http;
 
 	if (http->fault == EVAUDIT_HTTP_OK && http->status == 200 &&
 		http->body[0] == '{')
 	{
 		/* the common case allocates nothing */
-		call->response.fault = EVAUDIT_AWS_OK;
-		call->response.status = 200;
-		call->response.code = call->response.message = "";
-		call->response.body = http->body;
-		call->response.body_len = http->body_len;
+		call->answer.fault = EVAUDIT_AWS_OK;
+		call->answer.status = 200;
+		call->answer.code = call->answer.message = "";
+		call->answer.body = http->body;
+		call->answer.body_len = http->body_len;
 		return;
 	}
-	call->texts = AllocSetContextCreate(aws->context, "evaudit AWS response",
+	call->texts = AllocSetContextCreate(aws->context, "evaudit AWS answer",
 										ALLOCSET_SMALL_SIZES);
 	context = MemoryContextSwitchTo(call->texts);
-	evaudit_aws_classify_response(&call->response, http);
+	evaudit_aws_judge(&call->answer, http);
 	if (http->fault == EVAUDIT_HTTP_UNSENT)
 	{
-		call->response.fault = EVAUDIT_AWS_CREDENTIALS;
-		call->response.message = pstrdup(aws->credentials->error);
+		call->answer.fault = EVAUDIT_AWS_CREDENTIALS;
+		call->answer.message = pstrdup(aws->credentials->error);
 	}
 	else if (http->fault != EVAUDIT_HTTP_OK)
-		call->response.message = psprintf("could not reach %s: %s",
-										  aws->endpoint, call->response.message);
-	else if (call->response.fault == EVAUDIT_AWS_CREDENTIALS)
+		call->answer.message = psprintf("could not reach %s: %s",
+										aws->endpoint, call->answer.message);
+	else if (call->answer.fault == EVAUDIT_AWS_CREDENTIALS)
 		evaudit_aws_credentials_refused(aws->credentials, call->generation);
 	MemoryContextSwitchTo(context);
 }
 
-/* The oldest response, or NULL. */
-EvauditAwsResponse *
+/* The oldest answer, or NULL. */
+EvauditAwsAnswer *
 evaudit_aws_take(EvauditAws *aws)
 {
-	EvauditHttpResponse *http = evaudit_http_take(aws->http, aws);
+	EvauditHttpAnswer *http = evaudit_http_take(aws->http, aws);
 	AwsCall    *call;
 
 	if (http == NULL)
@@ -239,14 +239,14 @@ evaudit_aws_take(EvauditAws *aws)
 	call = http->tag;
 	dlist_delete(&call->node);
 	judge(aws, call);
-	return &call->response;
+	return &call->answer;
 }
 
-/* Give a response back. */
+/* Give an answer back. */
 void
-evaudit_aws_release(EvauditAws *aws, EvauditAwsResponse *response)
+evaudit_aws_release(EvauditAws *aws, EvauditAwsAnswer *answer)
 {
-	AwsCall    *call = response->call;
+	AwsCall    *call = answer->call;
 
 	evaudit_http_release(aws->http, call->http);
 	if (call->texts != NULL)

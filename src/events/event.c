@@ -16,6 +16,7 @@ static const char *const reason_names[] = {
 	[EVAUDIT_EMPTY_PAYLOAD] = "empty_payload",
 	[EVAUDIT_TOO_LARGE] = "too_large",
 	[EVAUDIT_TOO_DEEP] = "too_deep",
+	[EVAUDIT_NUMBER_TOO_LARGE] = "number_too_large",
 	[EVAUDIT_BAD_ENCODING] = "bad_encoding",
 	[EVAUDIT_MALFORMED_JSON] = "malformed_json",
 	[EVAUDIT_NOT_AN_OBJECT] = "not_an_object",

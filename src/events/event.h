@@ -27,8 +27,9 @@ typedef enum EvauditReason
 {
 	EVAUDIT_ACCEPTED = 0,		/* not a reason: the event is good */
 	EVAUDIT_EMPTY_PAYLOAD,		/* no payload, or one of no bytes */
-	EVAUDIT_TOO_LARGE,			/* more bytes than the limit */
+	EVAUDIT_TOO_LARGE,			/* more bytes, or values, than the limit */
 	EVAUDIT_TOO_DEEP,			/* nested deeper than the limit */
+	EVAUDIT_NUMBER_TOO_LARGE,	/* a number of more digits than the limit */
 	EVAUDIT_BAD_ENCODING,		/* not UTF-8, or not to be had as text */
 	EVAUDIT_MALFORMED_JSON,		/* not JSON */
 	EVAUDIT_NOT_AN_OBJECT,		/* JSON, but no object */
@@ -67,6 +68,8 @@ typedef struct EvauditEvent
 	/* as received */
 	const char *payload;		/* NULL: none, as in a Kafka tombstone */
 	size_t		payload_len;
+	Jsonb	   *given_document; /* it came as a document, and the payload, if
+								 * there is one, counts by its length alone */
 	const char *key;			/* NULL: none */
 	size_t		key_len;
 	EvauditHeader *headers;
@@ -90,8 +93,7 @@ typedef struct EvauditEvent
 
 	/*
 	 * As decoded, by ingest.  Only topics with a schema, that keep events or
-	 * hand them to a function make the document of a payload; publishers give
-	 * it beforehand.
+	 * hand them to a function make the document of a payload.
 	 */
 	Jsonb	   *document;
 	text	   *fields[EVAUDIT_NFIELDS];
@@ -104,7 +106,7 @@ typedef struct EvauditEvent
 	EvauditReason reason;
 	const char *error;			/* for the operator; NULL when accepted */
 	int			sqlstate;		/* of EVAUDIT_DATABASE_ERROR, else 0 */
-	bool		deferred;		/* rejected for now: it stays where it came
+	bool		left;			/* rejected for now: it stays where it came
 								 * from and is no dead letter */
 } EvauditEvent;
 

@@ -16,7 +16,8 @@
 #include "utils/numeric.h"
 
 #include "events/event_json.h"
-#include "events/payload.h"
+
+#include "text/json_text.h"
 #include "text/jsonb.h"
 
 /*

@@ -5,8 +5,8 @@
  *
  * Whatever door an event came in by, it goes the same way:
  *
- *		bytes checked, JSON		payload.c, json_walk.c
- *		document				document.c, if the topic needs it
+ *		bytes checked, JSON		payload.c, by the toolbox for JSON in text/
+ *		document				payload.c, if the topic needs it
  *		schema					topic_schema.c
  *		values					mapping.c
  *		effect of a batch:
@@ -34,7 +34,6 @@
 #include "utils/uuid.h"
 
 #include "events/attempt.h"
-#include "events/document.h"
 #include "events/event_log.h"
 #include "events/ingest.h"
 #include "events/merge.h"
@@ -57,12 +56,12 @@ typedef struct Effect
  */
 static bool
 inspect_payload(const void *arg, EvauditEvent *event,
-				const EvauditPayload *payload)
+				const EvauditPayload *payload, MemoryContext scratch)
 {
 	const EvauditTopic *topic = arg;
 
-	if (event->document == NULL && !evaudit_document_read(event, payload))
-		return false;
+	if (payload != NULL)
+		evaudit_payload_make_document(event, payload, scratch);
 	return topic->schema == NULL || evaudit_topic_schema_check(topic, event);
 }
 

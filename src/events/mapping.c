@@ -63,7 +63,7 @@ type_name(JsonTokenType type)
 
 /* Check that a value is there, with the type wanted, or reject the event. */
 static bool
-check_type(EvauditEvent *event, const char *pointer, const FoundValue *value,
+check_type(EvauditEvent *event, const char *pointer, const EvauditJsonValue *value,
 		   JsonTokenType wanted)
 {
 	if (value->type == wanted)
@@ -95,7 +95,7 @@ check_id_length(EvauditEvent *event, const char *pointer, int64 len)
 /* Check one of the columns' fields, or reject the event. */
 static bool
 check_field(EvauditEvent *event, EvauditField field, const char *pointer,
-			const FoundValue *value)
+			const EvauditJsonValue *value)
 {
 	if (!check_type(event, pointer, value, JSON_TOKEN_STRING))
 		return false;
@@ -113,29 +113,16 @@ check_field(EvauditEvent *event, EvauditField field, const char *pointer,
 
 /*
  * Give a number the text that jsonb gives it, so that an event has the same
- * id by whatever door it comes.  Returns -1 for one past any limit, before
- * numeric would raise an ERROR.
+ * id by whatever door it comes.  Its digits are bounded.
  */
-static int
-normalize_number(FoundValue *value)
+static void
+normalize_number(EvauditJsonValue *value)
 {
 	char	   *number;
-	char	   *exponent;
-	int			digits = strspn(value->text, "0123456789");
 
-	if (digits >= value->len)
-		return value->len;
-	if (value->len > EVAUDIT_MAX_ID_BYTES)
-		return -1;
+	if (strspn(value->text, "0123456789") >= value->len)
+		return;
 	number = pnstrdup(value->text, value->len);
-	exponent = strpbrk(number, "eE");
-	if (exponent != NULL)
-	{
-		long		power = strtol(exponent + 1, NULL, 10);
-
-		if (power > EVAUDIT_MAX_ID_BYTES || power < -EVAUDIT_MAX_ID_BYTES)
-			return -1;
-	}
 	number = DatumGetCString(DirectFunctionCall1(numeric_out,
 												 DirectFunctionCall3(numeric_in,
 																	 CStringGetDatum(number),
@@ -143,7 +130,6 @@ normalize_number(FoundValue *value)
 																	 Int32GetDatum(-1))));
 	value->text = number;
 	value->len = (int) strlen(number);
-	return value->len;
 }
 
 /*
@@ -151,22 +137,15 @@ normalize_number(FoundValue *value)
  * number, or has no characters, names no event: the value then is none.
  */
 static bool
-check_event_id(EvauditEvent *event, const char *pointer, FoundValue *value,
+check_event_id(EvauditEvent *event, const char *pointer, EvauditJsonValue *value,
 			   MemoryContext scratch)
 {
 	if (value->type == JSON_TOKEN_NUMBER)
 	{
-		MemoryContext old = MemoryContextSwitchTo(scratch);
-		int			len = normalize_number(value);
+		MemoryContext previous = MemoryContextSwitchTo(scratch);
 
-		MemoryContextSwitchTo(old);
-		if (len < 0)
-		{
-			evaudit_event_reject(event, EVAUDIT_TOO_LONG,
-								 "field \"%s\" is a number of more than %d digits",
-								 pointer, EVAUDIT_MAX_ID_BYTES);
-			return false;
-		}
+		normalize_number(value);
+		MemoryContextSwitchTo(previous);
 	}
 	else if (value->type != JSON_TOKEN_STRING || value->len == 0)
 	{
@@ -179,7 +158,7 @@ check_event_id(EvauditEvent *event, const char *pointer, FoundValue *value,
 /* Read the time as the topic writes it, or reject the event. */
 static bool
 read_time(const EvauditMapping *mapping, EvauditEvent *event,
-		  const FoundValue *value)
+		  const EvauditJsonValue *value)
 {
 	const char *pointer = mapping->pointers[SLOT_TIMESTAMP];
 	const char *format;
@@ -221,7 +200,7 @@ read_time(const EvauditMapping *mapping, EvauditEvent *event,
  */
 static bool
 check_time(const EvauditMapping *mapping, EvauditEvent *event,
-		   const FoundValue *value, TimestampTz now)
+		   const EvauditJsonValue *value, TimestampTz now)
 {
 	char		shown[EVAUDIT_RFC3339_LEN];
 
@@ -258,7 +237,7 @@ check_time(const EvauditMapping *mapping, EvauditEvent *event,
  * as an id is, since nothing is looked up by it.
  */
 static void
-check_key(FoundValue *value)
+check_key(EvauditJsonValue *value)
 {
 	if (value->type != JSON_TOKEN_STRING && value->type != JSON_TOKEN_NUMBER)
 		value->type = JSON_TOKEN_INVALID;
@@ -266,7 +245,7 @@ check_key(FoundValue *value)
 
 /* Copy the values found into one chunk of the current context, as texts. */
 static void
-store_values(EvauditEvent *event, const FoundValue *found)
+store_values(EvauditEvent *event, const EvauditJsonValue *found)
 {
 	text	  **targets[SLOT_KEY + 1];
 	Size		size = 0;
@@ -285,7 +264,7 @@ store_values(EvauditEvent *event, const FoundValue *found)
 	p = palloc(size);
 	for (int slot = 0; slot <= SLOT_KEY; slot++)
 	{
-		const FoundValue *value = &found[slot];
+		const EvauditJsonValue *value = &found[slot];
 
 		if (value->type == JSON_TOKEN_INVALID)
 			continue;
@@ -297,7 +276,7 @@ store_values(EvauditEvent *event, const FoundValue *found)
 }
 
 /*
- * Decode an event's payload into its fields, id, key and time, or reject it;
+ * Decode an event's payload, or the document that it came as, into its fields, id, key and time, or reject it;
  * "inspect", unless NULL, has a say when the payload is known to be JSON.
  * Resets the scratch context.
  */
@@ -307,7 +286,8 @@ evaudit_mapping_decode(const EvauditMapping *mapping, EvauditEvent *event,
 					   EvauditInspect inspect, const void *arg)
 {
 	EvauditPayload payload;
-	FoundValue	found[NSLOTS];
+	EvauditJsonValue found[NSLOTS];
+	bool		is_document = event->given_document != NULL;
 
 	memset(event->fields, 0, sizeof(event->fields));
 	event->event_id = NULL;
@@ -316,12 +296,23 @@ evaudit_mapping_decode(const EvauditMapping *mapping, EvauditEvent *event,
 	event->reason = EVAUDIT_ACCEPTED;
 	event->error = NULL;
 	event->sqlstate = 0;
+	event->document = event->given_document;
 	MemoryContextReset(scratch);
 
-	if (!evaudit_payload_prepare(event, mapping->max_payload_bytes, &payload,
-								 scratch) ||
-		!evaudit_json_walk(mapping, &payload, event, scratch, found) ||
-		(inspect != NULL && !inspect(arg, event, &payload)))
+	if (is_document)
+	{
+		if (!evaudit_mapping_find_in_document(mapping, event, scratch, found))
+			return;
+	}
+	else
+	{
+		if (!evaudit_payload_prepare(event, mapping->max_payload_bytes,
+									 &payload, scratch) ||
+			!evaudit_mapping_find(mapping, &payload, event, scratch, found))
+			return;
+	}
+	if (inspect != NULL &&
+		!inspect(arg, event, is_document ? NULL : &payload, scratch))
 		return;
 	for (int field = 0; field < EVAUDIT_NFIELDS; field++)
 		if (mapping->pointers[field] != NULL &&

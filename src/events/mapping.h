@@ -11,9 +11,6 @@
 #include "events/payload.h"
 #include "utils/jsonb.h"
 
-/* How deep a payload may nest, counting its outermost object as 1. */
-#define EVAUDIT_MAX_DEPTH		128
-
 /* Longest id, in bytes. */
 #define EVAUDIT_MAX_ID_BYTES	1024
 
@@ -22,10 +19,12 @@ typedef struct EvauditMapping EvauditMapping;
 
 /*
  * Looks at an event whose payload is known to be a JSON object, before any
- * value of it; false if the event is now rejected.
+ * value of it; false if the event is now rejected.  The payload is NULL if
+ * the event came as a document.
  */
 typedef bool (*EvauditInspect) (const void *arg, EvauditEvent *event,
-								const EvauditPayload *payload);
+								const EvauditPayload *payload,
+								MemoryContext scratch);
 
 extern EvauditMapping *evaudit_mapping_compile(Jsonb *options);
 extern bool evaudit_mapping_has_field(const EvauditMapping *mapping,

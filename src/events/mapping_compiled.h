@@ -1,12 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * mapping_compiled.h
- *	  What is between mapping_options.c, json_walk.c and mapping.c: theirs
+ *	  What is between mapping_options.c, mapping_find.c and mapping.c: theirs
  *	  alone.
  *
- * The JSON pointers of a topic form a tree of names.  The parser reports
- * each name once, with its depth, so a payload is matched by one step down
- * the tree for each name that can still lead to a value.
+ * The JSON pointers of a topic form a tree of names.
  *
  *-------------------------------------------------------------------------
  */
@@ -55,17 +53,13 @@ struct EvauditMapping
 	int			max_payload_bytes;
 };
 
-/* A value as the parser saw it last; type JSON_TOKEN_INVALID: none. */
-typedef struct FoundValue
-{
-	JsonTokenType type;
-	const char *text;			/* of a string or number, else NULL */
-	int			len;
-} FoundValue;
-
-extern bool evaudit_json_walk(const EvauditMapping *mapping,
-							  const EvauditPayload *payload,
-							  EvauditEvent *event, MemoryContext scratch,
-							  FoundValue *found);
+extern bool evaudit_mapping_find(const EvauditMapping *mapping,
+								 EvauditPayload *payload,
+								 EvauditEvent *event, MemoryContext scratch,
+								 EvauditJsonValue *found);
+extern bool evaudit_mapping_find_in_document(const EvauditMapping *mapping,
+											 EvauditEvent *event,
+											 MemoryContext scratch,
+											 EvauditJsonValue *found);
 
 #endif							/* EVAUDIT_MAPPING_COMPILED_H */

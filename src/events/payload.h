@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * payload.h
- *	  The bytes of an event, made safe for the JSON parser.
+ *	  The payload of an event, checked and parsed.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,19 +9,29 @@
 #define EVAUDIT_PAYLOAD_H
 
 #include "events/event.h"
+#include "text/json_text.h"
 
-/* A payload in the server's encoding, not terminated by a zero. */
-typedef struct EvauditPayload
-{
-	const char *json;
-	int			len;
-	bool		has_escapes;	/* a backslash is in it */
-} EvauditPayload;
+typedef EvauditJsonText EvauditPayload;
 
-extern char *evaudit_utf8_to_server(const char *bytes, size_t len,
-									int *result_len);
+/*
+ * Most bytes of a payload that is made into a document: jsonb of the longest
+ * arrays of the shortest elements takes seven times as much, and ends at
+ * 256 MB.
+ */
+#define EVAUDIT_MAX_DOCUMENT_BYTES	(32 * 1024 * 1024)
+
+/* Each is false if the event is now rejected. */
 extern bool evaudit_payload_prepare(EvauditEvent *event, size_t max_bytes,
 									EvauditPayload *payload,
 									MemoryContext scratch);
+extern bool evaudit_payload_visit(EvauditEvent *event, EvauditPayload *payload,
+								  const EvauditJsonVisitor *visitor,
+								  MemoryContext scratch);
+extern bool evaudit_payload_check_document(EvauditEvent *event,
+										   size_t max_bytes);
+
+extern void evaudit_payload_make_document(EvauditEvent *event,
+										  const EvauditPayload *payload,
+										  MemoryContext scratch);
 
 #endif							/* EVAUDIT_PAYLOAD_H */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * publish.c
- *	  evaudit.publish(): an event from SQL.
+ *	  evaudit.publish(): an event from SQL; evaudit.validate(): a rehearsal.
  *
  * It goes the same way as one from a source, in the caller's transaction and
  * with the caller's rights.  Where a source would write a dead letter, the
@@ -12,7 +12,7 @@
 #include "postgres.h"
 
 #include "fmgr.h"
-#include "mb/pg_wchar.h"
+#include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
@@ -21,6 +21,10 @@
 #include "events/publish.h"
 
 PG_FUNCTION_INFO_V1(evaudit_publish);
+PG_FUNCTION_INFO_V1(evaudit_validate);
+
+/* Most violations that validate() returns. */
+#define MAX_VIOLATIONS		1000
 
 /* Refuse a NULL where an argument is needed. */
 static void
@@ -33,18 +37,6 @@ require_argument(FunctionCallInfo fcinfo, int i, const char *name)
 						name)));
 }
 
-/* The payload as a source would receive it: JSON in UTF-8. */
-static void
-set_payload(EvauditEvent *event, Jsonb *payload)
-{
-	char	   *str = JsonbToCString(NULL, &payload->root,
-									 VARSIZE_ANY_EXHDR(payload));
-
-	event->payload = pg_server_to_any(str, (int) strlen(str), PG_UTF8);
-	event->payload_len = strlen(event->payload);
-	event->document = payload;
-}
-
 /* Put one event through its topic: see publish.h. */
 bool
 evaudit_publish_event(const EvauditTopic *topic, Jsonb *payload,
@@ -55,7 +47,7 @@ evaudit_publish_event(const EvauditTopic *topic, Jsonb *payload,
 	event->given_id = event_id;
 	event->subject = subject;
 	event->granted = granted;
-	set_payload(event, payload);
+	event->given_document = payload;
 	evaudit_ingest_one(topic, event);
 	return event->reason == EVAUDIT_ACCEPTED;
 }
@@ -96,4 +88,53 @@ evaudit_publish(PG_FUNCTION_ARGS)
 							   &event))
 		raise_rejection(topic, &event);
 	PG_RETURN_TEXT_P(event.event_id);
+}
+
+/* Return one violation. */
+static void
+put_violation(ReturnSetInfo *rsinfo, const char *instance_location,
+			  const char *keyword_location, const char *error)
+{
+	Datum		values[3];
+	bool		nulls[3] = {false};
+
+	values[0] = CStringGetTextDatum(instance_location);
+	values[1] = CStringGetTextDatum(keyword_location);
+	values[2] = CStringGetTextDatum(error);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+/*
+ * validate(topic text, payload jsonb): what the payload breaks of the topic's
+ * schema, or of the bounds of payloads, and then nothing else is looked at.
+ */
+Datum
+evaudit_validate(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	EvauditEvent event = {0};
+	const EvauditTopic *topic;
+	List	   *violations = NIL;
+	ListCell   *lc;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		return (Datum) 0;
+	topic = evaudit_topic_load(text_to_cstring(PG_GETARG_TEXT_PP(0)), false);
+	event.document = PG_GETARG_JSONB_P(1);
+	if (JB_ROOT_IS_OBJECT(event.document) &&
+		!evaudit_payload_check_document(&event, evaudit_mapping_max_payload(topic->mapping)))
+		put_violation(rsinfo, "", "", event.error);
+	else if (topic->schema != NULL)
+		violations = evaudit_schema_errors(topic->schema, event.document,
+										   topic->assert_format,
+										   MAX_VIOLATIONS);
+	foreach(lc, violations)
+	{
+		const EvauditSchemaError *error = lfirst(lc);
+
+		put_violation(rsinfo, error->instance_location,
+					  error->keyword_location, error->message);
+	}
+	return (Datum) 0;
 }

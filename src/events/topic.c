@@ -18,7 +18,6 @@
 #include "utils/memutils.h"
 
 #include "events/topic_define.h"
-#include "events/topic_schema.h"
 #include "server/spi.h"
 #include "server/table_watch.h"
 #include "server/trigger.h"
@@ -153,7 +152,8 @@ evaudit_topic_load(const char *name, bool missing_ok)
 	if (strlen(name) <= EVAUDIT_MAX_TOPIC_BYTES)
 	{
 		entry = hash_search(kept, name, HASH_FIND, NULL);
-		if (entry != NULL && !evaudit_topic_schema_is_current(entry->topic))
+		if (entry != NULL && entry->topic->schema != NULL &&
+			!evaudit_schema_is_current(entry->topic->schema))
 		{
 			retire(entry);
 			entry = NULL;

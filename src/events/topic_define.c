@@ -11,9 +11,7 @@
  */
 #include "postgres.h"
 
-#include "events/document.h"
 #include "events/topic_define.h"
-#include "events/topic_schema.h"
 #include "text/options.h"
 
 /* The option "project". */
@@ -80,7 +78,8 @@ evaudit_topic_define(const char *name, Jsonb *options, Jsonb *schema,
 	{
 		topic->schema_source = palloc(VARSIZE(schema));
 		memcpy(topic->schema_source, schema, VARSIZE(schema));
-		topic->schema = evaudit_topic_schema_compile(topic->schema_source);
+		topic->schema = evaudit_schema_compile(topic->schema_source,
+											   CurrentMemoryContext);
 	}
 	check_definition(topic);
 	return topic;

@@ -10,8 +10,6 @@
 
 #include "events/topic.h"
 
-extern EvauditSchema *evaudit_topic_schema_compile(Jsonb *schema);
-extern bool evaudit_topic_schema_is_current(const EvauditTopic *topic);
 extern bool evaudit_topic_schema_check(const EvauditTopic *topic,
 									   EvauditEvent *event);
 

@@ -59,6 +59,8 @@ check_definition(const char *name, Jsonb *schema, Jsonb *options)
 	EvauditTopic *topic;
 
 	evaudit_options_check_object(options);
+	if (schema != NULL)
+		evaudit_schema_check_size(schema);
 	topic = evaudit_topic_define(name, options, schema, 1);
 	if (topic->projection == EVAUDIT_PROJECT_FUNCTION)
 		(void) evaudit_projection_find(topic->function);

@@ -158,7 +158,7 @@ evaudit_route_publish(const EvauditRequest *request,
 	memset(event, 0, sizeof(EvauditEvent));
 	event->payload = request->body;
 	event->payload_len = request->body_len;
-	event->document = request->payload;
+	event->given_document = request->payload;
 	event->given_id = event_id;
 	event->subject = request->subject;
 	event->granted = true;

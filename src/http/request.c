@@ -10,7 +10,6 @@
  */
 #include "postgres.h"
 
-#include "common/jsonapi.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -20,7 +19,6 @@
 #include "events/payload.h"
 #include "http/request.h"
 #include "http/settings.h"
-#include "server/compat.h"
 #include "server/config.h"
 #include "text/ascii.h"
 
@@ -199,26 +197,6 @@ evaudit_request_give_id(const EvauditRequest *request)
 											   OidFunctionCall0(F_GEN_RANDOM_UUID)));
 }
 
-/* Parse a body whose size, encoding and depth are within bounds. */
-static EvauditBodyResult
-parse(const EvauditPayload *payload, Jsonb **json, const char **error)
-{
-	JsonLexContext *lexer = evaudit_compat_json_lexer(payload->json,
-													  payload->len,
-													  GetDatabaseEncoding(),
-													  true);
-	JsonParseErrorType result = pg_parse_json(lexer, &nullSemAction);
-
-	if (result != JSON_SUCCESS)
-	{
-		*error = json_errdetail(result, lexer);
-		return EVAUDIT_BODY_INVALID;
-	}
-	*json = DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
-											   CStringGetDatum(pnstrdup(payload->json, payload->len))));
-	return EVAUDIT_BODY_JSON;
-}
-
 /*
  * The body of a request as a document; *error is set for
  * EVAUDIT_BODY_INVALID.
@@ -228,21 +206,27 @@ evaudit_request_body(const EvauditRequest *request, Jsonb **json,
 					 const char **error)
 {
 	EvauditEvent event = {0};
+	EvauditJsonVisitor nobody = {0};
 	EvauditPayload payload;
 
 	event.payload = request->body;
 	event.payload_len = request->body_len;
 	if (evaudit_payload_prepare(&event, (size_t) evaudit_http_max_body * 1024,
 								&payload, CurrentMemoryContext))
-		return parse(&payload, json, error);
+		(void) evaudit_payload_visit(&event, &payload, &nobody,
+									 CurrentMemoryContext);
 	switch (event.reason)
 	{
+		case EVAUDIT_ACCEPTED:
+		case EVAUDIT_NOT_AN_OBJECT:
+			*json = evaudit_json_to_jsonb(&payload);
+			return EVAUDIT_BODY_JSON;
 		case EVAUDIT_EMPTY_PAYLOAD:
 			return EVAUDIT_BODY_EMPTY;
 		case EVAUDIT_TOO_LARGE:
 			return EVAUDIT_BODY_TOO_LARGE;
 		default:
-			*error = event.error;
+			*error = payload.detail != NULL ? payload.detail : event.error;
 			return EVAUDIT_BODY_INVALID;
 	}
 }

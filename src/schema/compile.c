@@ -22,6 +22,7 @@
 #include "schema/limits.h"
 #include "schema/uri.h"
 #include "server/compat.h"
+#include "text/jsonb_limits.h"
 #include "text/vformat.h"
 
 /* Write where a node is, as a URI reference with a JSON Pointer. */
@@ -366,6 +367,28 @@ evaudit_schema_is_current(const EvauditSchema *schema)
 {
 	return schema->generation == 0 ||
 		schema->generation == evaudit_schema_generation();
+}
+
+/* See schema.h. */
+void
+evaudit_schema_check_size(Jsonb *schema)
+{
+	EvauditJsonbSize size;
+
+	/* compiling bounds the depth */
+	EvauditJsonStatus status = evaudit_jsonb_measure(schema, INT_MAX, &size);
+
+	if (status == EVAUDIT_JSON_NUMBER_TOO_LARGE)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid JSON Schema: it has a number of more than %d digits",
+						EVAUDIT_JSON_MAX_DIGITS)));
+	if (status != EVAUDIT_JSON_OK ||
+		size.rendered > EVAUDIT_SCHEMA_MAX_BYTES)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid JSON Schema: it has more than %d bytes",
+						EVAUDIT_SCHEMA_MAX_BYTES)));
 }
 
 /*

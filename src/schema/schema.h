@@ -40,6 +40,12 @@ extern EvauditSchema *evaudit_schema_compile(Jsonb *schema,
 extern void evaudit_schema_free(EvauditSchema *schema);
 
 /*
+ * Refuse, with an ERROR 22023, a schema that is too large to be kept: its text
+ * is shown, so that what counts is how it is rendered.
+ */
+extern void evaudit_schema_check_size(Jsonb *schema);
+
+/*
  * Is the schema still what a compilation now would give?  Not when registered
  * schemas have changed that it refers to: whoever keeps one asks before use.
  */

@@ -24,22 +24,30 @@ compare_numbers(Numeric a, Numeric b)
 											 NumericGetDatum(b)));
 }
 
+/* A number that lives as long as the backend. */
+static Numeric
+constant(const char *number)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+	Numeric		result = evaudit_value_numeric(number);
+
+	MemoryContextSwitchTo(old);
+	return result;
+}
+
 /* Is a number beyond 1e300, either way? */
 static bool
 is_huge(Numeric number)
 {
-	static Numeric limits[2] = {NULL, NULL};
+	static Numeric highest = NULL;
+	static Numeric lowest = NULL;
 
-	if (limits[1] == NULL)
-	{
-		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
-
-		limits[0] = evaudit_value_numeric("1e300");
-		limits[1] = evaudit_value_numeric("-1e300");
-		MemoryContextSwitchTo(old);
-	}
-	return compare_numbers(number, limits[0]) > 0 ||
-		compare_numbers(number, limits[1]) < 0;
+	if (highest == NULL)
+		highest = constant("1e300");
+	if (lowest == NULL)
+		lowest = constant("-1e300");
+	return compare_numbers(number, highest) > 0 ||
+		compare_numbers(number, lowest) < 0;
 }
 
 /* multipleOf */
@@ -47,10 +55,13 @@ static bool
 check_multiple(Validation *v, const SchemaPath *path,
 			   const Instance *instance, Numeric value)
 {
+	static Numeric zero = NULL;
 	Numeric		divisor = path->node->number->multiple_of;
 	Numeric		rest;
 	bool		result;
 
+	if (zero == NULL)
+		zero = constant("0");
 	/* the quotient of short numbers can have a hundred thousand digits */
 	if ((path->node->number->long_division || is_huge(value)) &&
 		!evaudit_spend(v, STEPS_OF_LONG_DIVISION, path, instance))
@@ -58,10 +69,7 @@ check_multiple(Validation *v, const SchemaPath *path,
 	rest = DatumGetNumeric(DirectFunctionCall2(numeric_mod,
 											   NumericGetDatum(value),
 											   NumericGetDatum(divisor)));
-	result = DatumGetBool(DirectFunctionCall2(numeric_eq,
-											  NumericGetDatum(rest),
-											  DirectFunctionCall1(int4_numeric,
-																  Int32GetDatum(0))));
+	result = compare_numbers(rest, zero) == 0;
 	pfree(rest);
 	return result || evaudit_violation(v, path, "multipleOf", instance,
 									   "the number is not a multiple");

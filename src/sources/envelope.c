@@ -14,6 +14,7 @@
 #include "sources/envelope.h"
 #include "sources/sns_signature.h"
 #include "text/json.h"
+#include "text/json_text.h"
 #include "text/rfc3339.h"
 
 struct EvauditEnvelope
@@ -109,7 +110,7 @@ topic_expected(const EvauditEnvelopeOptions *options, const char *arn)
 /* Take an event out of a notification of SNS. */
 static bool
 open_sns(EvauditEnvelope *envelope, const EvauditJson *json,
-		 EvauditEvent *event, const char **error)
+		 EvauditEvent *event, const char **trouble)
 {
 	const char *type = evaudit_json_string(json, "Type");
 	const char *arn = evaudit_json_string(json, "TopicArn");
@@ -131,7 +132,7 @@ open_sns(EvauditEnvelope *envelope, const EvauditJson *json,
 	}
 	if (envelope->verifier != NULL)
 	{
-		if (!evaudit_sns_verify(envelope->verifier, json, event, error))
+		if (!evaudit_sns_verify(envelope->verifier, json, event, trouble))
 			return false;
 		if (event->reason != EVAUDIT_ACCEPTED)
 			return true;
@@ -145,74 +146,6 @@ open_sns(EvauditEnvelope *envelope, const EvauditJson *json,
 	return true;
 }
 
-/* The end of the string that begins at its opening quote. */
-static const char *
-skip_string(const char *p)
-{
-	for (p++; *p != '"'; p++)
-	{
-		if (*p == '\\')
-			p++;
-	}
-	return p + 1;
-}
-
-/* The end of a JSON value, up to the comma or bracket after it. */
-static const char *
-skip_value(const char *p)
-{
-	int			depth = 0;
-
-	for (;;)
-	{
-		if (*p == '"')
-		{
-			p = skip_string(p);
-			continue;
-		}
-		if (depth == 0 && (*p == ',' || *p == '}' || *p == ']'))
-			return p;
-		if (*p == '{' || *p == '[')
-			depth++;
-		else if (*p == '}' || *p == ']')
-			depth--;
-		p++;
-	}
-}
-
-/* A member of a JSON text that was parsed, as it stands; NULL if not there. */
-static const char *
-raw_member(const char *str, const char *name, size_t *len)
-{
-	const char *p = strchr(str, '{') + 1;
-
-	for (;;)
-	{
-		const char *key;
-		const char *value;
-
-		while (*p != '"')
-		{
-			if (*p == '}')
-				return NULL;
-			p++;
-		}
-		key = p + 1;
-		p = skip_string(p);
-		value = strchr(p, ':') + 1;
-		value += strspn(value, " \t\r\n");
-		p = skip_value(value);
-		if (strncmp(key, name, strlen(name)) == 0 && key[strlen(name)] == '"')
-		{
-			while (p[-1] == ' ' || p[-1] == '\t' || p[-1] == '\n' ||
-				   p[-1] == '\r')
-				p--;
-			*len = p - value;
-			return value;
-		}
-	}
-}
-
 /* Take an event out of the envelope of EventBridge. */
 static bool
 open_eventbridge(const EvauditJson *json, EvauditEvent *event)
@@ -221,12 +154,12 @@ open_eventbridge(const EvauditJson *json, EvauditEvent *event)
 		"id", "source", "detail-type", "account", "region", "time"
 	};
 	const char *id = evaudit_json_string(json, "id");
-	const EvauditJson *parsed = evaudit_json_get(json, "detail");
 	size_t		len;
-	const char *detail = parsed == NULL ? NULL :
-		raw_member(event->payload, "detail", &len);
+	const char *detail;
 
-	if (id == NULL || detail == NULL || *detail != '{' ||
+	if (evaudit_json_scan_member(event->payload, event->payload_len, "detail",
+								 &detail, &len) != EVAUDIT_JSON_OK ||
+		id == NULL || detail == NULL || *detail != '{' ||
 		evaudit_json_string(json, "source") == NULL ||
 		evaudit_json_string(json, "detail-type") == NULL)
 	{
@@ -247,7 +180,7 @@ open_eventbridge(const EvauditJson *json, EvauditEvent *event)
 /* See the header. */
 bool
 evaudit_envelope_open(EvauditEnvelope *envelope, EvauditEvent *event,
-					  const char **error)
+					  const char **trouble)
 {
 	EvauditJson *json;
 
@@ -263,6 +196,6 @@ evaudit_envelope_open(EvauditEnvelope *envelope, EvauditEvent *event,
 		return true;
 	}
 	if (envelope->options->kind == EVAUDIT_ENVELOPE_SNS)
-		return open_sns(envelope, json, event, error);
+		return open_sns(envelope, json, event, trouble);
 	return open_eventbridge(json, event);
 }

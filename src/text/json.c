@@ -6,8 +6,9 @@
  * A parsed document lives in a memory context and goes with it.  cJSON has
  * one pair of allocation functions for the process, which are ours only
  * while we parse: others may use the library, too.  They raise no ERROR, so
- * no longjmp crosses cJSON.  Its own limit of nesting (1,000) bounds the
- * stack; whoever read the text has bounded its size.
+ * no longjmp crosses cJSON.  The toolbox for JSON that strangers wrote
+ * (json_text.h) bounds the nesting, since cJSON recurses; whoever read the
+ * text has bounded its size.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,6 +19,10 @@
 #include "utils/memutils.h"
 
 #include "text/json.h"
+#include "text/json_text.h"
+
+/* How deep a document may nest. */
+#define MAX_DEPTH	1000
 
 /* Memory for cJSON. */
 static void *

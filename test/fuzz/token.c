@@ -22,7 +22,7 @@ evaudit_fuzz_claims(const char *data, size_t size)
 
 	issuer.audiences = list_make1("us");
 	parts.claims = evaudit_token_json(pnstrdup(data, size), size,
-									  &parts.claims_trouble);
+									  &parts.claims_error);
 	if (evaudit_claims_check(&issuer, &parts, &times, &fault) !=
 		(fault.code == EVAUDIT_TOKEN_GOOD))
 	{

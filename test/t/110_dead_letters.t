@@ -111,7 +111,11 @@ my @cases = (
 	[ too_long => login(user_id => '"' . 'u' x 1025 . '"') ],
 	[ too_long => login(service_id => '"' . "\xc3\xa9" x 513 . '"') ],
 	(map { [ ok => login(id => $_) ] } qw(1e1023 1E+000001 1e-1000)),
-	(map { [ too_long => login(id => $_) ] } qw(1e1024 1e-1023 1e99999999999999999999)),
+	[ too_long => login(id => '1e-1023') ],
+	(map { [ number_too_large => login(id => $_) ] }
+		qw(1e1024 -1E+1024 1e-1024 1e99999999999999999999 0e99999999999999999999), '9' x 1025, '0.' . '1' x 1024),
+	[ number_too_large => '{"unmapped":[{"x":1e131071}],' . substr(login(), 1) ],
+	[ ok => '{"unmapped":[{"x":1e1023}],' . substr(login(), 1) ],
 	[ ok => '{"user_id":17,' . substr(login(), 1) ],
 	[ wrong_type => substr(login(), 0, -1) . ',"user_id":17}' ],
 	(map { [ ok => at($_) ] } '2022-08-04 08:50:39Z',

@@ -1,5 +1,5 @@
 # Times that are numbers, as they stand in the payload: of any length and with
-# any exponent they are read to the microsecond, as exact arithmetic has it.
+# any exponent within the bounds of numbers they are read to the microsecond, as exact arithmetic has it.
 # And times of records.
 
 use strict;
@@ -27,9 +27,8 @@ sub expected
 	my ($mantissa, $exponent) = split /e/i, $number;
 	my $value = Math::BigFloat->new($mantissa);
 
+	return 'number_too_large' if abs($exponent // 0) > 10_000;
 	return '0' if $value->is_zero;
-	# what is so small or so large is known without its digits
-	return $exponent < 0 ? '0' : '' if abs($exponent // 0) > 10_000;
 	$value->blsft($digits + ($exponent // 0), 10) if $digits + ($exponent // 0) >= 0;
 	$value->brsft(-$digits - $exponent, 10) if $digits + ($exponent // 0) < 0;
 	$value->bfround(0, 'common') if !$value->is_int;
