@@ -8,9 +8,13 @@
 \echo
 CREATE SERVER aws FOREIGN DATA WRAPPER evaudit_aws
   OPTIONS (region 'us-east-1', endpoint_url :'aws');
-CREATE USER MAPPING FOR CURRENT_USER SERVER aws
+CREATE USER MAPPING FOR ingest SERVER aws
   OPTIONS (access_key_id :'key_id', secret_access_key :'secret');
+GRANT USAGE ON FOREIGN SERVER aws TO ingest;
+GRANT INSERT ON evaudit.events TO ingest;
+SET ROLE ingest;
 SELECT check_name, ok, detail FROM evaudit.check_server('aws');
+RESET ROLE;
 
 SELECT evaudit.create_topic('account_deleted',
   schema => '{"type": "object", "required": ["email"]}',
@@ -19,10 +23,12 @@ SELECT evaudit.create_topic('account_deleted',
 -- what makes one of them fail in the database
 ALTER TABLE evaudit.events ADD CONSTRAINT too_long
   CHECK (length(payload->>'email') < 40);
+SET ROLE ingest;
 SELECT evaudit.create_source('accounts', 'aws', 'account_deleted',
   jsonb_build_object('queue', 'accounts', 'envelope', 'sns',
                      'topic_arns', :'topic_arn'::text, 'max_attempts', 3))
   \g /dev/null
+RESET ROLE;
 
 SELECT set_config('demo.accounts', :'accounts', false) \g /dev/null
 DO $$

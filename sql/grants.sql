@@ -33,7 +33,7 @@ GRANT EXECUTE ON FUNCTION
 TO PUBLIC;
 
 -- What becomes of events is the database owner's to say, or whoever's EXECUTE
--- is granted to: a function that a topic names runs as those who publish.
+-- is granted to.
 GRANT EXECUTE ON FUNCTION
 	evaudit.create_topic(text, jsonb, jsonb),
 	evaudit.alter_topic(text, jsonb, jsonb),

@@ -7,7 +7,11 @@ CREATE TABLE evaudit.topics (
 	-- dump takes it along only when it was altered (restore.sql)
 	seed jsonb,
 	-- in topic_schemas; NULL: none, any object will do
-	schema_version integer
+	schema_version integer,
+	-- of a topic that calls a function, the owner that the function had when
+	-- it was named; the function of another owner is not called
+	function_owner name,
+	function_owner_oid oid
 );
 COMMENT ON TABLE evaudit.topics IS
 	'topics: what their events must be and what happens to them';
@@ -15,6 +19,8 @@ COMMENT ON COLUMN evaudit.topics.options IS
 	'how payloads are mapped, by JSON Pointers (RFC 6901), and what happens to them';
 COMMENT ON COLUMN evaudit.topics.schema_version IS
 	'version of the schema that validates events, in evaudit.topic_schemas';
+COMMENT ON COLUMN evaudit.topics.function_owner IS
+	'owner of the function of the option "project" when it was named';
 
 CREATE TABLE evaudit.topic_schemas (
 	topic text NOT NULL,

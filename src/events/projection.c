@@ -1,57 +1,66 @@
 /*-------------------------------------------------------------------------
  *
  * projection.c
- *	  Handing events to a function of the user's.
+ *	  Handing events to a function of a user.
  *
  * A topic names its function, schema.name, and the function takes an array
- * of evaudit.event: one call for a batch.  It runs as the current user, who
- * is a source's owner or the caller of publish(), and needs EXECUTE.  It is
- * looked up by name each time, as a dump knows nothing of oids; what it
- * returns is of no interest.
+ * of evaudit.event: one call for a batch.  It is looked up by name each time,
+ * as a dump knows nothing of oids; what it returns is of no interest.
+ *
+ * Three roles meet here: the one that named the function for the topic, the
+ * function's owner, whose code it is, and the current user, who publishes or
+ * owns the source.  None of them gets rights of another by it:
+ *
+ * - Who names a function must be able to SET ROLE to its owner.  The topic
+ *	 keeps that owner; a function that has another owner by now, because it was
+ *	 given away or made anew, is not called.
+ * - Where the owner can SET ROLE to the current user, it runs as the current
+ *	 user, as any function does that somebody calls: its code gets nothing
+ *	 that its owner did not have.  The current user needs EXECUTE.
+ * - Elsewhere it runs as its owner, in a security-restricted operation with a
+ *	 search_path of pg_catalog alone, as an index's function does in VACUUM.
+ *	 That lends the owner's rights to those who publish, so that they need
+ *	 EXECUTE by a grant to themselves or to a role of theirs, not by PUBLIC's
+ *	 default, or a grant for their token.
+ *
+ * Settings that the function changes, the role among them, go back when it
+ * returns, so that it cannot act on what the session does after it.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "access/tupdesc.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
-#include "funcapi.h"
 #include "miscadmin.h"
-#include "parser/parse_func.h"
-#include "utils/array.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/regproc.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
-#include "utils/timestamp.h"
-#include "utils/typcache.h"
 
-#include "events/event_json.h"
 #include "events/projection.h"
+#include "events/projection_batch.h"
 #include "server/compat.h"
 
-/* The columns of evaudit.event. */
-#define NCOLUMNS	9
-
-/* The type evaudit.event. */
-static Oid
-event_type(void)
+/* A call of a topic's function. */
+typedef struct Call
 {
-	return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
-						   CStringGetDatum("event"),
-						   ObjectIdGetDatum(get_namespace_oid("evaudit",
-															  false)));
-}
+	const EvauditTopic *topic;
+	Oid			function;
+	Oid			owner;
+	bool		as_owner;		/* rather than as the current user */
+} Call;
 
-/* Complain about the name of a function. */
+/* Raise an error about the name of a function. */
 static void
 bad_name(const char *name)
 {
@@ -62,21 +71,44 @@ bad_name(const char *name)
 }
 
 /*
+ * The function of a name that takes evaudit.event[], or InvalidOid.  Nothing
+ * but an exact match counts.  No right is asked for: who may call it is not
+ * known before its owner is.
+ */
+static Oid
+look_up(const char *name)
+{
+	List	   *names = evaudit_compat_qualified_name(name);
+	Oid			type = get_array_type(evaudit_event_type());
+	oidvector  *types = buildoidvector(&type, 1);
+	Oid			schema;
+
+	if (list_length(names) != 2)
+		bad_name(name);
+	schema = get_namespace_oid(strVal(linitial(names)), true);
+	/* each session has a function of its own in a schema of that kind */
+	if (OidIsValid(schema) && isAnyTempNamespace(schema))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("function %s(evaudit.event[]) is in a temporary schema",
+						name)));
+	return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
+						   CStringGetDatum(strVal(lsecond(names))),
+						   PointerGetDatum(types),
+						   ObjectIdGetDatum(schema));
+}
+
+/*
  * Find the function of a name; an ERROR if there is none, or one that cannot
  * be called with events.
  */
 Oid
 evaudit_projection_find(const char *name)
 {
-	Oid			type = get_array_type(event_type());
-	List	   *names = evaudit_compat_qualified_name(name);
-	Oid			function;
+	Oid			function = look_up(name);
 	HeapTuple	tuple;
 	Form_pg_proc form;
 
-	if (list_length(names) != 2)
-		bad_name(name);
-	function = LookupFuncName(names, 1, &type, true);
 	if (!OidIsValid(function))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FUNCTION),
@@ -96,112 +128,153 @@ evaudit_projection_find(const char *name)
 	return function;
 }
 
-/* Set a column that is a text, or NULL. */
-static void
-set_text(Datum *values, bool *nulls, int i, const char *string)
+/* The owner of a function. */
+static Oid
+function_owner(Oid function)
 {
-	nulls[i] = string == NULL;
-	if (string != NULL)
-		values[i] = CStringGetTextDatum(string);
-}
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	Oid			owner;
 
-/* Set a column that is a document, or NULL. */
-static void
-set_jsonb(Datum *values, bool *nulls, int i, Jsonb *document)
-{
-	nulls[i] = document == NULL;
-	values[i] = PointerGetDatum(document);
-}
-
-/* The key of an event: its transport's, or what its payload has as one. */
-static void
-set_key(Datum *values, bool *nulls, int i, const EvauditEvent *event)
-{
-	bytea	   *key;
-
-	nulls[i] = event->key == NULL && event->payload_key == NULL;
-	if (event->key != NULL)
-	{
-		key = palloc(VARHDRSZ + event->key_len);
-		SET_VARSIZE(key, VARHDRSZ + event->key_len);
-		memcpy(VARDATA(key), event->key, event->key_len);
-		values[i] = PointerGetDatum(key);
-	}
-	else if (event->payload_key != NULL)
-		values[i] = PointerGetDatum(event->payload_key);
-}
-
-/* One event as a value of evaudit.event. */
-static Datum
-event_datum(const EvauditTopic *topic, const EvauditEvent *event,
-			TupleDesc desc)
-{
-	Datum		values[NCOLUMNS];
-	bool		nulls[NCOLUMNS] = {false};
-
-	set_text(values, nulls, 0, topic->name);
-	values[1] = PointerGetDatum(event->event_id);
-	set_key(values, nulls, 2, event);
-	set_jsonb(values, nulls, 3, event->document);
-	set_jsonb(values, nulls, 4, evaudit_event_headers(event));
-	values[5] = TimestampTzGetDatum(event->event_time);
-	set_text(values, nulls, 6, event->subject);
-	set_text(values, nulls, 7, event->source);
-	set_jsonb(values, nulls, 8, evaudit_event_position(event));
-	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
-}
-
-/* Events as an array of evaudit.event. */
-static Datum
-event_array(const EvauditTopic *topic, EvauditEvent **events, int n)
-{
-	Oid			type = event_type();
-	TupleDesc	desc = lookup_rowtype_tupdesc_copy(type, -1);
-	Datum	   *values = palloc(n * sizeof(Datum));
-
-	if (desc->natts != NCOLUMNS)
-		elog(ERROR, "type evaudit.event has %d columns", desc->natts);
-	BlessTupleDesc(desc);
-	for (int i = 0; i < n; i++)
-		values[i] = event_datum(topic, events[i], desc);
-	return PointerGetDatum(construct_array(values, n, type, -1, false,
-										   TYPALIGN_DOUBLE));
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u", function);
+	owner = ((Form_pg_proc) GETSTRUCT(tuple))->proowner;
+	ReleaseSysCache(tuple);
+	return owner;
 }
 
 /*
- * Call a topic's function with events, within a transaction.  Whatever it
- * raises is the caller's.
+ * The owner of the function of a name that the current user wants a topic to
+ * call; an ERROR if the user cannot do as its owner whatever it will do.
  */
-void
-evaudit_project(const EvauditTopic *topic, EvauditEvent **events, int n)
+Oid
+evaudit_projection_name(const char *name)
 {
-	Oid			function;
+	Oid			owner = function_owner(evaudit_projection_find(name));
+
+	if (!evaudit_compat_can_set_role(GetUserId(), owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be able to SET ROLE \"%s\" to have a topic call function %s",
+						GetUserNameFromId(owner, false), name),
+				 errdetail("A topic's function may run with the rights of its owner.")));
+	return owner;
+}
+
+/* Raise an error unless the function's owner is the one that it had. */
+static void
+check_owner(const Call *call)
+{
+	if (call->topic->function_owner != call->owner)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("function %s is not the one that topic \"%s\" was made to call",
+						call->topic->function, call->topic->name),
+				 errdetail("Its owner is \"%s\" now.",
+						   GetUserNameFromId(call->owner, false)),
+				 errhint("Give the topic its option \"project\" again, with evaudit.alter_topic().")));
+}
+
+/* Whether a role has EXECUTE other than by a grant to PUBLIC. */
+static bool
+has_own_grant(const Call *call, Oid role)
+{
+	HeapTuple	tuple;
+	Datum		value;
+	bool		found = has_privs_of_role(role, call->owner);
+	bool		isnull;
+
+	if (found)
+		return true;
+	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(call->function));
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u", call->function);
+	value = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_proacl, &isnull);
+	if (!isnull)
+	{
+		Acl		   *acl = DatumGetAclP(value);
+		AclItem    *items = ACL_DAT(acl);
+
+		for (int i = 0; i < ACL_NUM(acl) && !found; i++)
+			found = items[i].ai_grantee != ACL_ID_PUBLIC &&
+				(ACLITEM_GET_PRIVS(items[i]) & ACL_EXECUTE) != 0 &&
+				has_privs_of_role(role, items[i].ai_grantee);
+	}
+	ReleaseSysCache(tuple);
+	return found;
+}
+
+/* Whether a grant for a token's subject has decided on all of these. */
+static bool
+all_granted(EvauditEvent **events, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (!events[i]->granted)
+			return false;
+	return true;
+}
+
+/* Raise an error unless the current user may have a function run so. */
+static void
+check_caller(const Call *call, EvauditEvent **events, int n)
+{
+	const char *name = call->topic->function;
+	Oid			runner = call->as_owner ? call->owner : GetUserId();
+	Oid			schema = get_func_namespace(call->function);
 	AclResult	result;
-	MemoryContext context;
-	MemoryContext previous;
-	FmgrInfo	call;
+
+	result = evaudit_compat_schema_aclcheck(schema, runner, ACL_USAGE);
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, OBJECT_SCHEMA, get_namespace_name(schema));
+	result = evaudit_compat_function_aclcheck(call->function, runner,
+											  ACL_EXECUTE);
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, OBJECT_FUNCTION, name);
+	if (call->as_owner && !all_granted(events, n) &&
+		!has_own_grant(call, GetUserId()))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for function %s", name),
+				 errdetail("It runs as its owner, \"%s\", for role \"%s\", which takes a grant that is not PUBLIC's.",
+						   GetUserNameFromId(call->owner, false),
+						   GetUserNameFromId(GetUserId(), false)),
+				 errhint("Grant EXECUTE on the function to the role.")));
+}
+
+/* Say whose rights and which search_path an error was raised with. */
+static void
+describe_call(void *arg)
+{
+	const Call *call = arg;
+
+	if (call->as_owner)
+		errcontext("function %s of topic \"%s\", run as its owner with search_path \"pg_catalog, pg_temp\"",
+				   call->topic->function, call->topic->name);
+	else
+		errcontext("function %s of topic \"%s\"", call->topic->function,
+				   call->topic->name);
+}
+
+/*
+ * Call the function with the current user's rights, in a memory context of
+ * its own.  It sees what was written before, and what follows sees what it
+ * writes.
+ */
+static void
+invoke(const Call *call, EvauditEvent **events, int n)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "evaudit projection",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext previous = MemoryContextSwitchTo(context);
+	FmgrInfo	flinfo;
 
 	LOCAL_FCINFO(fcinfo, 1);
 
-	if (n == 0)
-		return;
-	function = evaudit_projection_find(topic->function);
-	result = evaudit_compat_function_aclcheck(function, GetUserId(),
-											  ACL_EXECUTE);
-	if (result != ACLCHECK_OK)
-		aclcheck_error(result, OBJECT_FUNCTION, topic->function);
-	InvokeFunctionExecuteHook(function);
-
-	context = AllocSetContextCreate(CurrentMemoryContext,
-									"evaudit projection",
-									ALLOCSET_DEFAULT_SIZES);
-	previous = MemoryContextSwitchTo(context);
-	fmgr_info(function, &call);
-	InitFunctionCallInfoData(*fcinfo, &call, 1, InvalidOid, NULL, NULL);
-	fcinfo->args[0].value = event_array(topic, events, n);
+	fmgr_info(call->function, &flinfo);
+	InitFunctionCallInfoData(*fcinfo, &flinfo, 1, InvalidOid, NULL, NULL);
+	fcinfo->args[0].value = evaudit_event_array(call->topic, events, n);
 	fcinfo->args[0].isnull = false;
 
-	/* it sees what was written before it, and others what it writes */
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	(void) FunctionCallInvoke(fcinfo);
@@ -209,4 +282,58 @@ evaudit_project(const EvauditTopic *topic, EvauditEvent **events, int n)
 	CommandCounterIncrement();
 	MemoryContextSwitchTo(previous);
 	MemoryContextDelete(context);
+}
+
+/*
+ * Call it as the right role.  An error needs no clean-up of its own: the
+ * abort of the (sub)transaction restores the user and the settings.
+ */
+static void
+invoke_as(const Call *call, EvauditEvent **events, int n)
+{
+	ErrorContextCallback context = {
+		.previous = error_context_stack,
+		.callback = describe_call,
+		.arg = (void *) call,
+	};
+	int			level = NewGUCNestLevel();
+	Oid			user;
+	int			security;
+
+	error_context_stack = &context;
+	GetUserIdAndSecContext(&user, &security);
+	if (call->as_owner)
+	{
+		SetUserIdAndSecContext(call->owner, security |
+							   SECURITY_LOCAL_USERID_CHANGE |
+							   SECURITY_RESTRICTED_OPERATION);
+		(void) set_config_option("search_path", "pg_catalog, pg_temp",
+								 PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+	}
+	invoke(call, events, n);
+	/* not committed: settings go back to what they were */
+	AtEOXact_GUC(false, level);
+	SetUserIdAndSecContext(user, security);
+	error_context_stack = context.previous;
+}
+
+/*
+ * Call a topic's function with events, within a transaction.  Whatever it
+ * raises is the caller's to handle.
+ */
+void
+evaudit_project(const EvauditTopic *topic, EvauditEvent **events, int n)
+{
+	Call		call = {.topic = topic};
+
+	if (n == 0)
+		return;
+	call.function = evaudit_projection_find(topic->function);
+	call.owner = function_owner(call.function);
+	call.as_owner = !evaudit_compat_can_set_role(call.owner, GetUserId());
+	check_owner(&call);
+	check_caller(&call, events, n);
+	InvokeFunctionExecuteHook(call.function);
+	invoke_as(&call, events, n);
 }

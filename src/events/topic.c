@@ -65,14 +65,17 @@ static EvauditTopic *
 read_topic(const char *name)
 {
 	static EvauditStatement read = {
-		"SELECT t.options, t.schema_version, s.schema FROM evaudit.topics t"
+		"SELECT t.options, t.schema_version, s.schema, r.oid"
+		" FROM evaudit.topics t"
 		" LEFT JOIN evaudit.topic_schemas s"
 		"  ON s.topic = t.name AND s.version = t.schema_version"
+		" LEFT JOIN pg_roles r"
+		"  ON r.oid = t.function_owner_oid AND r.rolname = t.function_owner"
 		" WHERE t.name = $1", 1, {TEXTOID}
 	};
 	enum
 	{
-		OPTIONS, VERSION, SCHEMA
+		OPTIONS, VERSION, SCHEMA, OWNER
 	};
 	MemoryContext context = CurrentMemoryContext;
 	Datum		value = CStringGetTextDatum(name);
@@ -93,6 +96,8 @@ read_topic(const char *name)
 		}
 		MemoryContextSwitchTo(context);
 		topic = evaudit_topic_define(name, options, schema, version);
+		if (!evaudit_spi_is_null(0, OWNER))
+			topic->function_owner = evaudit_spi_oid(0, OWNER);
 	}
 	evaudit_spi_end(&spi);
 	return topic;
@@ -176,19 +181,19 @@ Datum
 evaudit_restore_topic(PG_FUNCTION_ARGS)
 {
 	static EvauditStatement alter = {
-		"UPDATE evaudit.topics SET options = $2, schema_version = $4"
-		" WHERE name = $1",
-		4, {TEXTOID, JSONBOID, JSONBOID, INT4OID}
+		"UPDATE evaudit.topics SET options = $2, schema_version = $4,"
+		" function_owner = $5, function_owner_oid = $6 WHERE name = $1",
+		6, {TEXTOID, JSONBOID, JSONBOID, INT4OID, NAMEOID, OIDOID}
 	};
 	TriggerData *trigger = evaudit_own_trigger(fcinfo, "topics",
 											   "restore_topic",
 											   EVAUDIT_BEFORE_INSERT);
-	Datum		values[4];
-	char		nulls[4];
+	Datum		values[6];
+	char		nulls[6];
 	uint64		altered;
 	EvauditSpi	spi;
 
-	evaudit_trigger_values(trigger, 4, alter.types, values, nulls);
+	evaudit_trigger_values(trigger, 6, alter.types, values, nulls);
 	evaudit_spi_begin(&spi);
 	altered = evaudit_spi_execute(&alter, values, nulls);
 	evaudit_spi_end(&spi);

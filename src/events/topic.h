@@ -38,6 +38,8 @@ typedef struct EvauditTopic
 	bool		documents;		/* its events are needed as documents */
 	EvauditProjection projection;
 	const char *function;		/* of EVAUDIT_PROJECT_FUNCTION, by name */
+	Oid			function_owner; /* who owned it when it was named; InvalidOid
+								 * if that role is not there any more */
 } EvauditTopic;
 
 extern const EvauditTopic *evaudit_topic_load(const char *name,

@@ -22,6 +22,7 @@
 #include "events/topic_store.h"
 #include "server/commit_wakeup.h"
 #include "server/spi.h"
+#include "text/jsonb.h"
 #include "text/options.h"
 
 /* Refuse names that could not be shown or used. */
@@ -48,24 +49,35 @@ used_schema(Jsonb *schema)
 	return schema;
 }
 
-/* Refuse a definition that would not work. */
-static void
-check_definition(const char *name, Jsonb *schema, Jsonb *options)
+/*
+ * Refuse a definition that would not work.  Returns the owner of the function
+ * that the current user names by it, InvalidOid if it names none; one that was
+ * named before, by whom ever, only has to be there.
+ */
+static Oid
+check_definition(const char *name, Jsonb *schema, Jsonb *options, bool naming)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "evaudit topic check",
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext previous = MemoryContextSwitchTo(context);
 	EvauditTopic *topic;
+	Oid			owner = InvalidOid;
 
 	evaudit_options_check_object(options);
 	if (schema != NULL)
 		evaudit_schema_check_size(schema);
 	topic = evaudit_topic_define(name, options, schema, 1);
 	if (topic->projection == EVAUDIT_PROJECT_FUNCTION)
-		(void) evaudit_projection_find(topic->function);
+	{
+		if (naming)
+			owner = evaudit_projection_name(topic->function);
+		else
+			(void) evaudit_projection_find(topic->function);
+	}
 	MemoryContextSwitchTo(previous);
 	MemoryContextDelete(context);
+	return owner;
 }
 
 /*
@@ -136,6 +148,26 @@ change_topic(EvauditStatement *statement, const char *name, Jsonb *document)
 	return n;
 }
 
+/* Set the owner that a topic's function has, InvalidOid if it calls none. */
+static void
+set_function_owner(const char *name, Oid owner)
+{
+	static EvauditStatement set = {
+		"UPDATE evaudit.topics SET function_owner_oid = NULLIF($2, 0::oid),"
+		" function_owner = (SELECT rolname FROM pg_roles WHERE oid = $2)"
+		" WHERE name = $1",
+		2, {TEXTOID, OIDOID}
+	};
+	Datum		values[2];
+	EvauditSpi	spi;
+
+	values[0] = CStringGetTextDatum(name);
+	values[1] = ObjectIdGetDatum(owner);
+	evaudit_spi_begin(&spi);
+	(void) evaudit_spi_execute(&set, values, NULL);
+	evaudit_spi_end(&spi);
+}
+
 /* Options of which none is given. */
 static Jsonb *
 no_options(void)
@@ -152,6 +184,7 @@ evaudit_topic_create(const char *name, Jsonb *schema, Jsonb *options)
 		"INSERT INTO evaudit.topics (name, options) VALUES ($1, $2)"
 		" ON CONFLICT (name) DO NOTHING", 2, {TEXTOID, JSONBOID}
 	};
+	Oid			owner;
 
 	if (options == NULL)
 		options = no_options();
@@ -159,9 +192,11 @@ evaudit_topic_create(const char *name, Jsonb *schema, Jsonb *options)
 	check_name(name);
 	evaudit_options_check_object(options);
 	options = given_options(options);
-	check_definition(name, schema, options);
+	owner = check_definition(name, schema, options, true);
 	if (change_topic(&create, name, options) == 0)
 		return false;
+	if (OidIsValid(owner))
+		set_function_owner(name, owner);
 	if (schema != NULL)
 		set_schema(name, schema);
 	return true;
@@ -214,6 +249,8 @@ evaudit_topic_alter(const char *name, Jsonb *schema, Jsonb *options)
 	};
 	Jsonb	   *merged;
 	Jsonb	   *current;
+	bool		naming;
+	Oid			owner;
 
 	if (options == NULL)
 		options = no_options();
@@ -221,9 +258,12 @@ evaudit_topic_alter(const char *name, Jsonb *schema, Jsonb *options)
 	if (!lock_definition(name, options, &merged, &current))
 		return false;
 	merged = given_options(merged);
-	check_definition(name, schema == NULL ? current : used_schema(schema),
-					 merged);
+	naming = evaudit_jsonb_member(&options->root, "project") != NULL;
+	owner = check_definition(name, schema == NULL ? current :
+							 used_schema(schema), merged, naming);
 	(void) change_topic(&alter, name, merged);
+	if (naming)
+		set_function_owner(name, owner);
 	if (schema != NULL)
 		set_schema(name, used_schema(schema));
 	evaudit_wake_scheduler_at_commit();

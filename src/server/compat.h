@@ -20,6 +20,7 @@
 #include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_foreign_server.h"
+#include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
 #include "commands/dbcommands.h"
 #if PG_VERSION_NUM >= 190000
@@ -79,6 +80,28 @@ evaudit_compat_function_aclcheck(Oid function, Oid role, AclMode mode)
 	return object_aclcheck(ProcedureRelationId, function, role, mode);
 #else
 	return pg_proc_aclcheck(function, role, mode);
+#endif
+}
+
+/* What a role may do with a schema. */
+static inline AclResult
+evaudit_compat_schema_aclcheck(Oid schema, Oid role, AclMode mode)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(NamespaceRelationId, schema, role, mode);
+#else
+	return pg_namespace_aclcheck(schema, role, mode);
+#endif
+}
+
+/* Whether a role may SET ROLE to another; 16 made that an option of grants. */
+static inline bool
+evaudit_compat_can_set_role(Oid role, Oid target)
+{
+#if PG_VERSION_NUM >= 160000
+	return member_can_set_role(role, target);
+#else
+	return is_member_of_role(role, target);
 #endif
 }
 

@@ -243,6 +243,13 @@ evaudit_spi_bool(int row, int column)
 	return DatumGetBool(required_datum(row, column, BOOLOID));
 }
 
+/* A column of type oid. */
+Oid
+evaudit_spi_oid(int row, int column)
+{
+	return DatumGetObjectId(required_datum(row, column, OIDOID));
+}
+
 /* A column of type integer. */
 int32
 evaudit_spi_int32(int row, int column)

@@ -55,6 +55,7 @@ extern uint64 evaudit_spi_read(EvauditStatement *statement,
  * the name says otherwise.
  */
 extern bool evaudit_spi_bool(int row, int column);
+extern Oid	evaudit_spi_oid(int row, int column);
 extern int32 evaudit_spi_int32(int row, int column);
 extern int64 evaudit_spi_int64(int row, int column);
 extern TimestampTz evaudit_spi_timestamptz(int row, int column);

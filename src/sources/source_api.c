@@ -53,6 +53,17 @@ check_source_name(const char *name)
 						NAMEDATALEN - 1)));
 }
 
+/* Warn whoever makes a source that may do more than its events need. */
+static void
+warn_superuser(const char *name)
+{
+	if (superuser())
+		ereport(WARNING,
+				(errmsg("source \"%s\" runs as superuser \"%s\"", name,
+						GetUserNameFromId(GetUserId(), false)),
+				 errhint("Create it as a role that has the grants that its events need, and no others.")));
+}
+
 /* create_source(name text, server name, topic text, options jsonb) */
 Datum
 evaudit_create_source(PG_FUNCTION_ARGS)
@@ -101,6 +112,7 @@ evaudit_create_source(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("source \"%s\" already exists", name)));
 
+	warn_superuser(name);
 	evaudit_wake_scheduler_at_commit();
 	PG_RETURN_VOID();
 }

@@ -58,7 +58,7 @@ SELECT pg_temp.try('chain', '{"id": "1"}'), pg_temp.try('chain', '{"id": "2", "a
 	pg_temp.try('chain', '{"id": "3", "other": "o"}');
 SELECT topic, event_id FROM evaudit.events ORDER BY 1, 2;
 
--- it runs as the one who publishes, who needs EXECUTE and what it touches
+-- a superuser's function runs as the one who publishes, who needs EXECUTE and what it touches
 CREATE ROLE projection_caller;
 GRANT INSERT ON evaudit.events TO projection_caller;
 GRANT USAGE ON SCHEMA "Proj App" TO projection_caller;
