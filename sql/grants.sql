@@ -65,5 +65,7 @@ GRANT EXECUTE ON FUNCTION
 TO pg_monitor;
 GRANT SELECT ON evaudit.stat_audit TO pg_monitor;
 GRANT SELECT ON evaudit.stat_issuers TO pg_monitor;
+GRANT EXECUTE ON FUNCTION evaudit.issuer_error(text, jsonb, jsonb)
+TO pg_monitor;
 GRANT SELECT, DELETE ON evaudit.dead_letters TO PUBLIC;
 GRANT SELECT ON evaudit.stat_sources, evaudit.stat_partitions TO PUBLIC;

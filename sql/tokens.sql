@@ -61,15 +61,28 @@ LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'evaudit_verify_token';
 COMMENT ON FUNCTION evaudit.verify_token(text) IS
 	'the claims of a valid token (JWT); any other raises an error of SQLSTATE 28000';
 
+CREATE FUNCTION evaudit.issuer_error(name text, options jsonb, keys jsonb)
+RETURNS text
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'evaudit_issuer_error';
+COMMENT ON FUNCTION evaudit.issuer_error(text, jsonb, jsonb) IS
+	'internal: why an issuer of these columns would be invalid, or null';
+
+-- No row fails the others, whatever is in it.
 CREATE VIEW evaudit.stat_issuers AS
-	SELECT i.name, pg_catalog.jsonb_array_length(i.keys) AS keys,
+	SELECT i.name,
+		   CASE pg_catalog.jsonb_typeof(i.keys) WHEN 'array'
+				THEN pg_catalog.jsonb_array_length(i.keys) ELSE 0
+		   END AS keys,
 		   f.last_fetched_at, f.last_error, f.last_error_at,
 		   CASE WHEN i.options ? 'jwks_url'
 				THEN COALESCE(f.next_fetch_at, pg_catalog.now())
-		   END AS next_fetch_at
+		   END AS next_fetch_at,
+		   evaudit.issuer_error(i.name, i.options, i.keys) AS invalid
 	FROM evaudit.issuers i
 	LEFT JOIN evaudit.issuer_fetches f ON f.issuer = i.name;
 COMMENT ON VIEW evaudit.stat_issuers IS
 	'number of keys of each issuer, and the state of fetching those that come from a URL';
+COMMENT ON COLUMN evaudit.stat_issuers.invalid IS
+	'why the issuer''s tokens are all refused, its row not being what create_issuer() writes; NULL if it is valid';
 COMMENT ON COLUMN evaudit.stat_issuers.last_error IS
 	'why the last fetch failed, which leaves the keys as they were; NULL once one succeeded';

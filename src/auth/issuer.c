@@ -1,13 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * issuer.c
- *	  All issuers, as a backend keeps them.
+ *	  All issuers, as a backend caches them.
  *
- * They are read when evaudit.issuers has changed and kept in a context of
+ * They are read when evaudit.issuers has changed and cached in a context of
  * their own, with their keys ready for OpenSSL.  The table is scanned with
  * the latest snapshot, not that of the transaction: a repeatable read that
- * began before a key was taken away must not leave the key in place for the
- * transactions that follow, nor believe it itself.
+ * began before a key was removed must not cache the key for the transactions
+ * that follow, nor use it itself.
+ *
+ * A pointer to what was loaded is set last, and is NULL until then: after an
+ * error on the way, the next look-up begins anew.
  *
  *-------------------------------------------------------------------------
  */
@@ -33,10 +36,15 @@ enum
 	ISSUERS_KEYS
 };
 
+/* What was loaded. */
+typedef struct Issuers
+{
+	List	   *list;			/* of EvauditIssuer *, by name */
+} Issuers;
+
 static EvauditWatch watch = {.table = "issuers"};
 static MemoryContext context = NULL;
-static List *issuers = NIL;
-static bool loaded = false;
+static Issuers *issuers = NULL; /* NULL: not loaded */
 static uint64 current_generation = 0;
 
 /* Order by name. */
@@ -47,19 +55,25 @@ by_name(const ListCell *a, const ListCell *b)
 				  ((const EvauditIssuer *) lfirst(b))->name);
 }
 
-/* The issuer of a row. */
+/* The issuer of a row; one that is invalid is reported. */
 static EvauditIssuer *
 read_issuer(TupleTableSlot *slot)
 {
-	bool		isnull;
-	Datum		name = slot_getattr(slot, ISSUERS_NAME, &isnull);
-	Datum		options = slot_getattr(slot, ISSUERS_OPTIONS, &isnull);
-	Datum		keys = slot_getattr(slot, ISSUERS_KEYS, &isnull);
+	EvauditIssuerRow row;
 	EvauditIssuer *issuer;
+	NullableDatum name;
 
-	issuer = evaudit_issuer_compile(TextDatumGetCString(name),
-									DatumGetJsonbP(options));
-	evaudit_keys_load(issuer, DatumGetJsonbP(keys));
+	name.value = slot_getattr(slot, ISSUERS_NAME, &name.isnull);
+	row.name = name.isnull ? "" : TextDatumGetCString(name.value);
+	row.options.value = slot_getattr(slot, ISSUERS_OPTIONS,
+									 &row.options.isnull);
+	row.keys.value = slot_getattr(slot, ISSUERS_KEYS, &row.keys.isnull);
+	issuer = evaudit_issuer_from_row(&row);
+	if (issuer->invalid != NULL)
+		ereport(LOG,
+				(errmsg("issuer \"%s\" is not valid, and its tokens are refused: %s",
+						issuer->name, issuer->invalid),
+				 errhidestmt(true), errhidecontext(true)));
 	return issuer;
 }
 
@@ -86,13 +100,13 @@ read_issuers(Oid relid)
 	return list;
 }
 
-/* Keys that come from a URL need somebody to look after them. */
+/* Keys that come from a URL need a scheduler to have them fetched. */
 static void
 need_scheduler(void)
 {
 	ListCell   *lc;
 
-	foreach(lc, issuers)
+	foreach(lc, issuers->list)
 	{
 		if (((const EvauditIssuer *) lfirst(lc))->jwks_url != NULL)
 		{
@@ -100,6 +114,29 @@ need_scheduler(void)
 			return;
 		}
 	}
+}
+
+/* Load all issuers. */
+static void
+load(void)
+{
+	MemoryContext previous;
+	Issuers    *loaded;
+
+	issuers = NULL;
+	current_generation++;
+	if (context == NULL)
+		context = AllocSetContextCreate(TopMemoryContext,
+										"evaudit issuers",
+										ALLOCSET_SMALL_SIZES);
+	MemoryContextReset(context);
+	previous = MemoryContextSwitchTo(context);
+	loaded = palloc0(sizeof(Issuers));
+	if (OidIsValid(watch.relid))
+		loaded->list = read_issuers(watch.relid);
+	MemoryContextSwitchTo(previous);
+	issuers = loaded;
+	need_scheduler();
 }
 
 /*
@@ -110,27 +147,8 @@ need_scheduler(void)
 List *
 evaudit_issuers(uint64 *generation)
 {
-	bool		changed = evaudit_watch_changed(&watch);
-	MemoryContext previous;
-
-	if (changed || !loaded)
-	{
-		/* an error on the way leaves nothing loaded */
-		loaded = false;
-		issuers = NIL;
-		current_generation++;
-		if (context == NULL)
-			context = AllocSetContextCreate(TopMemoryContext,
-											"evaudit issuers",
-											ALLOCSET_SMALL_SIZES);
-		MemoryContextReset(context);
-		previous = MemoryContextSwitchTo(context);
-		if (OidIsValid(watch.relid))
-			issuers = read_issuers(watch.relid);
-		MemoryContextSwitchTo(previous);
-		loaded = true;
-		need_scheduler();
-	}
+	if (evaudit_watch_changed(&watch) || issuers == NULL)
+		load();
 	*generation = current_generation;
-	return issuers;
+	return issuers->list;
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * issuer.h
- *	  Issuers: whose tokens are believed, and by which keys.
+ *	  Issuers: whose tokens are accepted, and with which keys.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,6 +14,9 @@
 
 /* Most keys that an issuer can have. */
 #define EVAUDIT_MAX_KEYS	64
+
+/* Longest options of an issuer without its keys, in bytes of jsonb. */
+#define EVAUDIT_MAX_ISSUER_BYTES	65536
 
 /* Longest document of keys, in bytes. */
 #define EVAUDIT_MAX_KEYS_BYTES	262144
@@ -31,11 +34,13 @@ typedef struct EvauditIssuerKey
 typedef struct EvauditIssuer
 {
 	char	   *name;
+	char	   *invalid;		/* why its row cannot be used, or NULL: then
+								 * but for "issuer" all below is zero */
 
 	/* the options */
 	char	   *issuer;			/* what "iss" must be; NULL: anything */
 	List	   *audiences;		/* of char *, one of which "aud" must name */
-	uint32		algorithms;		/* that are believed: a set of bits */
+	uint32		algorithms;		/* that are accepted: a set of bits */
 	double		clock_skew;		/* seconds */
 	bool		require_exp;
 	char	   *token_url;		/* or NULL */
@@ -50,6 +55,17 @@ typedef struct EvauditIssuer
 	bool		has_kids;		/* some key has a kid */
 } EvauditIssuer;
 
+/* A row of evaudit.issuers as it was read. */
+typedef struct EvauditIssuerRow
+{
+	const char *name;
+	NullableDatum options;
+	NullableDatum keys;
+} EvauditIssuerRow;
+
+/* issuer_row.c */
+extern EvauditIssuer *evaudit_issuer_from_row(const EvauditIssuerRow *row);
+
 /* issuer_options.c */
 extern EvauditIssuer *evaudit_issuer_compile(const char *name, Jsonb *options);
 extern const char *evaudit_issuer_key_option(Jsonb *options);
@@ -59,6 +75,7 @@ extern Jsonb *evaudit_keys_read_json(JsonbContainer *document, bool lenient,
 									 uint32 algorithms, char **trouble);
 extern Jsonb *evaudit_keys_read_pem(const char *pem, uint32 algorithms,
 									char **trouble);
+extern Jsonb *evaudit_keys_none(void);
 extern void evaudit_keys_load(EvauditIssuer *issuer, Jsonb *keys);
 
 /* issuer.c: all issuers, in the order of their names */

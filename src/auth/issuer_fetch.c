@@ -1,48 +1,152 @@
 /*-------------------------------------------------------------------------
  *
  * issuer_fetch.c
- *	  Keys that come from a URL: when, and what became of it.
+ *	  Keys that come from a URL: when they are fetched, and the result.
  *
  * evaudit.issuer_fetches has the times; evaudit.issuers is written only when
- * other keys were fetched, because each session reads it anew then.  A fetch
- * that fails, or brings nothing of use, leaves the keys as they were.
+ * other keys were fetched, because each session reads it again then.  A fetch
+ * that fails, or brings no usable key, does not change the keys.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "auth/issuer_fetch.h"
 #include "auth/token_json.h"
 #include "server/spi.h"
 
+/* Calls a function for each issuer whose keys come from a URL. */
+typedef void (*IssuerVisitor) (const EvauditIssuer *issuer,
+							   TimestampTz next_fetch,
+							   TimestampTz last_attempt, void *arg);
+
 /*
- * When the next keys are due, and when the next that somebody asked for may
- * be fetched.  False if there is no issuer whose keys come from a URL.
+ * Visit the issuers whose keys come from a URL, with the time of the next
+ * fetch, -infinity for at once, and of the last.  Each is compiled in the
+ * given context under a guard of its own; one that is invalid is skipped, as
+ * evaudit.stat_issuers shows.
+ */
+static void
+visit_fetched(MemoryContext context, IssuerVisitor visit, void *arg)
+{
+	static EvauditStatement list = {
+		"SELECT i.name, i.options, f.next_fetch_at, f.last_attempt_at"
+		" FROM evaudit.issuers i"
+		" LEFT JOIN evaudit.issuer_fetches f ON f.issuer = i.name"
+		" WHERE i.options ? 'jwks_url' ORDER BY i.name", 0
+	};
+	enum
+	{
+		NAME,
+		OPTIONS,
+		NEXT_FETCH_AT,
+		LAST_ATTEMPT_AT
+	};
+	NullableDatum no_keys = {.value = JsonbPGetDatum(evaudit_keys_none())};
+	EvauditSpi	spi;
+	int			n;
+
+	evaudit_spi_begin(&spi);
+	n = (int) evaudit_spi_execute(&list, NULL, NULL);
+	for (int i = 0; i < n; i++)
+	{
+		EvauditIssuerRow row = {evaudit_spi_text(i, NAME),.keys = no_keys};
+		bool		fetched = !evaudit_spi_is_null(i, NEXT_FETCH_AT);
+		MemoryContext spi_context = MemoryContextSwitchTo(context);
+		EvauditIssuer *issuer;
+
+		row.options.value = evaudit_spi_datum(i, OPTIONS, &row.options.isnull);
+		issuer = evaudit_issuer_from_row(&row);
+		if (issuer->jwks_url != NULL)
+			visit(issuer,
+				  fetched ? evaudit_spi_timestamptz(i, NEXT_FETCH_AT) :
+				  DT_NOBEGIN,
+				  fetched ? evaudit_spi_timestamptz(i, LAST_ATTEMPT_AT) :
+				  DT_NOBEGIN, arg);
+		MemoryContextSwitchTo(spi_context);
+	}
+	evaudit_spi_end(&spi);
+}
+
+/* When an issuer's keys may be fetched if a token asks for them. */
+static TimestampTz
+fetch_if_wanted(const EvauditIssuer *issuer, TimestampTz last_attempt)
+{
+	return last_attempt == DT_NOBEGIN ? DT_NOBEGIN :
+		TimestampTzPlusMilliseconds(last_attempt, issuer->refresh_cooldown);
+}
+
+/* The earliest times. */
+typedef struct NextFetch
+{
+	bool		found;
+	TimestampTz due;
+	TimestampTz if_wanted;
+} NextFetch;
+
+/* Visitor: take the earliest times. */
+static void
+take_earliest(const EvauditIssuer *issuer, TimestampTz next_fetch,
+			  TimestampTz last_attempt, void *arg)
+{
+	NextFetch  *next = arg;
+	TimestampTz now = GetCurrentTransactionStartTimestamp();
+	TimestampTz due = next_fetch == DT_NOBEGIN ? now : next_fetch;
+	TimestampTz if_wanted = fetch_if_wanted(issuer, last_attempt);
+
+	if (if_wanted == DT_NOBEGIN)
+		if_wanted = now;
+	if (!next->found || due < next->due)
+		next->due = due;
+	if (!next->found || if_wanted < next->if_wanted)
+		next->if_wanted = if_wanted;
+	next->found = true;
+}
+
+/*
+ * When the next keys are due, and when the next that a token asked for may be
+ * fetched.  False if there is no issuer whose keys come from a URL.
  */
 bool
 evaudit_fetches_next(TimestampTz *due, TimestampTz *if_wanted)
 {
-	static EvauditStatement next = {
-		"SELECT min(COALESCE(f.next_fetch_at, now())),"
-		" min(COALESCE(f.last_attempt_at + COALESCE(i.options->>'refresh_cooldown',"
-		"  '1min')::interval, now()))"
-		" FROM evaudit.issuers i"
-		" LEFT JOIN evaudit.issuer_fetches f ON f.issuer = i.name"
-		" WHERE i.options ? 'jwks_url'", 0
-	};
-	bool		isnull;
-	EvauditSpi	spi;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "evaudit issuers to fetch",
+												  ALLOCSET_DEFAULT_SIZES);
+	NextFetch	next = {false};
 
-	evaudit_spi_begin(&spi);
-	(void) evaudit_spi_execute(&next, NULL, NULL);
-	*due = DatumGetTimestampTz(evaudit_spi_datum(0, 0, &isnull));
-	*if_wanted = DatumGetTimestampTz(evaudit_spi_datum(0, 1, &isnull));
-	evaudit_spi_end(&spi);
-	return !isnull;
+	visit_fetched(context, take_earliest, &next);
+	MemoryContextDelete(context);
+	*due = next.due;
+	*if_wanted = next.if_wanted;
+	return next.found;
+}
+
+/* The issuers whose keys are due. */
+typedef struct DueFetches
+{
+	bool		wanted;			/* those whose last fetch is long ago, too */
+	List	   *issuers;
+} DueFetches;
+
+/* Visitor: take the issuers that are due. */
+static void
+take_due(const EvauditIssuer *issuer, TimestampTz next_fetch,
+		 TimestampTz last_attempt, void *arg)
+{
+	DueFetches *due = arg;
+	TimestampTz now = GetCurrentTransactionStartTimestamp();
+
+	if (next_fetch <= now ||
+		(due->wanted && fetch_if_wanted(issuer, last_attempt) <= now))
+		due->issuers = lappend(due->issuers,
+							   unconstify(EvauditIssuer *, issuer));
 }
 
 /*
@@ -52,41 +156,13 @@ evaudit_fetches_next(TimestampTz *due, TimestampTz *if_wanted)
 List *
 evaudit_fetches_due(bool wanted)
 {
-	static EvauditStatement list = {
-		"SELECT i.name, i.options"
-		" FROM evaudit.issuers i"
-		" LEFT JOIN evaudit.issuer_fetches f ON f.issuer = i.name"
-		" WHERE i.options ? 'jwks_url'"
-		" AND (COALESCE(f.next_fetch_at <= now(), true)"
-		"  OR $1 AND f.last_attempt_at <= now()"
-		"   - COALESCE(i.options->>'refresh_cooldown', '1min')::interval)"
-		" ORDER BY i.name", 1, {BOOLOID}
-	};
-	MemoryContext context = CurrentMemoryContext;
-	Datum		value = BoolGetDatum(wanted);
-	List	   *issuers = NIL;
-	uint64		n;
-	EvauditSpi	spi;
+	DueFetches	due = {wanted};
 
-	evaudit_spi_begin(&spi);
-	n = evaudit_spi_execute(&list, &value, NULL);
-	for (uint64 i = 0; i < n; i++)
-	{
-		char	   *name = evaudit_spi_text((int) i, 0);
-		bool		isnull;
-		Datum		options = evaudit_spi_datum((int) i, 1, &isnull);
-		MemoryContext spi_context = MemoryContextSwitchTo(context);
-
-		issuers = lappend(issuers,
-						  evaudit_issuer_compile(name,
-												 DatumGetJsonbPCopy(options)));
-		MemoryContextSwitchTo(spi_context);
-	}
-	evaudit_spi_end(&spi);
-	return issuers;
+	visit_fetched(CurrentMemoryContext, take_due, &due);
+	return due.issuers;
 }
 
-/* Note that a fetch ended, well or, with an error, not. */
+/* Record the end of a fetch; error is NULL if it succeeded. */
 static void
 note_end(const EvauditIssuer *issuer, const char *error)
 {
@@ -122,7 +198,7 @@ note_end(const EvauditIssuer *issuer, const char *error)
 	(void) evaudit_spi_execute(&note, values, nulls);
 }
 
-/* Put fetched keys in place, if they are others than those there. */
+/* Store fetched keys, if they differ from those there. */
 static void
 put_keys(const EvauditIssuer *issuer, Jsonb *keys)
 {
@@ -145,34 +221,34 @@ put_keys(const EvauditIssuer *issuer, Jsonb *keys)
 		(void) evaudit_spi_execute(&put, values, NULL);
 }
 
-/* Take a document that was fetched; it is followed by a zero. */
+/* Store a document that was fetched; it is followed by a zero. */
 void
 evaudit_fetch_take(const EvauditIssuer *issuer, const char *body, size_t len)
 {
 	const char *why;
-	char	   *trouble = NULL;
+	char	   *error = NULL;
 	Jsonb	   *document = evaudit_token_json(body, len, &why);
 	Jsonb	   *keys = NULL;
 	EvauditSpi	spi;
 
 	if (document == NULL)
-		trouble = psprintf("what was fetched is %s", why);
+		error = psprintf("what was fetched is %s", why);
 	else
 	{
 		keys = evaudit_keys_read_json(&document->root, true,
-									  issuer->algorithms, &trouble);
+									  issuer->algorithms, &error);
 		if (keys == NULL)
-			trouble = psprintf("what was fetched cannot be used: %s", trouble);
+			error = psprintf("what was fetched cannot be used: %s", error);
 	}
 
 	evaudit_spi_begin(&spi);
 	if (keys != NULL)
 		put_keys(issuer, keys);
-	note_end(issuer, keys == NULL ? trouble : NULL);
+	note_end(issuer, keys == NULL ? error : NULL);
 	evaudit_spi_end(&spi);
 }
 
-/* Note that nothing could be fetched. */
+/* Record that a fetch failed. */
 void
 evaudit_fetch_failed(const EvauditIssuer *issuer, const char *error)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * issuer_fetch.h
- *	  Keys that come from a URL: when, and what became of it.
+ *	  Keys that come from a URL: when they are fetched, and the result.
  *
  *-------------------------------------------------------------------------
  */

@@ -17,6 +17,9 @@
  */
 #include "postgres.h"
 
+#include "fmgr.h"
+#include "utils/builtins.h"
+
 #include "auth/issuer.h"
 #include "text/base64.h"
 #include "text/jsonb.h"
@@ -297,6 +300,14 @@ evaudit_keys_read_pem(const char *pem, uint32 algorithms, char **trouble)
 		push_key(&reader, key, NULL, NULL);
 	}
 	return finish(&reader, trouble);
+}
+
+/* The keys of an issuer that has none yet, as evaudit.issuers has them. */
+Jsonb *
+evaudit_keys_none(void)
+{
+	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
+											  CStringGetDatum("[]")));
 }
 
 /* Load keys, as evaudit.issuers has them, in the current context. */

@@ -26,6 +26,9 @@
 #define MIN_REFRESH_COOLDOWN	1000
 #define MAX_REFRESH_COOLDOWN	3600000
 
+/* More than a member of jsonb takes besides its name and value, in bytes. */
+#define MEMBER_BYTES			16
+
 static const char *const known_options[] = {
 	"issuer", "audience", "algorithms", "jwks", "pem", "keys", "jwks_url",
 	"ca_file", "refresh_interval", "refresh_cooldown", "clock_skew",
@@ -35,6 +38,19 @@ static const char *const known_options[] = {
 static const char *const key_options[] = {
 	"jwks", "pem", "keys", "jwks_url", NULL
 };
+
+/* Whether an option holds keys, which are stored apart from the options. */
+static bool
+is_key_document(const char *name, int len)
+{
+	for (int i = 0; key_options[i] != NULL; i++)
+	{
+		if (strlen(key_options[i]) == len &&
+			memcmp(key_options[i], name, len) == 0)
+			return strcmp(key_options[i], "jwks_url") != 0;
+	}
+	return false;
+}
 
 /* The option that says where keys come from; an ERROR if there are two. */
 const char *
@@ -127,6 +143,39 @@ option_url(Jsonb *options, const char *name, const char *const *schemes)
 	return url;
 }
 
+/*
+ * Refuse options that are too large to be read back (issuer_row.c); those that
+ * hold keys are not stored among them, so they are not counted.
+ */
+static void
+check_size(Jsonb *options)
+{
+	JsonbIterator *it = JsonbIteratorInit(&options->root);
+	JsonbIteratorToken token;
+	JsonbValue	v;
+	bool		counted = false;
+	size_t		bytes = MEMBER_BYTES;
+
+	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
+	{
+		if (token == WJB_KEY)
+		{
+			counted = !is_key_document(v.val.string.val, v.val.string.len);
+			bytes += v.val.string.len + MEMBER_BYTES;
+		}
+		else if (token == WJB_VALUE && counted && v.type == jbvString)
+			bytes += v.val.string.len;
+		else if (token == WJB_VALUE && counted && v.type == jbvBinary)
+			bytes += v.val.binary.len;
+	}
+	if (bytes > EVAUDIT_MAX_ISSUER_BYTES)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("options of an issuer must have at most %d bytes",
+						EVAUDIT_MAX_ISSUER_BYTES),
+				 errdetail("Keys that are given are not counted.")));
+}
+
 /* Check all options but those that hold keys, and take them. */
 EvauditIssuer *
 evaudit_issuer_compile(const char *name, Jsonb *options)
@@ -137,6 +186,7 @@ evaudit_issuer_compile(const char *name, Jsonb *options)
 
 	evaudit_options_check_object(options);
 	evaudit_options_check_names(options, known_options);
+	check_size(options);
 	issuer->name = pstrdup(name);
 	issuer->issuer = evaudit_option_text(options, "issuer");
 	issuer->audiences = evaudit_option_texts(options, "audience");

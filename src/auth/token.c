@@ -66,6 +66,9 @@ check_signature(const EvauditIssuer *issuer, const EvauditTokenParts *parts,
 	const EvauditTokenHeader *header = &parts->header;
 	bool		tried = false;
 
+	if (issuer->invalid != NULL)
+		return evaudit_token_fail(fault, EVAUDIT_TOKEN_INVALID_ISSUER,
+								  "issuer of the token is not set up correctly");
 	if (!(issuer->algorithms & EVAUDIT_ALGORITHM_BIT(header->algorithm)))
 		return evaudit_token_fail(fault, EVAUDIT_TOKEN_BAD_ALGORITHM,
 								  "algorithm of the token is not one of its issuer");

@@ -26,6 +26,7 @@ typedef enum EvauditTokenFaultCode
 	EVAUDIT_TOKEN_BAD_HEADER,	/* not what a header may be */
 	EVAUDIT_TOKEN_CRITICAL,		/* it asks for an unknown extension */
 	EVAUDIT_TOKEN_UNKNOWN_ISSUER,
+	EVAUDIT_TOKEN_INVALID_ISSUER,	/* its issuer's row cannot be used */
 	EVAUDIT_TOKEN_BAD_ALGORITHM,	/* not one that the issuer uses */
 	EVAUDIT_TOKEN_NO_KEYS,		/* the issuer's keys are not here yet */
 	EVAUDIT_TOKEN_UNKNOWN_KEY,	/* no key of its kid, or of its algorithm */

@@ -92,12 +92,13 @@ static void
 report_issuers(Report *all)
 {
 	static EvauditStatement issuers = {
-		"SELECT name, COALESCE(keys > 0, false) FROM evaudit.stat_issuers"
+		"SELECT name, invalid IS NULL, keys > 0 FROM evaudit.stat_issuers"
 		" ORDER BY name", 0, {0}
 	};
 	enum
 	{
 		NAME,
+		IS_VALID,
 		HAS_KEYS
 	};
 	EvauditSpi	spi;
@@ -106,10 +107,14 @@ report_issuers(Report *all)
 	(void) evaudit_spi_execute(&issuers, NULL, NULL);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
-		bool		has_keys = evaudit_spi_bool((int) i, HAS_KEYS);
+		const char *fault = NULL;
 
+		if (!evaudit_spi_bool((int) i, IS_VALID))
+			fault = "is not valid";
+		else if (!evaudit_spi_bool((int) i, HAS_KEYS))
+			fault = "keys are not here yet";
 		report(all, psprintf("issuer %s", evaudit_spi_text((int) i, NAME)), "ok",
-			   has_keys ? NULL : "keys are not here yet");
+			   fault);
 	}
 	evaudit_spi_end(&spi);
 }

@@ -140,5 +140,43 @@ SELECT evaudit.drop_issuer('nobody');
 SELECT evaudit.drop_issuer('pem');
 SELECT evaudit.drop_issuer('gateway');
 SELECT count(*) FROM evaudit.issuers;
+
+-- options are bounded, keys that are given apart from them
+SELECT evaudit.create_issuer('i', jsonb_build_object('jwks', jsonb_build_array(jwk), 'issuer', repeat('x', 65536))) FROM jwk WHERE name = 'ed25519';
+SELECT evaudit.create_issuer('i', jsonb_build_object('jwks', jsonb_build_array(jwk), 'audience', (SELECT jsonb_agg(i::text) FROM generate_series(1, 9000) i))) FROM jwk WHERE name = 'ed25519';
+SELECT evaudit.create_issuer('i', jsonb_build_object('jwks', jsonb_build_array(jwk, jsonb_build_object('kty', 'none', 'x', repeat('x', 100000))), 'issuer', repeat('x', 65000))) FROM jwk WHERE name = 'ed25519';
+SELECT name, keys, invalid FROM evaudit.stat_issuers;
+SELECT evaudit.drop_issuer('i');
+
+-- rows that no function wrote: each refuses what it concerns, and harms no other
+CREATE FUNCTION pg_temp.verify(token text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN evaudit.verify_token(token);
+EXCEPTION WHEN OTHERS THEN
+	RETURN SQLSTATE || ': ' || SQLERRM;
+END $$;
+CREATE TABLE token AS SELECT 'eyJhbGciOiJFZERTQSJ9.eyJpc3MiOiJnYXRlIiwic3ViIjoiQWxpY2UifQ.fDHFmW448mXf1UagPB9YbPRQi_uk2LB3Z8IEz4hwPv_YFt38o-H154YiykOBhxrFVuEec9WdJjZ2PVgcB979Aw' AS token;
+SELECT evaudit.create_issuer('any', '{"require_exp": false, "jwks": {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg"}]}}');
+INSERT INTO evaudit.issuers VALUES ('1', '[]', '[]'), ('2', '"issuer"', '[]'), ('3', '{"issuer": 7}', '[]'), ('4', '{"clock_skew": "much"}', '[]'), ('5', '{"jwks_url": "http://x"}', '[]'),
+	('6', '{"unknown": 1}', '{}'), ('7', jsonb_build_object('ca_file', repeat('x', 100000)), '[]'), ('8', '{}', to_jsonb(repeat('x', 300000))), ('9', '{"algorithms": "none"}', '7');
+SELECT pg_temp.verify(token) FROM token;
+INSERT INTO evaudit.issuers SELECT 'gate', '{"issuer": "gate", "clock_skew": "much"}', keys FROM evaudit.issuers WHERE name = 'any';
+SELECT pg_temp.verify(token) FROM token;
+SELECT name, keys, invalid FROM evaudit.stat_issuers ORDER BY name COLLATE "C";
+SELECT evaudit.drop_issuer('gate');
+SELECT pg_temp.verify(token) FROM token;
+-- not even a null in a column that has none
+BEGIN;
+ALTER TABLE evaudit.issuers ALTER options DROP NOT NULL, ALTER keys DROP NOT NULL;
+INSERT INTO evaudit.issuers VALUES ('10', NULL, '[]'), ('11', '{}', NULL);
+SELECT pg_temp.verify(token) FROM token;
+SELECT name, keys, invalid FROM evaudit.stat_issuers WHERE name LIKE '1_';
+ROLLBACK;
+-- an invalid one can be altered to be good
+SELECT evaudit.alter_issuer('4', '{"clock_skew": null}');
+SELECT name, keys, invalid FROM evaudit.stat_issuers WHERE name = '4';
+SELECT evaudit.alter_issuer('1', '{}');
+TRUNCATE evaudit.issuers;
+DROP TABLE token;
 DROP TABLE jwk;
 DROP ROLE regress_issuers;

@@ -104,6 +104,22 @@ is(verdict($token), 'signature of the token does not match',
 	'a key that was replaced is gone, from sessions too');
 is(verdict($token_b), 'good', 'the others stay');
 
+# rows that no function wrote keep nobody else's keys from being fetched
+$node->safe_psql('postgres', q(INSERT INTO evaudit.issuers VALUES
+	('1', '{"jwks_url": "https://localhost/", "refresh_cooldown": "x"}', '[]'),
+	('2', '"jwks_url"', '[]'), ('3', '{"jwks_url": 7}', '[]'),
+	('4', jsonb_build_object('jwks_url', repeat('x', 100000)), '[]')));
+$server->answer(200, document(key('b'), other('d')));
+make_due();
+wait_keys(2, '');
+is(verdict($token_b), 'good', 'keys are fetched beside rows that are not valid');
+is($node->safe_psql('postgres', "SELECT count(invalid) FROM evaudit.stat_issuers"), '4',
+	'which are shown');
+$node->safe_psql('postgres', "DELETE FROM evaudit.issuers WHERE name <> 'i'");
+$server->answer(200, document(other('a'), key('b'), other('c')));
+make_due();
+wait_keys(3, '');
+
 # whatever goes wrong, the last good keys stay
 foreach my $case (
 	[ 'an error of the server', 500, '{}',
