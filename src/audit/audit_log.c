@@ -65,17 +65,18 @@ static AuditTable *table = NULL;
 
 /* The table that is watched, and the number of its invalidations. */
 static Oid	watched = InvalidOid;
+static Oid	watched_sequence = InvalidOid;
 static uint64 generation = 0;
 
 static const char *const operation_names[] = {
 	"INSERT", "UPDATE", "DELETE", "TRUNCATE", "UNTRACK"
 };
 
-/* Invalidation callback: audit changed, or was dropped with the extension. */
+/* Invalidation callback: audit or its sequence changed or was dropped. */
 static void
 invalidate_table(Datum arg, Oid relid)
 {
-	if (!OidIsValid(relid) || relid == watched)
+	if (!OidIsValid(relid) || relid == watched || relid == watched_sequence)
 		generation++;
 }
 
@@ -93,17 +94,6 @@ evaudit_audit_relid(void)
 	return relid;
 }
 
-/* Report that audit has no sequence, or its sequence was dropped. */
-static void
-report_missing_sequence(Relation rel)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_OBJECT),
-			 errmsg("table \"%s\" has no sequence for its column \"seq\"",
-					RelationGetRelationName(rel)),
-			 errhint("Create a sequence that is OWNED BY the column.")));
-}
-
 /* The sequence that numbers audit's rows. */
 static Oid
 find_sequence(Relation rel)
@@ -111,7 +101,11 @@ find_sequence(Relation rel)
 	List	   *sequences = getOwnedSequences(RelationGetRelid(rel));
 
 	if (sequences == NIL)
-		report_missing_sequence(rel);
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("table \"%s\" has no sequence for its column \"seq\"",
+						RelationGetRelationName(rel)),
+				 errhint("Create a sequence that is OWNED BY the column.")));
 	return linitial_oid(sequences);
 }
 
@@ -156,7 +150,7 @@ make_table(Relation rel)
 	audit->by_executor = evaudit_audit_needs_executor(rel);
 	audit->context = context;
 	audit->relid = RelationGetRelid(rel);
-	audit->sequence = find_sequence(rel);
+	audit->sequence = watched_sequence = find_sequence(rel);
 	audit->estate = CreateExecutorState();
 	audit->slot = MakeSingleTupleTableSlot(desc, &TTSOpsVirtual);
 	audit->stored = MakeSingleTupleTableSlot(desc, table_slot_callbacks(rel));
@@ -211,9 +205,7 @@ evaudit_audit_open(EvauditAuditLog *log)
 	}
 
 	log->table = table;
-	log->sequence = try_relation_open(table->sequence, RowExclusiveLock);
-	if (log->sequence == NULL)
-		report_missing_sequence(log->rel);
+	log->sequence = relation_open(table->sequence, RowExclusiveLock);
 	log->indexes = palloc(sizeof(Relation) * Max(table->nindexes, 1));
 	for (int i = 0; i < table->nindexes; i++)
 		log->indexes[i] = index_open(table->index_oids[i], RowExclusiveLock);

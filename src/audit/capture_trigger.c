@@ -74,6 +74,19 @@ is_exact(const Trigger *trigger, EvauditCaptureKind kind)
 		!OidIsValid(trigger->tgconstraint);
 }
 
+/* May a table have a trigger of a kind by track()? */
+static bool
+belongs_on(Relation rel, EvauditCaptureKind kind)
+{
+	char		relkind = rel->rd_rel->relkind;
+
+	return rel->rd_rel->relpersistence != RELPERSISTENCE_TEMP &&
+		(relkind == RELKIND_RELATION ||
+		 (kind == EVAUDIT_CAPTURE_ROW &&
+		  (relkind == RELKIND_FOREIGN_TABLE ||
+		   relkind == RELKIND_PARTITIONED_TABLE)));
+}
+
 /*
  * The names of the triggers of a table that are capture's, by their own names
  * or by their functions, but have not the form of track(); clones not.  Sets
@@ -102,7 +115,8 @@ evaudit_capture_inexact(Relation rel, bool *clone)
 
 			ours |= function ||
 				strcmp(trigger->tgname, evaudit_capture_names[kind]) == 0;
-			exact |= function && is_exact(trigger, kind);
+			exact |= function && is_exact(trigger, kind) &&
+				belongs_on(rel, kind);
 		}
 		if (!ours || exact)
 			continue;
@@ -123,6 +137,8 @@ evaudit_capture_find(Relation rel, EvauditCaptureKind kind)
 {
 	Oid			function = capture_function(kind);
 
+	if (!belongs_on(rel, kind))
+		return NULL;
 	for (int i = 0; rel->trigdesc && i < rel->trigdesc->numtriggers; i++)
 	{
 		const Trigger *trigger = &rel->trigdesc->triggers[i];
@@ -132,17 +148,6 @@ evaudit_capture_find(Relation rel, EvauditCaptureKind kind)
 			return trigger;
 	}
 	return NULL;
-}
-
-/* Could track() have put a trigger of a kind onto this, and have it fire? */
-static bool
-fires_on(Relation rel, EvauditCaptureKind kind)
-{
-	char		relkind = rel->rd_rel->relkind;
-
-	return rel->rd_rel->relpersistence != RELPERSISTENCE_TEMP &&
-		(relkind == RELKIND_RELATION ||
-		 (relkind == RELKIND_FOREIGN_TABLE && kind == EVAUDIT_CAPTURE_ROW));
 }
 
 /*
@@ -159,7 +164,7 @@ evaudit_capture_check(FunctionCallInfo fcinfo, EvauditCaptureKind kind)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function \"%s\" must be called as a trigger",
 						function_names[kind])));
-	if (!fires_on(data->tg_relation, kind) ||
+	if (!belongs_on(data->tg_relation, kind) ||
 		!is_exact(data->tg_trigger, kind))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),

@@ -58,6 +58,35 @@ UPDATE formed SET v = 'c';
 SELECT operation, new_value FROM audit ORDER BY seq;
 TRUNCATE audit;
 
+-- What only the executor honours, each by itself.
+CREATE DOMAIN regress_given AS text NOT NULL;
+CREATE FUNCTION veto() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	RAISE '% % %', tg_when, tg_op, tg_level;
+END $$;
+CREATE TABLE whole (LIKE audit) PARTITION BY LIST (operation);
+SELECT command, r.written FROM (VALUES
+	('CREATE TRIGGER veto BEFORE INSERT ON audit FOR EACH ROW EXECUTE FUNCTION veto()'),
+	('CREATE TRIGGER veto AFTER INSERT ON audit FOR EACH ROW EXECUTE FUNCTION veto()'),
+	('CREATE TRIGGER veto BEFORE INSERT ON audit FOR EACH STATEMENT EXECUTE FUNCTION veto()'),
+	('CREATE TRIGGER veto AFTER INSERT ON audit FOR EACH STATEMENT EXECUTE FUNCTION veto()'),
+	('CREATE TRIGGER veto BEFORE UPDATE OR DELETE ON audit FOR EACH ROW EXECUTE FUNCTION veto()'),
+	('ALTER TABLE audit ADD CONSTRAINT no_update CHECK (operation <> ''UPDATE'')'),
+	('ALTER TABLE audit ALTER actor SET NOT NULL'),
+	('ALTER TABLE audit ALTER id DROP NOT NULL'),
+	('ALTER TABLE audit ADD note text NOT NULL'),
+	('CREATE FUNCTION no_default() RETURNS text LANGUAGE plpgsql AS ''BEGIN RAISE ''''default''''; END'';
+		ALTER TABLE audit ADD note text; ALTER TABLE audit ALTER note SET DEFAULT no_default()'),
+	('ALTER TABLE audit ADD note int GENERATED ALWAYS AS (1 / (length(updated_attribute) - 1)) STORED'),
+	('ALTER TABLE audit ADD note regress_given'),
+	('ALTER TABLE audit ADD note text'),
+	('ALTER TABLE audit ADD CONSTRAINT one_a_table EXCLUDE (relation WITH =);
+		UPDATE formed SET v = v || ''y'''),
+	('ALTER TABLE audit ADD CONSTRAINT one_a_table UNIQUE (relation);
+		UPDATE formed SET v = v || ''y'''),
+	('ALTER TABLE whole ATTACH PARTITION audit FOR VALUES IN (''INSERT'')')
+	) AS c (command), refused(command) AS r;
+
 -- An owner who is no superuser, and his triggers, constraints and defaults.
 CREATE ROLE regress_owner;
 CREATE ROLE regress_writer;
@@ -152,9 +181,9 @@ SELECT item_key FROM audit;
 ALTER TABLE audit NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY;
 DROP POLICY none ON audit;
 ALTER TABLE audit OWNER TO CURRENT_USER;
-DROP TABLE formed, echo, seen;
-DROP FUNCTION see(), lies(text), add_echo(), refused(text);
-DROP DOMAIN regress_number;
+DROP TABLE formed, echo, seen, whole;
+DROP FUNCTION see(), veto(), lies(text), add_echo(), refused(text);
+DROP DOMAIN regress_number, regress_given;
 REVOKE CREATE ON SCHEMA public FROM regress_owner;
 DROP ROLE regress_owner, regress_writer;
 TRUNCATE audit;

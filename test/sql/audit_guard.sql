@@ -129,6 +129,20 @@ CREATE TRIGGER "00_evaudit_truncate" BEFORE TRUNCATE ON audit
 TRUNCATE audit;
 DROP TRIGGER "00_evaudit_truncate" ON audit;
 
+-- A partitioned table has no rows of its own that TRUNCATE could remove.
+CREATE TABLE parted (a int PRIMARY KEY) PARTITION BY RANGE (a);
+CREATE TABLE parted_1 PARTITION OF parted DEFAULT;
+SELECT evaudit.track('parted');
+CREATE TRIGGER "00_evaudit_truncate" BEFORE TRUNCATE ON parted
+	FOR EACH STATEMENT EXECUTE FUNCTION evaudit.capture_truncate();
+INSERT INTO parted VALUES (1);
+TRUNCATE parted;
+SELECT evaudit.track('parted');
+TRUNCATE parted;
+SELECT relation, operation FROM audit
+WHERE relation = 'public.parted' ORDER BY seq;
+DROP TABLE parted;
+
 -- The other trigger functions: not for strangers to attach, and no use to
 -- anybody elsewhere than on the tables that they are for.
 SELECT p.oid::regprocedure FROM pg_proc p
@@ -182,6 +196,12 @@ ROLLBACK;
 BEGIN;
 CREATE TRIGGER again BEFORE INSERT ON evaudit.configuration_dump
 	FOR EACH ROW EXECUTE FUNCTION evaudit.restore_configuration();
+INSERT INTO evaudit.configuration_dump VALUES ('k', '1');
+ROLLBACK;
+BEGIN;
+DROP TRIGGER restore_configuration ON evaudit.configuration_dump;
+CREATE TRIGGER restore_configuration AFTER INSERT ON evaudit.configuration_dump
+	FOR EACH STATEMENT EXECUTE FUNCTION evaudit.restore_configuration();
 INSERT INTO evaudit.configuration_dump VALUES ('k', '1');
 ROLLBACK;
 -- Columns of another type.

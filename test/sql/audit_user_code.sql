@@ -15,7 +15,7 @@ BEGIN
 		set_config('search_path', 'public, pg_catalog', false);
 	RETURN to_json('sly ' || $1::text);
 END $$;
-CREATE TABLE tricked (a int PRIMARY KEY, b sly[], c timestamptz[], d shown,
+CREATE TABLE tricked (a int PRIMARY KEY, c timestamptz[], b sly[], d shown,
 	e interval, f bytea[], g regclass, h sly[]);
 SELECT evaudit.track('tricked');
 CREATE CAST (sly AS json) WITH FUNCTION sly_json(sly);
@@ -31,7 +31,7 @@ SET evaudit.request_id = 'req-1';
 SET TimeZone = 'America/New_York';
 
 BEGIN;
-INSERT INTO tricked VALUES (1, '{a}', '{2024-01-01 00:00:00+00}',
+INSERT INTO tricked VALUES (1, '{2024-01-01 00:00:00+00}', '{a}',
 	(0.1::float8 + 0.2, '2024-01-01 00:00:00+00'), '1 day 02:03:04',
 	'{"\\x01"}', 'tricked', '{b}');
 SELECT settings();
@@ -46,7 +46,7 @@ SET application_name = 'true';
 SET evaudit.actor = 'ada';
 SET evaudit.request_id = 'req-2';
 SET extra_float_digits = 1;
-INSERT INTO tricked VALUES (2, '{a}', '{2024-01-01}', (1, '2024-01-01'), '1 day',
+INSERT INTO tricked VALUES (2, '{2024-01-01}', '{a}', (1, '2024-01-01'), '1 day',
 	'{"\\x01"}', 'tricked', '{b}');
 TRUNCATE audit;
 SET application_name = 'true';
@@ -70,6 +70,7 @@ BEGIN
 		INSERT INTO public.beside VALUES (1, '{c}')
 			ON CONFLICT (id) DO UPDATE SET id = excluded.id + 1;
 		PERFORM set_config('evaudit.actor', 'eve', false);
+		UPDATE public.beside SET id = id + 10;
 	END IF;
 	RETURN to_json($1::text);
 END $$;
