@@ -95,6 +95,14 @@ INSERT INTO tricked (a, b) VALUES (6, '{a}');
 SHOW evaudit.actor;
 SELECT count(*) FROM audit;
 
+-- Within the transaction, too, the session has its own settings back.
+BEGIN;
+SET LOCAL TimeZone = 'America/New_York';
+INSERT INTO tricked (a, c) VALUES (7, '{2024-01-01 00:00:00+00}');
+SHOW TimeZone;
+SELECT new_value -> 'c' AS c FROM audit;
+ROLLBACK;
+
 RESET ALL;
 DROP TABLE tricked, beside;
 DROP CAST (sly AS json);
