@@ -4,10 +4,10 @@
  *	  The triggers of tracked tables: a change becomes audit rows.
  *
  * evaudit.capture() fires after each row, in the transaction of the change.
- * An INSERT or DELETE leaves one audit row, with the whole row; an UPDATE one
+ * An INSERT or DELETE writes one audit row, with the whole row; an UPDATE one
  * for each attribute that neither is stored nor shows as before, and none if
  * there is no such.  evaudit.capture_truncate() fires before a TRUNCATE and
- * leaves one for each row that is about to go.
+ * writes one for each row that is about to be removed.
  *
  * Who changes it, and when, is read before values are converted, as that may
  * run functions of users.
@@ -74,7 +74,7 @@ row_to_jsonb(EvauditTracked *tracked, TupleTableSlot *slot, EvauditPin *pin)
 	return evaudit_jsonb_object(tracked->object, values);
 }
 
-/* Leave the audit row of a row that came or went. */
+/* Write the audit row of a row that was added or removed. */
 static void
 capture_row(EvauditTracked *tracked, EvauditOperation operation,
 			TupleTableSlot *slot)
@@ -123,7 +123,7 @@ same_jsonb(Jsonb *a, Jsonb *b)
 	return VARSIZE(a) == VARSIZE(b) && memcmp(a, b, VARSIZE(a)) == 0;
 }
 
-/* Tell in an audit row how a column changed; false if it did not. */
+/* Describe in an audit row how a column changed; false if it did not. */
 static bool
 describe_change(EvauditColumn *column, TupleTableSlot *old,
 				TupleTableSlot *new, EvauditPin *pin, EvauditAuditRow *row)
@@ -144,7 +144,7 @@ describe_change(EvauditColumn *column, TupleTableSlot *old,
 								  new->tts_values[i], pin);
 }
 
-/* Leave an audit row for each attribute that an UPDATE changed. */
+/* Write an audit row for each attribute that an UPDATE changed. */
 static void
 capture_update(EvauditTracked *tracked, TupleTableSlot *old,
 			   TupleTableSlot *new)

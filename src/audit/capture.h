@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * capture.h
- *	  What the rest of evaudit may say to capture.
+ *	  The set-up of capture, and its suspension.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,7 +9,7 @@
 #define EVAUDIT_CAPTURE_H
 
 /*
- * While set, changes leave no audit row.  Whoever sets it clears it again,
+ * While set, changes write no audit row.  Whoever sets it clears it again,
  * also when an error passes: the capture trigger of a row fires at the end
  * of the statement that changes it.
  */

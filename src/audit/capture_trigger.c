@@ -7,8 +7,8 @@
  * temporary table of his, with any event, and everybody may execute these:
  * CREATE TABLE ... PARTITION OF a tracked table needs it.  So capture trusts
  * no trigger but one of the very form that evaudit.track() or a restore of a
- * dump makes, whoever made it.  The form alone decides: such a trigger tells
- * of changes that take place, once each.
+ * dump makes, whoever made it.  The form alone decides: such a trigger reports
+ * changes that take place, once each.
  *
  * Whether it fires always, as track() has it, or for the session's own changes
  * alone, as after pg_restore --disable-triggers, is no part of the form: what
@@ -49,8 +49,8 @@ static const int16 types[EVAUDIT_CAPTURE_KINDS] = {
 };
 
 /*
- * A function of capture triggers, looked up without a look at the rights of
- * whoever makes a change.
+ * A function of capture triggers, looked up without a check of the rights of
+ * the role that makes a change.
  */
 static Oid
 capture_function(EvauditCaptureKind kind)
@@ -98,7 +98,7 @@ evaudit_capture_inexact(Relation rel, bool *clone)
 	Oid			functions[EVAUDIT_CAPTURE_KINDS];
 	List	   *names = NIL;
 
-	/* what looks into catalogs may build the relcache entry anew: do it first */
+	/* catalog look-ups may rebuild the relcache entry: do them first */
 	for (int kind = 0; kind < EVAUDIT_CAPTURE_KINDS; kind++)
 		functions[kind] = capture_function(kind);
 
@@ -152,7 +152,7 @@ evaudit_capture_find(Relation rel, EvauditCaptureKind kind)
 
 /*
  * Refuse a call by anything but the exact trigger of a kind.  This is asked
- * for each row, of the trigger as it fires: it looks nothing up.
+ * for each row, of the trigger as it fires, and reads no catalog.
  */
 TriggerData *
 evaudit_capture_check(FunctionCallInfo fcinfo, EvauditCaptureKind kind)
@@ -197,8 +197,8 @@ is_captured(Relation rel)
  * SQL: evaudit.is_audited(relation regclass) RETURNS boolean
  *
  * Are all changes of a table and its partitions captured?  NULL if one of
- * them is locked just now, by ALTER TABLE for instance: who looks on must
- * not wait, and not keep others waiting.
+ * them is locked at the moment, by ALTER TABLE for instance: a monitor must
+ * wait for nobody.
  */
 Datum
 evaudit_is_audited(PG_FUNCTION_ARGS)

@@ -4,7 +4,7 @@
  *	  One column's values: are two the same, and what are they as JSON?
  *
  * The JSON of a value is what to_jsonb() makes of it in a session with the
- * settings of pin.c.  Common types are converted here without a look at any
+ * settings of pin.c.  Common types are converted here without reading any
  * setting; the others go through to_jsonb() itself.
  *
  *-------------------------------------------------------------------------

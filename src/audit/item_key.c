@@ -24,7 +24,7 @@
 
 /*
  * Bytes of a key that surely fit into a btree's page beside the name of the
- * table, and characters that are left of one that does not fit.
+ * table, and characters that are kept of one that does not fit.
  */
 #define MAX_KEY_BYTES	2000
 #define CUT_KEY_CHARS	500

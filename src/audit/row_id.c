@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * row_id.c
- *	  The id of an audit row: a version 4 uuid that is kind to its index.
+ *	  The id of an audit row: a version 4 uuid that is cheap to index.
  *
  * An index on wholly random uuids takes a random page for every row, reads
  * it once the index outgrows memory, and writes it whole to the WAL after

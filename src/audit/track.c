@@ -83,7 +83,7 @@ check_relation(Relation rel)
 
 /*
  * Check that the caller owns a table, lock it as CREATE TRIGGER does, and
- * open it.  Who does not own it shall not keep its writers waiting.
+ * open it.  Who does not own it must not block its writers.
  */
 static Relation
 open_relation(Oid relid)
@@ -264,20 +264,20 @@ enable_all(List *tree)
 }
 
 /*
- * Put triggers onto a table and its partitions where they are missing, and
- * mend those that are not as they were made.  Returns whether there was
- * anything of either to be done to what was tracked before.
+ * Create the triggers that are missing on a table and its partitions, and
+ * repair those that were changed.  Returns whether a trigger other than the
+ * table's own row trigger was missing or changed.
  */
 static bool
 put_triggers(Oid relid, List *tree, bool tracked)
 {
-	bool		mended = drop_inexact(tree);
+	bool		repaired = drop_inexact(tree);
 
 	if (!tracked)
 		add_capture_trigger(relid, tree);
-	mended |= add_truncate_triggers(tree);
-	mended |= enable_all(tree);
-	return mended;
+	repaired |= add_truncate_triggers(tree);
+	repaired |= enable_all(tree);
+	return repaired;
 }
 
 /* Let TRUNCATE of new partitions of a tracked table be captured. */
@@ -303,7 +303,7 @@ evaudit_track(PG_FUNCTION_ARGS)
 	TriggerState state;
 	List	   *tree;
 	bool		tracked;
-	bool		mended;
+	bool		repaired;
 
 	check_relation(rel);
 	tree = tracked_tree(rel, ShareRowExclusiveLock);
@@ -317,7 +317,7 @@ evaudit_track(PG_FUNCTION_ARGS)
 	evaudit_untrack_unrecorded = true;
 	PG_TRY();
 	{
-		mended = put_triggers(relid, tree, tracked);
+		repaired = put_triggers(relid, tree, tracked);
 	}
 	PG_FINALLY();
 	{
@@ -326,7 +326,7 @@ evaudit_track(PG_FUNCTION_ARGS)
 	PG_END_TRY();
 	SPI_finish();
 
-	if (mended && (tracked || state.inexact != NIL))
+	if (repaired && (tracked || state.inexact != NIL))
 		ereport(NOTICE,
 				(errmsg("repaired the triggers that audit table \"%s\"",
 						get_rel_name(relid))));

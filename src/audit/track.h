@@ -11,7 +11,7 @@
 #include "utils/rel.h"
 
 /*
- * While set, triggers that are dropped or disabled leave no audit row: track()
+ * While set, triggers that are dropped or disabled are not recorded: track()
  * and untrack() change them on purpose.  Whoever sets it clears it again, also
  * when an error passes.
  */

@@ -4,14 +4,13 @@
  *	  Event triggers: DDL that tracked tables have to do with.
  *
  * The server clones row triggers to new partitions, but not those of TRUNCATE:
- * evaudit.track_partitions() puts these on.  And whoever may disable or drop
- * the triggers of a tracked table, or the table, ends its audit: that leaves
- * an audit row of its own, with the operation UNTRACK, in the transaction of
- * the command.  Its relation is the very table that is no longer captured,
+ * evaudit.track_partitions() creates these.  A command that disables or drops
+ * the triggers of a tracked table, or the table, ends its audit: it writes an
+ * audit row of its own, with the operation UNTRACK, in its transaction.  Its relation is the very table that is no longer captured,
  * also where that is a partition.
  *
- * What renames a trigger, or gives it another form by hand, leaves no row, as
- * changes of the table then fail.
+ * ALTER TRIGGER ... RENAME writes no row, because changes of the table fail
+ * from then on.
  *
  *-------------------------------------------------------------------------
  */
@@ -253,7 +252,7 @@ record_replaced(const CreateTrigStmt *statement)
 /*
  * SQL: evaudit.record_disabled() RETURNS event_trigger
  *
- * Leave an audit row when the triggers of a tracked table are disabled or
+ * Write an audit row when the triggers of a tracked table are disabled or
  * replaced, or a partition is detached from it.
  */
 Datum
@@ -290,7 +289,7 @@ static EvauditStatement dropped_triggers = {
 
 /*
  * Does a dropped trigger end the audit of its table?  That for TRUNCATE does
- * if rows are still captured; else the table's other one tells.
+ * if rows are still captured; else the row trigger is what counts.
  */
 static bool
 ends_audit(char *schema, char *table, const char *trigger)
@@ -328,7 +327,7 @@ list_dropped(void)
 		bool		named;
 		MemoryContext old;
 
-		/* DROP TRIGGER drops those of the partitions, too: one row tells it */
+		/* DROP TRIGGER drops those of the partitions, too: record it once */
 		named = DatumGetBool(evaudit_spi_datum(i, DROPPED_ORIGINAL, &isnull));
 		if (original && !named)
 			break;
@@ -347,7 +346,7 @@ list_dropped(void)
 /*
  * SQL: evaudit.record_dropped() RETURNS event_trigger
  *
- * Leave an audit row for each table that was dropped while it was tracked, or
+ * Write an audit row for each table that was dropped while it was tracked, or
  * lost a trigger.
  */
 Datum
