@@ -14,6 +14,9 @@
 #if PG_VERSION_NUM < 150000
 #error "evaudit needs PostgreSQL 15 or later"
 #endif
+#if SIZEOF_VOID_P < 8
+#error "evaudit needs a processor of 64 bits"
+#endif
 
 #include "access/htup_details.h"
 #include "access/tableam.h"
