@@ -137,7 +137,7 @@ SELECT b, regexp_replace(pg_temp.ask('POST', '/events', b), '"created_at":"[-0-9
 	'{"id": "", "type": "x", "payload": {}}', '[]', '7', '', '{', NULL]) b;
 SELECT regexp_replace(pg_temp.ask('POST', '/events', '{"type": "x", "payload": {}}'), '"id":"[-0-9a-f]{36}"(.*)"created_at":"[-0-9T:.]+Z"', '"id":"I"\1"created_at":"T"');
 SELECT pg_temp.ask('GET', '/events/l1') ~ '^200 {"id":"l1","type":"seen","payload":.*"created_at":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"}$';
-SELECT replace(pg_temp.ask('GET', '/events/l1'), '200', '201') = pg_temp.ask('POST', '/events', '{"id": "l1", "type": "seen", "payload": {"b": 1, "a": "ü"}}') AS same_answer;
+SELECT regexp_replace(pg_temp.ask('GET', '/events/l1'), '^200', '201') = pg_temp.ask('POST', '/events', '{"id": "l1", "type": "seen", "payload": {"b": 1, "a": "ü"}}') AS same_answer;
 SELECT pg_temp.ask('GET', '/events/none');
 SELECT pg_temp.head('GET', '/events/none');
 SET evaudit.http_max_body = '1kB';
