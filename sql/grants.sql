@@ -24,6 +24,7 @@ GRANT EXECUTE ON FUNCTION
 	evaudit.resume_source(text),
 	evaudit.seek_source(text, text),
 	evaudit.check_server(name),
+	evaudit.check_front(),
 	evaudit.json_schema_is_valid(jsonb, jsonb, boolean),
 	evaudit.json_schema_errors(jsonb, jsonb, boolean, integer),
 	evaudit.owns(name),

@@ -9,6 +9,13 @@ LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'evaudit_http';
 COMMENT ON FUNCTION evaudit.http(text, text, jsonb, bytea) IS
 	'the response to an HTTP request: routes of an event gateway, of an event logger and of the query; it holds once the transaction commits';
 
+CREATE FUNCTION evaudit.check_front(OUT check_name text, OUT ok boolean,
+									OUT detail text, OUT hint text)
+RETURNS SETOF record
+LANGUAGE c VOLATILE ROWS 10 AS 'MODULE_PATHNAME', 'evaudit_check_front';
+COMMENT ON FUNCTION evaudit.check_front() IS
+	'whether this session is set up for a front: what would bring tokens into the log, and other settings';
+
 -- The event logger's.
 INSERT INTO evaudit.topics (name, options, seed)
 SELECT 'http_events', options, options FROM CAST('{

@@ -117,6 +117,9 @@ read_body(const EvauditRequest *request, EvauditResponse *response)
 			respond_detail(response, "", psprintf("JSON decode error: %s", error),
 						   "json_invalid");
 			break;
+		case EVAUDIT_BODY_NUMBER:
+			respond_detail(response, "", error, "number_too_large");
+			break;
 		case EVAUDIT_BODY_TOO_LARGE:
 			respond_message(response, 413, "Body is too large");
 			break;

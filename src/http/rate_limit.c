@@ -58,6 +58,7 @@ static shmem_request_hook_type previous_request_hook = NULL;
 static shmem_startup_hook_type previous_startup_hook = NULL;
 
 static RateSet *sets = NULL;
+static bool sets_are_own = false;	/* they are the session's */
 
 /* Initialize every place as free. */
 static void
@@ -103,11 +104,19 @@ evaudit_rate_limit_init(void)
 	shmem_startup_hook = startup_shared_memory;
 }
 
+/* Whether the limit holds for all sessions together. */
+bool
+evaudit_rate_limit_is_shared(void)
+{
+	return sets != NULL && !sets_are_own;
+}
+
 /* The table of a session in a server that did not preload the library. */
 static void
 use_own_sets(void)
 {
 	sets = MemoryContextAlloc(TopMemoryContext, NSETS * sizeof(RateSet));
+	sets_are_own = true;
 	init_sets();
 }
 

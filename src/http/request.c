@@ -13,6 +13,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/memutils.h"
 #include "utils/guc.h"
 #include "utils/uuid.h"
 
@@ -198,8 +199,29 @@ evaudit_request_give_id(const EvauditRequest *request)
 }
 
 /*
+ * The document of a payload.  What jsonb is made from takes 200 bytes for one
+ * of the payload, so it is freed at once.
+ */
+static Jsonb *
+make_document(const EvauditPayload *payload)
+{
+	MemoryContext context = CurrentMemoryContext;
+	MemoryContext scratch = AllocSetContextCreate(context, "evaudit body",
+												  ALLOCSET_DEFAULT_SIZES);
+	Jsonb	   *document;
+	Jsonb	   *copy;
+
+	MemoryContextSwitchTo(scratch);
+	document = evaudit_json_to_jsonb(payload);
+	MemoryContextSwitchTo(context);
+	copy = (Jsonb *) pg_detoast_datum_copy((struct varlena *) document);
+	MemoryContextDelete(scratch);
+	return copy;
+}
+
+/*
  * The body of a request as a document; *error is set for
- * EVAUDIT_BODY_INVALID.
+ * EVAUDIT_BODY_INVALID and EVAUDIT_BODY_NUMBER.
  */
 EvauditBodyResult
 evaudit_request_body(const EvauditRequest *request, Jsonb **json,
@@ -219,12 +241,15 @@ evaudit_request_body(const EvauditRequest *request, Jsonb **json,
 	{
 		case EVAUDIT_ACCEPTED:
 		case EVAUDIT_NOT_AN_OBJECT:
-			*json = evaudit_json_to_jsonb(&payload);
+			*json = make_document(&payload);
 			return EVAUDIT_BODY_JSON;
 		case EVAUDIT_EMPTY_PAYLOAD:
 			return EVAUDIT_BODY_EMPTY;
 		case EVAUDIT_TOO_LARGE:
 			return EVAUDIT_BODY_TOO_LARGE;
+		case EVAUDIT_NUMBER_TOO_LARGE:
+			*error = event.error;
+			return EVAUDIT_BODY_NUMBER;
 		default:
 			*error = payload.detail != NULL ? payload.detail : event.error;
 			return EVAUDIT_BODY_INVALID;

@@ -36,6 +36,7 @@ typedef enum EvauditBodyResult
 	EVAUDIT_BODY_JSON,
 	EVAUDIT_BODY_EMPTY,			/* there is no body */
 	EVAUDIT_BODY_INVALID,		/* it is not JSON that can be stored */
+	EVAUDIT_BODY_NUMBER,		/* it has a number of too many digits */
 	EVAUDIT_BODY_TOO_LARGE
 } EvauditBodyResult;
 

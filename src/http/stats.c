@@ -137,8 +137,7 @@ add_row(StatsPage *page, const EvauditKeptEvent *event, int n)
 {
 	if (page->nrows++ > 0)
 		appendStringInfoChar(page->json, ',');
-	if (!evaudit_response_jsonb(page->json, evaudit_stats_row(event, n),
-								half_limit()))
+	if (!evaudit_stats_write_row(page->json, event, n, half_limit()))
 		(void) evaudit_response_jsonb(page->json,
 									  evaudit_stats_oversized_row(event, n),
 									  half_limit());

@@ -9,6 +9,7 @@
 #define EVAUDIT_HTTP_STATS_H
 
 #include "datatype/timestamp.h"
+#include "lib/stringinfo.h"
 #include "utils/jsonb.h"
 
 /*
@@ -29,7 +30,9 @@ typedef struct EvauditKeptEvent
 } EvauditKeptEvent;
 
 extern int	evaudit_stats_nrows(const EvauditKeptEvent *event);
-extern Jsonb *evaudit_stats_row(const EvauditKeptEvent *event, int n);
+extern bool evaudit_stats_write_row(StringInfo json,
+									const EvauditKeptEvent *event, int n,
+									size_t limit);
 extern Jsonb *evaudit_stats_oversized_row(const EvauditKeptEvent *event, int n);
 extern int64 evaudit_stats_row_id(const EvauditKeptEvent *event, int n);
 

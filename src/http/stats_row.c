@@ -18,6 +18,7 @@
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
 
+#include "http/response.h"
 #include "http/stats.h"
 #include "server/epoch.h"
 #include "text/casefold.h"
@@ -286,26 +287,49 @@ finish_row(EvauditJsonbState *row, const EvauditKeptEvent *event, int n)
 	return JsonbValueToJsonb(row->result);
 }
 
-/* The n-th row of an event, from 0. */
-Jsonb *
-evaudit_stats_row(const EvauditKeptEvent *event, int n)
+/* Write the row of an event that is no run, as jsonb would be written. */
+static bool
+write_event(StringInfo json, const EvauditKeptEvent *event, size_t limit)
+{
+	int			before = json->len;
+	char		time[EVAUDIT_RFC3339_LEN];
+
+	/* not by way of jsonb, which would take the payload apart */
+	appendStringInfoString(json, "{\"payload\": ");
+	if (!evaudit_response_jsonb(json, event->payload, limit))
+	{
+		json->len = before;
+		json->data[before] = '\0';
+		return false;
+	}
+	(void) evaudit_rfc3339_format(event->received_at, time);
+	appendStringInfoString(json, ", ");
+	evaudit_response_member(json, "subject", event->subject);
+	appendStringInfoString(json, ", ");
+	evaudit_response_member(json, "event_id", event->event_id);
+	appendStringInfo(json, ", \"internal_id\": " INT64_FORMAT ", ",
+					 evaudit_stats_row_id(event, 0));
+	evaudit_response_member(json, "received_at", time);
+	appendStringInfoChar(json, '}');
+	return true;
+}
+
+/*
+ * Append the n-th row of an event, from 0; false if it has more bytes than
+ * the limit.
+ */
+bool
+evaudit_stats_write_row(StringInfo json, const EvauditKeptEvent *event, int n,
+						size_t limit)
 {
 	EvauditJsonbState row = {0};
 	JsonbContainer *jobs = find_jobs(event);
 
+	if (jobs == NULL)
+		return write_event(json, event, limit);
 	evaudit_compat_jsonb_push(&row, WJB_BEGIN_OBJECT, NULL);
-	if (jobs != NULL)
-		push_job(&row, event, getIthJsonbValueFromContainer(jobs, n));
-	else
-	{
-		JsonbValue	payload;
-
-		payload.type = jbvBinary;
-		payload.val.binary.data = &event->payload->root;
-		payload.val.binary.len = VARSIZE_ANY_EXHDR(event->payload);
-		push_value(&row, "payload", strlen("payload"), &payload);
-	}
-	return finish_row(&row, event, n);
+	push_job(&row, event, getIthJsonbValueFromContainer(jobs, n));
+	return evaudit_response_jsonb(json, finish_row(&row, event, n), limit);
 }
 
 /* What stands for a row that is too large. */
