@@ -332,7 +332,7 @@ evaudit_track(PG_FUNCTION_ARGS)
 						get_rel_name(relid))));
 	else if (tracked)
 		ereport(NOTICE,
-				(errmsg("table \"%s\" is tracked already",
+				(errmsg("table \"%s\" is already tracked",
 						get_rel_name(relid))));
 	PG_RETURN_VOID();
 }

@@ -221,7 +221,7 @@ bad_map(const char *topic)
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 topic == NULL ? errmsg("access map must be a JSON object") :
-			 errmsg("access map is wrong at topic \"%s\"", topic),
+			 errmsg("invalid access map at topic \"%s\"", topic),
 			 errdetail("A topic has either a list of subjects or an object of subjects and their constraints.")));
 }
 

@@ -65,7 +65,7 @@ evaudit_issuer_key_option(Jsonb *options)
 		if (found != NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("options \"%s\" and \"%s\" exclude each other",
+					 errmsg("options \"%s\" and \"%s\" are mutually exclusive",
 							found, key_options[i])));
 		found = key_options[i];
 	}

@@ -356,9 +356,9 @@ evaudit_event_log_add(const EvauditTopic *topic, EvauditEvent **events, int n,
 		if (round == MAX_ROUNDS)
 			ereport(ERROR,
 					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-					 errmsg("could not keep event \"%s\" of topic \"%s\"",
+					 errmsg("could not store event \"%s\" of topic \"%s\"",
 							text_to_cstring(pending[0]->event_id), topic->name),
-					 errdetail("Its row could not be inserted, and another one is not there.")));
+					 errdetail("Its row was neither inserted nor found.")));
 		CHECK_FOR_INTERRUPTS();
 		qsort(pending, n, sizeof(EvauditEvent *), compare_events);
 		n = add_round(topic, pending, n, now, context, &ninserted);

@@ -60,7 +60,7 @@ raise_rejection(const EvauditTopic *topic, const EvauditEvent *event)
 			(errcode(event->reason == EVAUDIT_CONFLICT ?
 					 ERRCODE_UNIQUE_VIOLATION :
 					 ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("topic \"%s\" does not take this event: %s",
+			 errmsg("topic \"%s\" rejects the event: %s",
 					topic->name, event->error),
 			 errdetail("The reason is %s.",
 					   evaudit_reason_name(event->reason))));
@@ -70,7 +70,7 @@ raise_rejection(const EvauditTopic *topic, const EvauditEvent *event)
  * publish(topic text, payload jsonb, event_id text) returns text: the event's
  * id, be it given, in the payload, or made here.  Errors: 42704 for an unknown
  * topic, 23505 for an id that was kept with another payload, 22023 for an
- * event that the topic does not take, and whatever the tables raise.
+ * event that the topic rejects, and whatever the tables raise.
  */
 Datum
 evaudit_publish(PG_FUNCTION_ARGS)

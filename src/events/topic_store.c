@@ -285,7 +285,7 @@ check_unused(const char *name)
 	if (evaudit_spi_execute(&find, &value, NULL) > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
-				 errmsg("cannot drop topic \"%s\" because source \"%s\" has its events go there",
+				 errmsg("cannot drop topic \"%s\" because source \"%s\" reads into it",
 						name, evaudit_spi_text(0, 0)),
 				 errhint("Drop the source first, with evaudit.drop_source().")));
 	evaudit_spi_end(&spi);
@@ -314,7 +314,7 @@ evaudit_topic_drop(const char *name)
 	if (change_topic(&is_seed, name, NULL) > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
-				 errmsg("cannot drop topic \"%s\" because it came with the extension",
+				 errmsg("cannot drop topic \"%s\" because extension \"evaudit\" requires it",
 						name),
 				 errhint("Alter it instead, with evaudit.alter_topic().")));
 	if (change_topic(&drop, name, NULL) == 0)

@@ -141,7 +141,7 @@ evaudit_kafka_check_option(const char *name, const char *value,
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
 				 errmsg("option \"%s\" cannot be set", name),
-				 errdetail("What a source reads, and how it keeps its place, is decided by the source.")));
+				 errdetail("It is controlled by the source.")));
 	if (class == OPTION_CODE)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),

@@ -39,7 +39,7 @@ evaudit_register_schema(PG_FUNCTION_ARGS)
 		strlen(uri) > EVAUDIT_SCHEMA_MAX_URI)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("\"%s\" is not a URI to register a schema under", given),
+				 errmsg("\"%s\" is not a valid URI for a schema", given),
 				 errhint("Use an absolute URI without a fragment, of at most %d bytes.",
 						 EVAUDIT_SCHEMA_MAX_URI)));
 	if (evaudit_metaschema(uri) != NULL)

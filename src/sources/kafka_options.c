@@ -85,8 +85,8 @@ parse_offsets_target(const char *target)
 	if (target[0] != '{')
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid place to read from: \"%s\"", target),
-				 errhint("Valid are earliest, latest, a time such as 2026-01-01T00:00:00Z, and offsets such as {\"0\": 17}.")));
+				 errmsg("invalid position to read from: \"%s\"", target),
+				 errhint("Valid values are earliest, latest, a time such as 2026-01-01T00:00:00Z, and offsets such as {\"0\": 17}.")));
 	offsets = DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
 												 CStringGetDatum(target)));
 	check_offsets(&offsets->root, true);

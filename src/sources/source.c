@@ -72,7 +72,7 @@ evaudit_server_kind(const char *name)
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-			 errmsg("server \"%s\" is not one that events can be read from", name),
+			 errmsg("server \"%s\" cannot be a source of events", name),
 			 errdetail("Its foreign-data wrapper is \"%s\".", wrapper->fdwname)));
 }
 

@@ -93,8 +93,8 @@ read_word(Jsonb *options, const char *name, const char *const *words)
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("invalid value for option \"%s\": \"%s\"", name, word),
 			 words[2] == NULL ?
-			 errhint("Valid are %s and %s.", words[0], words[1]) :
-			 errhint("Valid are %s, %s and %s.",
+			 errhint("Valid values are %s and %s.", words[0], words[1]) :
+			 errhint("Valid values are %s, %s and %s.",
 					 words[0], words[1], words[2])));
 }
 
@@ -129,7 +129,7 @@ read_envelope(Jsonb *options, EvauditEnvelopeOptions *result)
 		(result->topic_arns != NIL || result->verify_sns))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("options \"%s\" and \"%s\" need the envelope \"%s\"",
+				 errmsg("options \"%s\" and \"%s\" require the envelope \"%s\"",
 						"topic_arns", "verify_sns", "sns")));
 }
 

@@ -203,7 +203,7 @@ check_target(const char *target)
 	ereport(ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 			 errmsg("cannot seek in a queue"),
-			 errhint("A message that was deleted from a queue is not there any more; dead letters can be tried again by evaudit.redrive().")));
+			 errhint("A message that was deleted from a queue cannot be read again; dead letters can be retried by evaudit.redrive().")));
 }
 
 const EvauditSourceKind evaudit_sqs_source = {

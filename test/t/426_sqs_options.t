@@ -56,9 +56,9 @@ my %bad = (
 	'{"queue": "q", "envelope": "SNS"}' =>
 	  'invalid value for option "envelope": "SNS"',
 	'{"queue": "q", "verify_sns": true}' =>
-	  'options "topic_arns" and "verify_sns" need the envelope "sns"',
+	  'options "topic_arns" and "verify_sns" require the envelope "sns"',
 	qq({"queue": "q", "envelope": "eventbridge", "topic_arns": "$arn"}) =>
-	  'options "topic_arns" and "verify_sns" need the envelope "sns"',
+	  'options "topic_arns" and "verify_sns" require the envelope "sns"',
 	'{"queue": "q", "envelope": "sns", "verify_sns": "yes"}' =>
 	  'option "verify_sns" must be true or false',
 	'{"queue": "q", "envelope": "sns", "topic_arns": []}' =>
