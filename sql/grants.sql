@@ -1,6 +1,6 @@
 -- grants.sql: who may do what.  Nothing is granted but what stands here.
 
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA evaudit FROM PUBLIC;
+REVOKE ALL ON ALL ROUTINES IN SCHEMA evaudit FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA evaudit FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA evaudit TO PUBLIC;
@@ -32,6 +32,8 @@ GRANT EXECUTE ON FUNCTION
 	evaudit.kafka_topic_wanted(jsonb, text),
 	evaudit.partition_stats()
 TO PUBLIC;
+
+GRANT EXECUTE ON PROCEDURE evaudit.redrive_all(text, bigint) TO PUBLIC;
 
 -- What becomes of events is the database owner's to say, or whoever's EXECUTE
 -- is granted to.

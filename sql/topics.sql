@@ -166,3 +166,10 @@ CREATE FUNCTION evaudit.redrive(source text) RETURNS bigint
 LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_redrive_source';
 COMMENT ON FUNCTION evaudit.redrive(text) IS
 	'try all dead letters of a source again, in the caller''s transaction; returns how many now went through';
+
+-- A procedure, since it takes long and need not be done again from the start.
+CREATE PROCEDURE evaudit.redrive_all(source text,
+									 INOUT redriven bigint DEFAULT NULL)
+LANGUAGE c AS 'MODULE_PATHNAME', 'evaudit_redrive_all';
+COMMENT ON PROCEDURE evaudit.redrive_all(text, bigint) IS
+	'as redrive(source), but with a commit after every 2,000 dead letters';

@@ -22,6 +22,7 @@
 
 #include "auth/access_rule.h"
 #include "events/topic.h"
+#include "server/arguments.h"
 #include "server/spi.h"
 #include "server/trigger.h"
 #include "text/casefold.h"
@@ -32,18 +33,6 @@ PG_FUNCTION_INFO_V1(evaudit_grant_read);
 PG_FUNCTION_INFO_V1(evaudit_revoke_read);
 PG_FUNCTION_INFO_V1(evaudit_import_access_map);
 PG_FUNCTION_INFO_V1(evaudit_forget_grants);
-
-/* The text of an argument; an ERROR if it is NULL. */
-static char *
-text_argument(FunctionCallInfo fcinfo, int i, const char *name)
-{
-	if (PG_ARGISNULL(i))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"%s\" of evaudit.%s() must not be null",
-						name, get_func_name(fcinfo->flinfo->fn_oid))));
-	return text_to_cstring(PG_GETARG_TEXT_PP(i));
-}
 
 /* Refuse what cannot be the name of a topic or the subject of a token. */
 static void
@@ -127,8 +116,8 @@ evaudit_grant_publish(PG_FUNCTION_ARGS)
 	char	   *subject;
 	EvauditSpi	spi;
 
-	topic = text_argument(fcinfo, 0, "topic");
-	subject = text_argument(fcinfo, 1, "subject");
+	topic = evaudit_text_argument(fcinfo, 0, "topic");
+	subject = evaudit_text_argument(fcinfo, 1, "subject");
 	check_names(topic, subject);
 	check_constraints(topic, subject, constraints);
 	notice_missing_topic(topic);
@@ -149,8 +138,8 @@ evaudit_grant_read(PG_FUNCTION_ARGS)
 		" SET subject = EXCLUDED.subject",
 		4, {TEXTOID, TEXTOID, TEXTOID, JSONBOID}
 	};
-	char	   *topic = text_argument(fcinfo, 0, "topic");
-	char	   *subject = text_argument(fcinfo, 1, "subject");
+	char	   *topic = evaudit_text_argument(fcinfo, 0, "topic");
+	char	   *subject = evaudit_text_argument(fcinfo, 1, "subject");
 	EvauditSpi	spi;
 
 	check_names(topic, subject);

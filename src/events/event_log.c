@@ -26,7 +26,6 @@
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -34,21 +33,10 @@
 #include "events/event_json.h"
 #include "events/event_log.h"
 #include "server/spi.h"
+#include "text/compare.h"
 
 /* Times that rows which vanish when looked at are inserted anew. */
 #define MAX_ROUNDS		100
-
-/* Compare two ids by their bytes. */
-static int
-compare_ids(const text *a, const text *b)
-{
-	int			alen = VARSIZE_ANY_EXHDR(a);
-	int			blen = VARSIZE_ANY_EXHDR(b);
-	int			result = memcmp(VARDATA_ANY(a), VARDATA_ANY(b),
-								Min(alen, blen));
-
-	return result != 0 ? result : alen - blen;
-}
 
 /* Compare for qsort(): by id, events of one id in the order of arrival. */
 static int
@@ -56,7 +44,7 @@ compare_events(const void *a, const void *b)
 {
 	const EvauditEvent *one = *(EvauditEvent *const *) a;
 	const EvauditEvent *other = *(EvauditEvent *const *) b;
-	int			result = compare_ids(one->event_id, other->event_id);
+	int			result = evaudit_text_compare(one->event_id, other->event_id);
 
 	if (result != 0)
 		return result;
@@ -139,13 +127,10 @@ column_array(EvauditEvent **events, int n, const Column *column)
 {
 	Datum	   *values = palloc(n * sizeof(Datum));
 	bool	   *nulls = palloc(n * sizeof(bool));
-	int			lower = 1;
 
 	for (int i = 0; i < n; i++)
 		values[i] = column->value(events[i], &nulls[i]);
-	return PointerGetDatum(construct_md_array(values, nulls, 1, &n, &lower,
-											  column->type, -1, false,
-											  TYPALIGN_INT));
+	return evaudit_spi_array(values, nulls, n, column->type);
 }
 
 /* Insert the row of one event; false if there is one of its id. */
@@ -302,7 +287,7 @@ add_round(const EvauditTopic *topic, EvauditEvent **events, int n,
 	for (int i = 0; i < n; i++)
 	{
 		if (i > 0 &&
-			compare_ids(events[i]->event_id, events[i - 1]->event_id) == 0)
+			evaudit_text_compare(events[i]->event_id, events[i - 1]->event_id) == 0)
 			others[nothers++] = events[i];
 		else
 			firsts[nfirsts++] = events[i];
@@ -341,7 +326,7 @@ evaudit_event_log_add(const EvauditTopic *topic, EvauditEvent **events, int n,
 	bool		granted;
 	EvauditSpi	spi;
 
-	if (n <= 0)					/* of which compilers are afraid */
+	if (n <= 0)					/* silences -Walloc-size-larger-than */
 		return 0;
 	granted = all_granted(events, n);
 	if (granted)

@@ -21,11 +21,11 @@
 #include "common/hashfn.h"
 #include "executor/spi.h"
 #include "port/pg_bswap.h"
-#include "utils/array.h"
 #include "utils/timestamp.h"
 
 #include "events/merge.h"
 #include "server/spi.h"
+#include "text/compare.h"
 
 /* The winner so far of one key. */
 typedef struct Winner
@@ -35,28 +35,16 @@ typedef struct Winner
 	char		status;
 } Winner;
 
-/* Compare two texts by their bytes, as the collation C does. */
-static inline int
-compare_texts(const text *a, const text *b)
-{
-	int			alen = VARSIZE_ANY_EXHDR(a);
-	int			blen = VARSIZE_ANY_EXHDR(b);
-	int			result = memcmp(VARDATA_ANY(a), VARDATA_ANY(b),
-								Min(alen, blen));
-
-	return result != 0 ? result : alen - blen;
-}
-
 /* Compare the keys of two events. */
 static inline int
 compare_keys(const EvauditEvent *a, const EvauditEvent *b)
 {
-	int			result = compare_texts(a->fields[EVAUDIT_FIELD_USER_ID],
-									   b->fields[EVAUDIT_FIELD_USER_ID]);
+	int			result = evaudit_text_compare(a->fields[EVAUDIT_FIELD_USER_ID],
+											  b->fields[EVAUDIT_FIELD_USER_ID]);
 
 	return result != 0 ? result :
-		compare_texts(a->fields[EVAUDIT_FIELD_SERVICE_ID],
-					  b->fields[EVAUDIT_FIELD_SERVICE_ID]);
+		evaudit_text_compare(a->fields[EVAUDIT_FIELD_SERVICE_ID],
+							 b->fields[EVAUDIT_FIELD_SERVICE_ID]);
 }
 
 /* Hash the key of an event. */
@@ -91,8 +79,8 @@ is_newer(const EvauditEvent *a, const EvauditEvent *b)
 {
 	if (a->event_time != b->event_time)
 		return a->event_time > b->event_time;
-	return compare_texts(a->fields[EVAUDIT_FIELD_SERVICE_NAME],
-						 b->fields[EVAUDIT_FIELD_SERVICE_NAME]) > 0;
+	return evaudit_text_compare(a->fields[EVAUDIT_FIELD_SERVICE_NAME],
+								b->fields[EVAUDIT_FIELD_SERVICE_NAME]) > 0;
 }
 
 /* An event with the bytes that decide most comparisons of its key. */
@@ -204,8 +192,7 @@ field_array(EvauditEvent **events, int n, EvauditField field, Datum *scratch)
 {
 	for (int i = 0; i < n; i++)
 		scratch[i] = PointerGetDatum(events[i]->fields[field]);
-	return PointerGetDatum(construct_array(scratch, n, TEXTOID, -1, false,
-										   TYPALIGN_INT));
+	return evaudit_spi_array(scratch, NULL, n, TEXTOID);
 }
 
 /* The times of all events as an array of timestamptz. */
@@ -214,9 +201,7 @@ time_array(EvauditEvent **events, int n, Datum *scratch)
 {
 	for (int i = 0; i < n; i++)
 		scratch[i] = TimestampTzGetDatum(events[i]->event_time);
-	return PointerGetDatum(construct_array(scratch, n, TIMESTAMPTZOID,
-										   sizeof(int64), FLOAT8PASSBYVAL,
-										   TYPALIGN_DOUBLE));
+	return evaudit_spi_array(scratch, NULL, n, TIMESTAMPTZOID);
 }
 
 /*

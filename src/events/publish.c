@@ -19,23 +19,13 @@
 
 #include "events/ingest.h"
 #include "events/publish.h"
+#include "server/arguments.h"
 
 PG_FUNCTION_INFO_V1(evaudit_publish);
 PG_FUNCTION_INFO_V1(evaudit_validate);
 
 /* Most violations that validate() returns. */
 #define MAX_VIOLATIONS		1000
-
-/* Refuse a NULL where an argument is needed. */
-static void
-require_argument(FunctionCallInfo fcinfo, int i, const char *name)
-{
-	if (PG_ARGISNULL(i))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"%s\" of evaudit.publish() must not be null",
-						name)));
-}
 
 /* Put one event through its topic: see publish.h. */
 bool
@@ -75,15 +65,13 @@ raise_rejection(const EvauditTopic *topic, const EvauditEvent *event)
 Datum
 evaudit_publish(PG_FUNCTION_ARGS)
 {
+	char	   *name = evaudit_text_argument(fcinfo, 0, "topic");
+	Jsonb	   *payload = evaudit_jsonb_argument(fcinfo, 1, "payload");
+	const EvauditTopic *topic = evaudit_topic_load(name, false);
 	EvauditEvent event;
-	const EvauditTopic *topic;
 
-	require_argument(fcinfo, 0, "topic");
-	require_argument(fcinfo, 1, "payload");
-	topic = evaudit_topic_load(text_to_cstring(PG_GETARG_TEXT_PP(0)), false);
-	if (!evaudit_publish_event(topic, PG_GETARG_JSONB_P(1),
-							   PG_ARGISNULL(2) ? NULL :
-							   text_to_cstring(PG_GETARG_TEXT_PP(2)),
+	if (!evaudit_publish_event(topic, payload,
+							   evaudit_text_argument_or_null(fcinfo, 2),
 							   GetUserNameFromId(GetUserId(), false), false,
 							   &event))
 		raise_rejection(topic, &event);

@@ -21,6 +21,7 @@
 #include "utils/timestamp.h"
 
 #include "server/spi.h"
+#include "text/compare.h"
 #include "text/rfc3339.h"
 
 PG_FUNCTION_INFO_V1(evaudit_user_services_document);
@@ -33,22 +34,16 @@ typedef struct Service
 	TimestampTz last_accessed;
 } Service;
 
-/* Order: newest first, then by the bytes of the id. */
+/* Compare for qsort(): newest first, then by the bytes of the id. */
 static int
 compare_services(const void *left, const void *right)
 {
 	const Service *a = left;
 	const Service *b = right;
-	int			len_a;
-	int			len_b;
-	int			cmp;
 
 	if (a->last_accessed != b->last_accessed)
 		return a->last_accessed > b->last_accessed ? -1 : 1;
-	len_a = VARSIZE_ANY_EXHDR(a->id);
-	len_b = VARSIZE_ANY_EXHDR(b->id);
-	cmp = memcmp(VARDATA_ANY(a->id), VARDATA_ANY(b->id), Min(len_a, len_b));
-	return cmp != 0 ? cmp : len_a - len_b;
+	return evaudit_text_compare(a->id, b->id);
 }
 
 /* The rows of the last query, sorted, in the current memory context. */
@@ -165,7 +160,7 @@ evaudit_user_services_document(PG_FUNCTION_ARGS)
 		"SELECT service_id::pg_catalog.text, service_name::pg_catalog.text,"
 		" last_accessed::pg_catalog.timestamptz"
 		" FROM $S.user_services WHERE user_id OPERATOR(pg_catalog.=) $1",
-		1, {TEXTOID},.generic_plan = true
+		1, {TEXTOID},.plan_options = CURSOR_OPT_GENERIC_PLAN
 	};
 	text	   *user_id = PG_GETARG_TEXT_PP(0);
 	Datum		args[] = {PointerGetDatum(user_id)};

@@ -24,8 +24,10 @@
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
@@ -124,8 +126,7 @@ prepare(EvauditStatement *statement)
 	schema = pstrdup(evaudit_extension_schema_name());
 	plan = SPI_prepare_cursor(expand_schema(statement->sql, schema),
 							  statement->nparams, statement->types,
-							  statement->generic_plan ?
-							  CURSOR_OPT_GENERIC_PLAN : 0);
+							  statement->plan_options);
 	if (plan == NULL)
 		elog(ERROR, "could not prepare \"%s\": %s", statement->sql,
 			 SPI_result_code_string(SPI_result));
@@ -300,4 +301,40 @@ evaudit_spi_text(int row, int column)
 {
 	(void) required_datum(row, column, InvalidOid);
 	return evaudit_spi_text_or_null(row, column);
+}
+
+/* A column of type bytea, copied into the current memory context, or NULL. */
+bytea *
+evaudit_spi_bytea_or_null(int row, int column)
+{
+	return evaudit_spi_is_null(row, column) ? NULL :
+		DatumGetByteaPCopy(required_datum(row, column, BYTEAOID));
+}
+
+/* See spi.h. */
+Datum
+evaudit_spi_array(Datum *values, bool *nulls, int n, Oid type)
+{
+	int			lower = 1;
+	int16		len;
+	bool		byval;
+	char		align;
+
+	get_typlenbyvalalign(type, &len, &byval, &align);
+	return PointerGetDatum(construct_md_array(values, nulls, 1, &n, &lower,
+											  type, len, byval, align));
+}
+
+/* See spi.h. */
+Datum
+evaudit_spi_int64_array(const int64 *numbers, int n)
+{
+	Datum	   *values = palloc(Max(n, 1) * sizeof(Datum));
+	Datum		result;
+
+	for (int i = 0; i < n; i++)
+		values[i] = Int64GetDatum(numbers[i]);
+	result = evaudit_spi_array(values, NULL, n, INT8OID);
+	pfree(values);
+	return result;
 }

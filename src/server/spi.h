@@ -25,7 +25,7 @@ typedef struct EvauditStatement
 	const char *sql;
 	int			nparams;
 	Oid			types[EVAUDIT_MAX_PARAMS];
-	bool		generic_plan;	/* never plan for the values of a call */
+	int			plan_options;	/* CURSOR_OPT_GENERIC_PLAN or _CUSTOM_PLAN */
 	/* private to spi.c */
 	SPIPlanPtr	plan;
 	char	   *schema;			/* what "$S" stood for */
@@ -63,7 +63,12 @@ extern Jsonb *evaudit_spi_jsonb(int row, int column);
 extern Jsonb *evaudit_spi_jsonb_or_null(int row, int column);
 extern char *evaudit_spi_text(int row, int column);
 extern char *evaudit_spi_text_or_null(int row, int column);
+extern bytea *evaudit_spi_bytea_or_null(int row, int column);
 extern bool evaudit_spi_is_null(int row, int column);
 extern Datum evaudit_spi_datum(int row, int column, bool *isnull);
+
+/* Parameters that are arrays, of one dimension; nulls may be NULL: none. */
+extern Datum evaudit_spi_array(Datum *values, bool *nulls, int n, Oid type);
+extern Datum evaudit_spi_int64_array(const int64 *numbers, int n);
 
 #endif							/* EVAUDIT_SPI_H */

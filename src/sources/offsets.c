@@ -127,35 +127,20 @@ set_columns(OffsetColumns *columns, int i, const EvauditOffset *offset,
 		CStringGetTextDatum(offset->error);
 }
 
-/* An array of one column. */
-static Datum
-column_array(Datum *values, bool *nulls, int n, Oid type)
-{
-	int			dims[1] = {n};
-	int			lbs[1] = {1};
-	int16		len;
-	bool		byval;
-	char		align;
-
-	get_typlenbyvalalign(type, &len, &byval, &align);
-	return PointerGetDatum(construct_md_array(values, nulls, 1, dims, lbs,
-											  type, len, byval, align));
-}
-
 /* The parameters $2 ... of the statements below. */
 static void
 bind_columns(Datum *values, OffsetColumns *columns, int n)
 {
-	values[1] = column_array(columns->topic, NULL, n, TEXTOID);
-	values[2] = column_array(columns->partition, NULL, n, INT4OID);
-	values[3] = column_array(columns->expected, NULL, n, INT8OID);
-	values[4] = column_array(columns->next_offset, NULL, n, INT8OID);
-	values[5] = column_array(columns->seen_offset, columns->unseen, n, INT8OID);
-	values[6] = column_array(columns->seen_time, columns->unseen, n, INT8OID);
-	values[7] = column_array(columns->seen_checksum, columns->unseen, n,
-							 INT8OID);
-	values[8] = column_array(columns->stopped, NULL, n, BOOLOID);
-	values[9] = column_array(columns->error, columns->no_error, n, TEXTOID);
+	values[1] = evaudit_spi_array(columns->topic, NULL, n, TEXTOID);
+	values[2] = evaudit_spi_array(columns->partition, NULL, n, INT4OID);
+	values[3] = evaudit_spi_array(columns->expected, NULL, n, INT8OID);
+	values[4] = evaudit_spi_array(columns->next_offset, NULL, n, INT8OID);
+	values[5] = evaudit_spi_array(columns->seen_offset, columns->unseen, n, INT8OID);
+	values[6] = evaudit_spi_array(columns->seen_time, columns->unseen, n, INT8OID);
+	values[7] = evaudit_spi_array(columns->seen_checksum, columns->unseen, n,
+								  INT8OID);
+	values[8] = evaudit_spi_array(columns->stopped, NULL, n, BOOLOID);
+	values[9] = evaudit_spi_array(columns->error, columns->no_error, n, TEXTOID);
 }
 
 #define COLUMN_TYPES \
