@@ -16,6 +16,7 @@ sub verdict
 	my ($options) = @_;
 	my ($status, $out, $err) = $node->psql('postgres', qq{
 		BEGIN;
+		SET LOCAL client_min_messages = error;
 		SELECT evaudit.create_source('s', 'aws', options => \$o\$$options\$o\$);
 		ROLLBACK;});
 
