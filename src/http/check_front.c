@@ -17,6 +17,7 @@
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/tuplestore.h"
 
 #include "http/rate_limit.h"
 #include "http/settings.h"
