@@ -46,7 +46,7 @@ REGRESS_OPTS = --inputdir=test --outputdir=. --load-extension=evaudit
 ISOLATION = $(sort $(patsubst test/specs/%.spec,%,$(wildcard test/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test --outputdir=. --load-extension=evaudit
 EXTRA_CLEAN = front/*.o front/evaudit-http results regression.diffs regression.out test/tmp_check \
-	test/tools/kafka_tool demo/broker
+	test/tools/kafka_tool test/preload/preload.so demo/broker
 
 # LLVM bitcode is never inlined for code that waits on a broker.
 override with_llvm = no
@@ -74,10 +74,14 @@ TOOL_CFLAGS = -std=gnu11 -O2 -Wall -Wextra -Wshadow -Wno-unused-parameter \
 	$(if $(WERROR),-Werror) $(shell $(PKG_CONFIG) --cflags rdkafka)
 TOOL_SRCS = $(wildcard test/tools/*.c)
 
-tools: test/tools/kafka_tool demo/broker
+tools: test/tools/kafka_tool test/preload/preload.so demo/broker
 
 test/tools/kafka_tool: $(TOOL_SRCS) $(wildcard test/tools/*.h)
 	$(CC) $(TOOL_CFLAGS) -o $@ $(TOOL_SRCS) $(SHLIB_LINK)
+
+# What tests put in front of libraries that the server uses.
+test/preload/preload.so: test/preload/preload.c
+	$(CC) $(TOOL_CFLAGS) -fPIC -shared -o $@ $<
 
 demo/broker: demo/broker.c
 	$(CC) $(TOOL_CFLAGS) -o $@ $< $(SHLIB_LINK)
@@ -122,6 +126,7 @@ check-tap: tools
 	EVAUDIT_KAFKA_TOOL="$(CURDIR)/test/tools/kafka_tool" \
 	EVAUDIT_BROKER="$(CURDIR)/demo/broker" \
 	EVAUDIT_FRONT="$(CURDIR)/front/evaudit-http" \
+	EVAUDIT_PRELOAD="$(CURDIR)/test/preload/preload.so" \
 	prove -I "$(PG_PERL)" -I test/lib $(PROVE_FLAGS) $(PROVE_TESTS)
 
 lint: all

@@ -24,7 +24,7 @@ COMMENT ON FUNCTION evaudit.partition_stats() IS
 CREATE FUNCTION evaudit.kafka_topic_wanted(options jsonb, topic text)
 RETURNS boolean
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 1000
-AS 'MODULE_PATHNAME', 'evaudit_kafka_topic_is_wanted';
+AS 'MODULE_PATHNAME', 'evaudit_kafka_source_topic_is_wanted';
 COMMENT ON FUNCTION evaudit.kafka_topic_wanted(jsonb, text) IS
 	'internal: whether a source with these options reads a Kafka topic';
 

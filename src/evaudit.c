@@ -19,6 +19,7 @@
 #include "http/settings.h"
 #include "runtime/workers.h"
 #include "server/config.h"
+#include "server/foreign_options.h"
 #include "server/shmem.h"
 
 PG_MODULE_MAGIC;
@@ -29,6 +30,7 @@ PGDLLEXPORT void _PG_init(void);
 void
 _PG_init(void)
 {
+	evaudit_foreign_options_init();
 	evaudit_config_init();
 	evaudit_audit_init();
 	evaudit_http_init();

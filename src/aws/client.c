@@ -21,10 +21,10 @@
 #include "server/foreign_options.h"
 
 /*
- * Largest answer.  Ten messages are at most 1 MiB, of which escapes can make
+ * Largest response.  Ten messages are at most 1 MiB, of which escapes can make
  * six times as much, and headers of their own.
  */
-#define MAX_ANSWER		(8 * 1024 * 1024)
+#define MAX_RESPONSE		(8 * 1024 * 1024)
 
 /* What is particular to a service. */
 static const struct
@@ -45,12 +45,12 @@ static const struct
 	},
 };
 
-/* A call from its start to the release of its answer, then kept. */
+/* A call from its start to the release of its response, then kept. */
 typedef struct AwsCall
 {
-	EvauditAwsAnswer answer;	/* must be first */
+	EvauditAwsResponse response;	/* must be first */
 	dlist_node	node;			/* of the client's running or idle */
-	EvauditHttpAnswer *http;
+	EvauditHttpResponse *http;
 	uint32		generation;		/* of the keys that signed it */
 	MemoryContext texts;		/* code and message; or NULL */
 } AwsCall;
@@ -83,8 +83,8 @@ EvauditAws *
 evaudit_aws_open(EvauditHttp *http, const char *server, Oid user,
 				 EvauditAwsService service)
 {
-	return evaudit_aws_open_options(http, evaudit_server_options(server, user),
-									evaudit_aws_may_use_ambient(user), service);
+	return evaudit_aws_open_options(http, evaudit_aws_read_options(server, user),
+									evaudit_may_use_ambient(user), service);
 }
 
 /* A client of a service by options; see client.h. */
@@ -171,7 +171,7 @@ send_call(EvauditAws *aws, AwsCall *call, const char *operation,
 	request.connect_timeout = aws->conf->connect_timeout;
 	request.timeout = hold + aws->conf->request_timeout;
 	request.quiet_timeout = hold + aws->conf->request_timeout / 2;
-	request.max_bytes = MAX_ANSWER;
+	request.max_bytes = MAX_RESPONSE;
 	call->generation = aws->credentials->generation;
 	call->http = evaudit_http_start(aws->http, &request);
 }
@@ -183,8 +183,8 @@ evaudit_aws_call(EvauditAws *aws, const char *operation,
 {
 	AwsCall    *call = get_call(aws);
 
-	call->answer.tag = tag;
-	call->answer.call = call;
+	call->response.tag = tag;
+	call->response.call = call;
 	dlist_push_tail(&aws->running, &call->node);
 	if (evaudit_aws_credentials_ready(aws->credentials))
 		send_call(aws, call, operation, body, body_len, hold);
@@ -192,46 +192,46 @@ evaudit_aws_call(EvauditAws *aws, const char *operation,
 		call->http = evaudit_http_fail(aws->http, aws, call);
 }
 
-/* Say what an answer means. */
+/* Say what a response means. */
 static void
 judge(EvauditAws *aws, AwsCall *call)
 {
 	MemoryContext context;
-	EvauditHttpAnswer *http = call->http;
+	EvauditHttpResponse *http = call->http;
 
 	if (http->fault == EVAUDIT_HTTP_OK && http->status == 200 &&
 		http->body[0] == '{')
 	{
 		/* the common case allocates nothing */
-		call->answer.fault = EVAUDIT_AWS_OK;
-		call->answer.status = 200;
-		call->answer.code = call->answer.message = "";
-		call->answer.body = http->body;
-		call->answer.body_len = http->body_len;
+		call->response.fault = EVAUDIT_AWS_OK;
+		call->response.status = 200;
+		call->response.code = call->response.message = "";
+		call->response.body = http->body;
+		call->response.body_len = http->body_len;
 		return;
 	}
-	call->texts = AllocSetContextCreate(aws->context, "evaudit AWS answer",
+	call->texts = AllocSetContextCreate(aws->context, "evaudit AWS response",
 										ALLOCSET_SMALL_SIZES);
 	context = MemoryContextSwitchTo(call->texts);
-	evaudit_aws_judge(&call->answer, http);
+	evaudit_aws_classify_response(&call->response, http);
 	if (http->fault == EVAUDIT_HTTP_UNSENT)
 	{
-		call->answer.fault = EVAUDIT_AWS_CREDENTIALS;
-		call->answer.message = pstrdup(aws->credentials->error);
+		call->response.fault = EVAUDIT_AWS_CREDENTIALS;
+		call->response.message = pstrdup(aws->credentials->error);
 	}
 	else if (http->fault != EVAUDIT_HTTP_OK)
-		call->answer.message = psprintf("could not reach %s: %s",
-										aws->endpoint, call->answer.message);
-	else if (call->answer.fault == EVAUDIT_AWS_CREDENTIALS)
+		call->response.message = psprintf("could not reach %s: %s",
+										  aws->endpoint, call->response.message);
+	else if (call->response.fault == EVAUDIT_AWS_CREDENTIALS)
 		evaudit_aws_credentials_refused(aws->credentials, call->generation);
 	MemoryContextSwitchTo(context);
 }
 
-/* The oldest answer, or NULL. */
-EvauditAwsAnswer *
+/* The oldest response, or NULL. */
+EvauditAwsResponse *
 evaudit_aws_take(EvauditAws *aws)
 {
-	EvauditHttpAnswer *http = evaudit_http_take(aws->http, aws);
+	EvauditHttpResponse *http = evaudit_http_take(aws->http, aws);
 	AwsCall    *call;
 
 	if (http == NULL)
@@ -239,14 +239,14 @@ evaudit_aws_take(EvauditAws *aws)
 	call = http->tag;
 	dlist_delete(&call->node);
 	judge(aws, call);
-	return &call->answer;
+	return &call->response;
 }
 
-/* Give an answer back. */
+/* Give a response back. */
 void
-evaudit_aws_release(EvauditAws *aws, EvauditAwsAnswer *answer)
+evaudit_aws_release(EvauditAws *aws, EvauditAwsResponse *response)
 {
-	AwsCall    *call = answer->call;
+	AwsCall    *call = response->call;
 
 	evaudit_http_release(aws->http, call->http);
 	if (call->texts != NULL)

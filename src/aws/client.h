@@ -6,8 +6,8 @@
  *		aws = evaudit_aws_open(http, server, user, EVAUDIT_AWS_SQS);
  *		evaudit_aws_call(aws, "ReceiveMessage", body, len, tag, hold);
  *		evaudit_http_wait(http, timeout);
- *		while ((answer = evaudit_aws_take(aws)) != NULL)
- *			... evaudit_aws_release(aws, answer);
+ *		while ((response = evaudit_aws_take(aws)) != NULL)
+ *			... evaudit_aws_release(aws, response);
  *
  * A call never raises an ERROR for what the service, the network or the
  * credentials do: it is answered with a fault.  The one who calls tries
@@ -34,7 +34,7 @@ typedef enum EvauditAwsService
 typedef enum EvauditAwsFault
 {
 	EVAUDIT_AWS_OK,
-	EVAUDIT_AWS_TRANSPORT,		/* no answer, or 5xx: again, soon */
+	EVAUDIT_AWS_TRANSPORT,		/* no response, or 5xx: again, soon */
 	EVAUDIT_AWS_THROTTLED,		/* again, slowly */
 	EVAUDIT_AWS_OVER_LIMIT,		/* receive no more for a while; go on deleting */
 	EVAUDIT_AWS_CREDENTIALS,	/* none, expired or refused: they are fetched
@@ -45,8 +45,8 @@ typedef enum EvauditAwsFault
 	EVAUDIT_AWS_INVALID			/* anything else: the request is at fault */
 } EvauditAwsFault;
 
-/* An answer; valid until it is released. */
-typedef struct EvauditAwsAnswer
+/* A response; valid until it is released. */
+typedef struct EvauditAwsResponse
 {
 	void	   *tag;
 	EvauditAwsFault fault;
@@ -57,7 +57,7 @@ typedef struct EvauditAwsAnswer
 								 * evaudit_json_parse() does */
 	size_t		body_len;		/* a zero follows */
 	void	   *call;			/* private */
-} EvauditAwsAnswer;
+} EvauditAwsResponse;
 
 /*
  * A client of a service, in the current memory context, by the options of a
@@ -72,9 +72,6 @@ extern EvauditAws *evaudit_aws_open_options(EvauditHttp *http, List *options,
 											bool ambient,
 											EvauditAwsService service);
 
-/* Whether a user may use the server's own credentials. */
-extern bool evaudit_aws_may_use_ambient(Oid user);
-
 /*
  * Make a call: operation is "ReceiveMessage", body its JSON, which need not
  * outlive the call.  hold is how many milliseconds the service may let us
@@ -86,10 +83,10 @@ extern void evaudit_aws_call(EvauditAws *aws, const char *operation,
 							 const char *body, size_t body_len,
 							 void *tag, int hold);
 
-/* The oldest answer, or NULL. */
-extern EvauditAwsAnswer *evaudit_aws_take(EvauditAws *aws);
+/* The oldest response, or NULL. */
+extern EvauditAwsResponse *evaudit_aws_take(EvauditAws *aws);
 
-extern void evaudit_aws_release(EvauditAws *aws, EvauditAwsAnswer *answer);
+extern void evaudit_aws_release(EvauditAws *aws, EvauditAwsResponse *response);
 
 /* What an error code of an entry of a batch calls for. */
 extern EvauditAwsFault evaudit_aws_classify(const char *code);
@@ -128,8 +125,8 @@ extern const char *evaudit_aws_endpoint(const EvauditAws *aws);
 extern const char *evaudit_aws_ca_file(const EvauditAws *aws);
 
 /* conf.c: what may be said in servers and user mappings. */
-extern void evaudit_aws_check_option(const char *name, const char *value,
-									 bool user_mapping);
-extern void evaudit_aws_check_options(List *options, bool user_mapping);
+extern void evaudit_aws_check_options(List *options, bool user_mapping,
+									  Oid user);
+extern List *evaudit_aws_read_options(const char *server, Oid user);
 
 #endif							/* EVAUDIT_AWS_CLIENT_H */

@@ -83,8 +83,8 @@ typedef struct AwsRole
 extern AwsConf *evaudit_aws_conf(List *options, bool ambient);
 
 /* error.c */
-extern void evaudit_aws_judge(EvauditAwsAnswer *answer,
-							  const EvauditHttpAnswer *http);
+extern void evaudit_aws_classify_response(EvauditAwsResponse *response,
+										  const EvauditHttpResponse *http);
 extern char *evaudit_aws_xml_text(const char *xml, const char *element);
 
 /* credentials.c */

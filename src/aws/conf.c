@@ -3,20 +3,19 @@
  * conf.c
  *	  Which options servers and user mappings of evaudit_aws have.
  *
- * Where the service is belongs to the server, who asks to the user mapping.
- * Values are checked when they are set, since a worker could only fail.
+ * Where the service is belongs to the server, who calls it to the user
+ * mapping.  Options are checked when they are set, since a worker could only
+ * fail, and again when they are read for a client, since a catalog's row need
+ * not have come through the validator.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include <curl/curl.h>
-
 #include "commands/defrem.h"
-#include "utils/acl.h"
 
 #include "aws/client_internal.h"
-#include "server/config.h"
+#include "net/url.h"
 #include "server/foreign_options.h"
 #include "text/options.h"
 
@@ -41,20 +40,21 @@ static const struct
 	const char *name;
 	bool		user_mapping;	/* else of a server */
 	bool		secret;
+	bool		reads_file;
 	void		(*check) (const char *name, const char *value);
 }			known_options[] = {
-	{"region", false, false, check_region},
-	{"endpoint_url", false, false, check_url},
-	{"sts_endpoint_url", false, false, check_url},
-	{"ca_file", false, false, check_ca_file},
-	{"connect_timeout", false, false, check_timeout},
-	{"request_timeout", false, false, check_timeout},
-	{"access_key_id", true, true, check_word},
-	{"secret_access_key", true, true, check_word},
-	{"session_token", true, true, check_word},
-	{"role_arn", true, false, check_role},
-	{"external_id", true, true, check_word},
-	{"role_session_name", true, false, check_word},
+	{"region", false, false, false, check_region},
+	{"endpoint_url", false, false, false, check_url},
+	{"sts_endpoint_url", false, false, false, check_url},
+	{"ca_file", false, false, true, check_ca_file},
+	{"connect_timeout", false, false, false, check_timeout},
+	{"request_timeout", false, false, false, check_timeout},
+	{"access_key_id", true, true, false, check_word},
+	{"secret_access_key", true, true, false, check_word},
+	{"session_token", true, true, false, check_word},
+	{"role_arn", true, false, false, check_role},
+	{"external_id", true, true, false, check_word},
+	{"role_session_name", true, false, false, check_word},
 };
 
 /* Refuse a value; a secret's is not repeated. */
@@ -78,52 +78,11 @@ check_region(const char *name, const char *value)
 		refuse_value(name, "A region is a name such as eu-west-1.");
 }
 
-/* Whether a URL has a part. */
-static bool
-has_part(CURLU *url, CURLUPart part)
-{
-	char	   *str;
-
-	if (curl_url_get(url, part, &str, 0) != CURLUE_OK)
-		return false;
-	curl_free(str);
-	return true;
-}
-
-/* Whether a URL is http or https, and nothing but a host and a port. */
-static bool
-is_bare_url(CURLU *url)
-{
-	char	   *str;
-	bool		bare;
-
-	if (curl_url_get(url, CURLUPART_SCHEME, &str, 0) != CURLUE_OK)
-		return false;
-	bare = strcmp(str, "http") == 0 || strcmp(str, "https") == 0;
-	curl_free(str);
-	if (!bare || curl_url_get(url, CURLUPART_PATH, &str, 0) != CURLUE_OK)
-		return false;
-	bare = strcmp(str, "/") == 0;
-	curl_free(str);
-	return bare && has_part(url, CURLUPART_HOST) &&
-		!has_part(url, CURLUPART_USER) && !has_part(url, CURLUPART_PASSWORD) &&
-		!has_part(url, CURLUPART_QUERY) && !has_part(url, CURLUPART_FRAGMENT);
-}
-
 /* Requests are signed for the root of an endpoint. */
 static void
 check_url(const char *name, const char *value)
 {
-	CURLU	   *url = curl_url();
-	bool		valid;
-
-	if (url == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	valid = curl_url_set(url, CURLUPART_URL, value, 0) == CURLUE_OK &&
-		is_bare_url(url);
-	curl_url_cleanup(url);
-	if (!valid)
+	if (!evaudit_url_is_origin(value))
 		refuse_value(name, "It must be an http or https URL of a host and perhaps a port, without a path.");
 }
 
@@ -131,7 +90,6 @@ check_url(const char *name, const char *value)
 static void
 check_ca_file(const char *name, const char *value)
 {
-	evaudit_check_file_option(name);
 	if (!is_absolute_path(value))
 		refuse_value(name, "It must be an absolute path.");
 }
@@ -182,9 +140,8 @@ option_names(bool user_mapping)
 }
 
 /* Check one option of a server or of a user mapping. */
-void
-evaudit_aws_check_option(const char *name, const char *value,
-						 bool user_mapping)
+static void
+check_option(const char *name, const char *value, bool user_mapping, Oid user)
 {
 	int			i = 0;
 
@@ -203,6 +160,8 @@ evaudit_aws_check_option(const char *name, const char *value,
 						 option_names(user_mapping))));
 	if (strlen(value) > MAX_VALUE)
 		refuse_value(name, "It is too long.");
+	if (known_options[i].reads_file)
+		evaudit_check_file_option(name, user);
 	known_options[i].check(name, value);
 }
 
@@ -231,10 +190,22 @@ check_needs(List *options, const char *name, const char *needed)
 						needed, name)));
 }
 
-/* Check all options of a server or of a user mapping together. */
+/*
+ * Check the options of a server or of a user mapping, whose files are read
+ * with the rights of a user.  Raises an ERROR of class HV or 42.
+ */
 void
-evaudit_aws_check_options(List *options, bool user_mapping)
+evaudit_aws_check_options(List *options, bool user_mapping, Oid user)
 {
+	ListCell   *lc;
+
+	foreach(lc, options)
+	{
+		DefElem    *option = lfirst_node(DefElem, lc);
+
+		check_option(option->defname, defGetString(option), user_mapping,
+					 user);
+	}
 	if (!user_mapping && !is_given(options, "region"))
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
@@ -246,18 +217,14 @@ evaudit_aws_check_options(List *options, bool user_mapping)
 	check_needs(options, "role_session_name", "role_arn");
 }
 
-/* Whether a user may use the credentials of the server. */
-bool
-evaudit_aws_may_use_ambient(Oid user)
+/*
+ * The options of a server and of a user's mapping there, checked; within a
+ * transaction.
+ */
+List *
+evaudit_aws_read_options(const char *server, Oid user)
 {
-	Oid			role;
-
-	if (superuser_arg(user))
-		return true;
-	if (evaudit_ambient_credentials_role[0] == '\0')
-		return false;
-	role = get_role_oid(evaudit_ambient_credentials_role, true);
-	return OidIsValid(role) && is_member_of_role(user, role);
+	return evaudit_server_options(server, user, evaudit_aws_check_options);
 }
 
 /* The value of an option, copied, or NULL. */

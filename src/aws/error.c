@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * error.c
- *	  What an answer of an AWS service means.
+ *	  What a response of an AWS service means.
  *
  * An error says its code in "__type" of a JSON body, in <Code> of an XML
- * body, or in a header; whoever stands between us and the service may answer
+ * body, or in a header; whoever stands between us and the service may respond with
  * anything, HTML for instance.  The Content-Type is not to be relied on.
  *
  *-------------------------------------------------------------------------
@@ -203,7 +203,7 @@ bare_code(const char *type)
 
 /* Find code and message of an error. */
 static void
-read_error(EvauditAwsAnswer *answer, const EvauditHttpAnswer *http)
+read_error(EvauditAwsResponse *response, const EvauditHttpResponse *http)
 {
 	EvauditJson *json = evaudit_json_parse(http->body, http->body_len);
 	const char *code = NULL;
@@ -229,11 +229,11 @@ read_error(EvauditAwsAnswer *answer, const EvauditHttpAnswer *http)
 		code = evaudit_http_header(http, "x-amzn-query-error");
 
 	if (code != NULL)
-		answer->code = bare_code(code);
+		response->code = bare_code(code);
 	if (message != NULL)
-		answer->message = printable(message, strlen(message), MAX_MESSAGE);
+		response->message = printable(message, strlen(message), MAX_MESSAGE);
 	else
-		answer->message = psprintf("HTTP status %d", http->status);
+		response->message = psprintf("HTTP status %d", http->status);
 }
 
 /* Whether a body can be a JSON object. */
@@ -244,45 +244,45 @@ begins_object(const char *body)
 }
 
 /*
- * Say what an answer means; what it says of a fault is in the current memory
+ * Say what a response means; what it says of a fault is in the current memory
  * context.
  */
 void
-evaudit_aws_judge(EvauditAwsAnswer *answer, const EvauditHttpAnswer *http)
+evaudit_aws_classify_response(EvauditAwsResponse *response, const EvauditHttpResponse *http)
 {
-	answer->status = http->status;
-	answer->code = answer->message = "";
-	answer->body = http->body;
-	answer->body_len = http->body_len;
+	response->status = http->status;
+	response->code = response->message = "";
+	response->body = http->body;
+	response->body_len = http->body_len;
 
 	if (http->fault == EVAUDIT_HTTP_IMPOSSIBLE ||
 		http->fault == EVAUDIT_HTTP_TOO_LARGE)
-		answer->fault = EVAUDIT_AWS_INVALID;
+		response->fault = EVAUDIT_AWS_INVALID;
 	else if (http->fault != EVAUDIT_HTTP_OK)
-		answer->fault = EVAUDIT_AWS_TRANSPORT;
+		response->fault = EVAUDIT_AWS_TRANSPORT;
 	else if (http->status == 200 && http->body_len == 0)
 	{
 		/* what has nothing to say; the buffer has room */
-		answer->body_len = strlcpy(http->body, "{}", 3);
-		answer->fault = EVAUDIT_AWS_OK;
+		response->body_len = strlcpy(http->body, "{}", 3);
+		response->fault = EVAUDIT_AWS_OK;
 	}
 	else if (http->status == 200 && begins_object(http->body))
-		answer->fault = EVAUDIT_AWS_OK;
+		response->fault = EVAUDIT_AWS_OK;
 	else if (http->status == 200)
 	{
-		answer->fault = EVAUDIT_AWS_INVALID;
-		answer->message = psprintf("the answer is not JSON: %s",
-								   printable(http->body, http->body_len, 60));
+		response->fault = EVAUDIT_AWS_INVALID;
+		response->message = psprintf("the response is not JSON: %s",
+									 printable(http->body, http->body_len, 60));
 	}
 	else
 	{
-		read_error(answer, http);
-		answer->fault = evaudit_aws_classify(answer->code);
-		if (answer->fault == EVAUDIT_AWS_INVALID)
-			answer->fault = classify_status(http->status);
+		read_error(response, http);
+		response->fault = evaudit_aws_classify(response->code);
+		if (response->fault == EVAUDIT_AWS_INVALID)
+			response->fault = classify_status(http->status);
 	}
 	if (http->fault != EVAUDIT_HTTP_OK)
-		answer->message = pstrdup(http->error);
+		response->message = pstrdup(http->error);
 }
 
 /* Milliseconds to wait before an attempt after some failures in a row. */

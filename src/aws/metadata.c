@@ -13,9 +13,9 @@
 #include "postgres.h"
 
 #include <arpa/inet.h>
-#include <curl/curl.h>
 
 #include "aws/client_internal.h"
+#include "net/url.h"
 
 /* Where a container's relative URI is, and the machine's metadata. */
 #define CONTAINER_URL	"http://169.254.170.2"
@@ -25,7 +25,7 @@
 #define TIMEOUT			1000
 #define ATTEMPTS		3
 
-#define MAX_ANSWER		(64 * 1024)
+#define MAX_RESPONSE		(64 * 1024)
 #define TOKEN_TTL		"X-aws-ec2-metadata-token-ttl-seconds: 21600"
 
 /* Whether a host is one that credentials may be asked of without TLS. */
@@ -46,70 +46,61 @@ is_near(const char *host)
 static bool
 is_allowed(const char *str)
 {
-	CURLU	   *url = curl_url();
-	char	   *scheme = NULL;
-	char	   *host = NULL;
-	bool		allowed = false;
+	EvauditUrl	url;
 
-	if (url != NULL && curl_url_set(url, CURLUPART_URL, str, 0) == CURLUE_OK &&
-		curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-		curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK)
-		allowed = strcmp(scheme, "https") == 0 ||
-			(strcmp(scheme, "http") == 0 && is_near(host));
-	curl_free(scheme);
-	curl_free(host);
-	curl_url_cleanup(url);
-	return allowed;
+	return evaudit_url_parse(str, &url) &&
+		(strcmp(url.scheme, "https") == 0 ||
+		 (strcmp(url.scheme, "http") == 0 && is_near(url.host)));
 }
 
-/* Ask, and ask again if nobody answers or the service is in trouble. */
-static EvauditHttpAnswer *
+/* Ask, and ask again if nobody responds or the service is in trouble. */
+static EvauditHttpResponse *
 ask(AwsCredentials *credentials, const char *method, const char *url,
 	const char *header, int attempts)
 {
 	const char *headers[2] = {header};
 	EvauditHttpRequest request = {
 		.method = method,.url = url,.headers = headers,.direct = true,
-		.sensitive = true,.timeout = TIMEOUT,.max_bytes = MAX_ANSWER
+		.sensitive = true,.timeout = TIMEOUT,.max_bytes = MAX_RESPONSE
 	};
-	EvauditHttpAnswer *answer = evaudit_http_ask(credentials->http, &request);
+	EvauditHttpResponse *response = evaudit_http_perform(credentials->http, &request);
 
 	while (--attempts > 0 &&
-		   (answer->fault != EVAUDIT_HTTP_OK || answer->status >= 500))
+		   (response->fault != EVAUDIT_HTTP_OK || response->status >= 500))
 	{
-		evaudit_http_release(credentials->http, answer);
-		answer = evaudit_http_ask(credentials->http, &request);
+		evaudit_http_release(credentials->http, response);
+		response = evaudit_http_perform(credentials->http, &request);
 	}
-	return answer;
+	return response;
 }
 
-/* Note that an answer is of no use, and give it back. */
+/* Note that a response is of no use, and give it back. */
 static AwsFound
-refuse_answer(AwsCredentials *credentials, const char *place,
-			  EvauditHttpAnswer *answer)
+refuse_response(AwsCredentials *credentials, const char *place,
+				EvauditHttpResponse *response)
 {
-	if (answer->fault != EVAUDIT_HTTP_OK)
+	if (response->fault != EVAUDIT_HTTP_OK)
 		evaudit_aws_fault(credentials, "could not reach the %s: %s", place,
-						  answer->error);
+						  response->error);
 	else
 		evaudit_aws_fault(credentials, "the %s answered with HTTP status %d",
-						  place, answer->status);
-	evaudit_http_release(credentials->http, answer);
+						  place, response->status);
+	evaudit_http_release(credentials->http, response);
 	return AWS_FAILED;
 }
 
-/* Take keys from an answer, and give it back. */
+/* Take keys from a response, and give it back. */
 static AwsFound
 take_keys(AwsCredentials *credentials, const char *place,
-		  EvauditHttpAnswer *answer, AwsKeys *keys)
+		  EvauditHttpResponse *response, AwsKeys *keys)
 {
 	AwsFound	found;
 
-	if (answer->fault != EVAUDIT_HTTP_OK || answer->status != 200)
-		return refuse_answer(credentials, place, answer);
-	found = evaudit_aws_keys_of_json(credentials, answer->body,
-									 answer->body_len, place, keys);
-	evaudit_http_release(credentials->http, answer);
+	if (response->fault != EVAUDIT_HTTP_OK || response->status != 200)
+		return refuse_response(credentials, place, response);
+	found = evaudit_aws_keys_of_json(credentials, response->body,
+									 response->body_len, place, keys);
+	evaudit_http_release(credentials->http, response);
 	return found;
 }
 
@@ -159,7 +150,7 @@ evaudit_aws_container(AwsCredentials *credentials, AwsKeys *keys)
 	const char *relative = evaudit_aws_variable("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
 	const char *full = evaudit_aws_variable("AWS_CONTAINER_CREDENTIALS_FULL_URI");
 	const char *url = full;
-	EvauditHttpAnswer *answer;
+	EvauditHttpResponse *response;
 	char	   *header;
 
 	if (relative != NULL)
@@ -171,10 +162,10 @@ evaudit_aws_container(AwsCredentials *credentials, AwsKeys *keys)
 								 "AWS_CONTAINER_CREDENTIALS_FULL_URI leads to a host that is not allowed without TLS");
 	if (!authorization(credentials, &header))
 		return AWS_FAILED;
-	answer = ask(credentials, NULL, url, header, ATTEMPTS);
+	response = ask(credentials, NULL, url, header, ATTEMPTS);
 	if (header != NULL)
 		explicit_bzero(header, strlen(header));
-	return take_keys(credentials, "container credentials service", answer,
+	return take_keys(credentials, "container credentials service", response,
 					 keys);
 }
 
@@ -185,16 +176,16 @@ instance_role(AwsCredentials *credentials, const char *base,
 {
 	char	   *url = psprintf("%s/latest/meta-data/iam/security-credentials/",
 							   base);
-	EvauditHttpAnswer *answer = ask(credentials, NULL, url, header, ATTEMPTS);
+	EvauditHttpResponse *response = ask(credentials, NULL, url, header, ATTEMPTS);
 	char	   *role;
 
-	if (answer->fault != EVAUDIT_HTTP_OK || answer->status != 200)
+	if (response->fault != EVAUDIT_HTTP_OK || response->status != 200)
 	{
-		refuse_answer(credentials, "instance metadata service", answer);
+		refuse_response(credentials, "instance metadata service", response);
 		return NULL;
 	}
-	role = pnstrdup(answer->body, strcspn(answer->body, " \r\n/?#"));
-	evaudit_http_release(credentials->http, answer);
+	role = pnstrdup(response->body, strcspn(response->body, " \r\n/?#"));
+	evaudit_http_release(credentials->http, response);
 	return role;
 }
 
@@ -204,7 +195,7 @@ evaudit_aws_instance(AwsCredentials *credentials, AwsKeys *keys)
 {
 	const char *disabled = evaudit_aws_variable("AWS_EC2_METADATA_DISABLED");
 	const char *base = evaudit_aws_variable("AWS_EC2_METADATA_SERVICE_ENDPOINT");
-	EvauditHttpAnswer *answer;
+	EvauditHttpResponse *response;
 	char	   *header;
 	char	   *role;
 	size_t		len;
@@ -219,26 +210,26 @@ evaudit_aws_instance(AwsCredentials *credentials, AwsKeys *keys)
 	base = pnstrdup(base, len);
 
 	/* a machine elsewhere has no such service, or another one's */
-	answer = ask(credentials, "PUT", psprintf("%s/latest/api/token", base),
-				 TOKEN_TTL, 1);
-	if (answer->fault != EVAUDIT_HTTP_OK ||
-		(answer->status >= 400 && answer->status < 500))
+	response = ask(credentials, "PUT", psprintf("%s/latest/api/token", base),
+				   TOKEN_TTL, 1);
+	if (response->fault != EVAUDIT_HTTP_OK ||
+		(response->status >= 400 && response->status < 500))
 	{
-		evaudit_http_release(credentials->http, answer);
+		evaudit_http_release(credentials->http, response);
 		return AWS_NOT_THERE;
 	}
-	if (answer->status != 200)
-		return refuse_answer(credentials, "instance metadata service", answer);
+	if (response->status != 200)
+		return refuse_response(credentials, "instance metadata service", response);
 	header = psprintf("X-aws-ec2-metadata-token: %.*s",
-					  (int) strcspn(answer->body, "\r\n"), answer->body);
-	evaudit_http_release(credentials->http, answer);
+					  (int) strcspn(response->body, "\r\n"), response->body);
+	evaudit_http_release(credentials->http, response);
 
 	role = instance_role(credentials, base, header);
 	if (role == NULL)
 		return AWS_FAILED;
-	answer = ask(credentials, NULL,
-				 psprintf("%s/latest/meta-data/iam/security-credentials/%s",
-						  base, role),
-				 header, ATTEMPTS);
-	return take_keys(credentials, "instance metadata service", answer, keys);
+	response = ask(credentials, NULL,
+				   psprintf("%s/latest/meta-data/iam/security-credentials/%s",
+							base, role),
+				   header, ATTEMPTS);
+	return take_keys(credentials, "instance metadata service", response, keys);
 }

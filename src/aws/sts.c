@@ -19,7 +19,7 @@
 #include "text/ascii.h"
 #include "text/rfc3339.h"
 
-#define MAX_ANSWER		(64 * 1024)
+#define MAX_RESPONSE		(64 * 1024)
 
 /* Append a field of a form, with what is not plain escaped. */
 static void
@@ -71,7 +71,7 @@ chosen_endpoint(const AwsConf *conf)
 		own_endpoint(conf);
 }
 
-/* Read the keys from an answer. */
+/* Read the keys from a response. */
 static AwsFound
 read_keys(AwsCredentials *credentials, const char *xml, AwsKeys *keys)
 {
@@ -89,7 +89,7 @@ read_keys(AwsCredentials *credentials, const char *xml, AwsKeys *keys)
 }
 
 /* Send a form to STS; with keys, signed by them. */
-static EvauditHttpAnswer *
+static EvauditHttpResponse *
 ask_sts(AwsCredentials *credentials, const char *url, StringInfo form,
 		const AwsKeys *with)
 {
@@ -98,12 +98,12 @@ ask_sts(AwsCredentials *credentials, const char *url, StringInfo form,
 	};
 	EvauditHttpRequest request = {
 		.url = url,.headers = headers,.body = form->data,
-		.body_len = form->len,.sensitive = true,.max_bytes = MAX_ANSWER,
+		.body_len = form->len,.sensitive = true,.max_bytes = MAX_RESPONSE,
 		.ca_file = credentials->conf->ca_file,
 		.connect_timeout = credentials->conf->connect_timeout,
 		.timeout = credentials->conf->request_timeout
 	};
-	EvauditHttpAnswer *http;
+	EvauditHttpResponse *http;
 
 	if (with != NULL)
 	{
@@ -113,26 +113,26 @@ ask_sts(AwsCredentials *credentials, const char *url, StringInfo form,
 		if (with->token != NULL)
 			headers[1] = psprintf("X-Amz-Security-Token: %s", with->token);
 	}
-	http = evaudit_http_ask(credentials->http, &request);
+	http = evaudit_http_perform(credentials->http, &request);
 	explicit_bzero(form->data, form->len);
 	return http;
 }
 
-/* What is wrong with an answer of STS, in words. */
+/* What is wrong with a response of STS, in words. */
 static char *
-describe_fault(const EvauditHttpAnswer *http)
+describe_fault(const EvauditHttpResponse *http)
 {
-	EvauditAwsAnswer answer = {0};
+	EvauditAwsResponse response = {0};
 
-	evaudit_aws_judge(&answer, http);
-	return psprintf("%s%s%s", answer.code, answer.code[0] != '\0' ? ": " : "",
-					answer.message);
+	evaudit_aws_classify_response(&response, http);
+	return psprintf("%s%s%s", response.code, response.code[0] != '\0' ? ": " : "",
+					response.message);
 }
 
-/* Take the keys of a role from an answer, and give it back. */
+/* Take the keys of a role from a response, and give it back. */
 static AwsFound
 take_keys(AwsCredentials *credentials, const AwsRole *role, const char *url,
-		  EvauditHttpAnswer *http, AwsKeys *keys)
+		  EvauditHttpResponse *http, AwsKeys *keys)
 {
 	AwsFound	found;
 
@@ -185,12 +185,12 @@ evaudit_aws_assume_by_token(AwsCredentials *credentials, const AwsRole *role,
 					 ask_sts(credentials, url, &form, NULL), keys);
 }
 
-/* Ask whose the keys are: the ARN, or false and why there is no answer. */
+/* Ask whose the keys are: the ARN, or false and why there is no response. */
 bool
 evaudit_aws_caller(AwsCredentials *credentials, char **str)
 {
 	StringInfoData form;
-	EvauditHttpAnswer *http;
+	EvauditHttpResponse *http;
 	bool		ok;
 
 	initStringInfo(&form);

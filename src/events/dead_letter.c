@@ -96,7 +96,7 @@ evaudit_dead_letters_add(const char *owner, const char *source,
 	evaudit_spi_begin(&spi);
 	for (int i = 0; i < n; i++)
 	{
-		if (events[i].reason != EVAUDIT_ACCEPTED && !events[i].left)
+		if (events[i].reason != EVAUDIT_ACCEPTED && !events[i].deferred)
 			added += add_dead_letter(owner, source, topic, &events[i]);
 	}
 	evaudit_spi_end(&spi);

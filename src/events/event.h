@@ -106,7 +106,7 @@ typedef struct EvauditEvent
 	EvauditReason reason;
 	const char *error;			/* for the operator; NULL when accepted */
 	int			sqlstate;		/* of EVAUDIT_DATABASE_ERROR, else 0 */
-	bool		left;			/* rejected for now: it stays where it came
+	bool		deferred;		/* rejected for now: it stays where it came
 								 * from and is no dead letter */
 } EvauditEvent;
 

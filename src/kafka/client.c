@@ -4,7 +4,7 @@
  *	  A Kafka consumer without group membership, over librdkafka.
  *
  * Partitions are assigned with absolute offsets, so that there is nothing to
- * rebalance and Postgres alone says where reading goes on.  The client lives
+ * rebalance and Postgres alone says where reading continues.  The client lives
  * in a background worker, from after its fork to its end, and is never torn
  * down: without a group there is nothing to tell the broker, and waiting for
  * the library's threads could hold up a shutdown (see threads.c).
@@ -20,57 +20,15 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "commands/defrem.h"
-#include "nodes/parsenodes.h"
 #include "utils/memutils.h"
 
 #include "kafka/client_internal.h"
 #include "server/threads.h"
 
-/*
- * How much may wait in memory.  The counts are of the queue that all of the
- * client's partitions share.  librdkafka before 2.2 looks only once a second
- * whether a full queue has room again, so it must hold what is consumed in
- * that time; the bytes then bound large records.
- */
-#define QUEUED_MESSAGES		"200000"
-#define QUEUED_KILOBYTES	"40960"
-#define FETCH_BYTES			"8388608"
-#define PARTITION_BYTES		"4194304"
-
 /* How long the client's own thread may take to move a partition, in ms. */
 #define SEEK_TIMEOUT		1000
 
-/* What evaudit relies on; a server's options cannot change these. */
-static const char *const fixed_properties[][2] = {
-	{"enable.auto.commit", "false"},
-	{"enable.auto.offset.store", "false"},
-	{"auto.offset.reset", "error"},
-	{"enable.partition.eof", "false"},
-	{"isolation.level", "read_committed"},
-	{"allow.auto.create.topics", "false"},
-	{"queued.min.messages", QUEUED_MESSAGES},
-	{"queued.max.messages.kbytes", QUEUED_KILOBYTES},
-	{"fetch.max.bytes", FETCH_BYTES},
-	{"fetch.message.max.bytes", PARTITION_BYTES},
-	{"fetch.error.backoff.ms", "500"},	/* see kafka_partition.c */
-	{"fetch.queue.backoff.ms", "10"},	/* librdkafka 2.2 and later */
-	{"max.poll.interval.ms", "86400000"},
-	{"topic.metadata.propagation.max.ms", "1000"},
-	/* never: to renew a ticket means a shell, and the principal is in it */
-	{"sasl.kerberos.min.time.before.relogin", "0"},
-	{"log_level", "0"},
-};
-
-/* Properties that librdkafka may be too old to know, or built without. */
-static bool
-optional_property(const char *name)
-{
-	return strcmp(name, "fetch.queue.backoff.ms") == 0 ||
-		strcmp(name, "sasl.kerberos.min.time.before.relogin") == 0;
-}
-
-/* librdkafka complains: remember what, and whether all brokers are gone. */
+/* Keep the library's latest error, and whether no broker can be reached. */
 static void
 error_callback(rd_kafka_t *client, int err, const char *reason, void *opaque)
 {
@@ -89,82 +47,47 @@ log_callback(const rd_kafka_t *client, int level, const char *facility,
 {
 }
 
-/* Set one property or fail. */
-static void
-set_property(rd_kafka_conf_t *conf, const char *name, const char *value)
-{
-	char		error[256];
-	rd_kafka_conf_res_t result;
-
-	result = rd_kafka_conf_set(conf, name, value, error, sizeof(error));
-	if (result == RD_KAFKA_CONF_OK ||
-		optional_property(name))
-		return;
-	/* the value may be a secret: name the property alone */
-	ereport(ERROR,
-			(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
-			 errmsg("librdkafka does not accept the value of option \"%s\"",
-					name)));
-}
-
-/* The client's configuration: the options, then what evaudit relies on. */
-static rd_kafka_conf_t *
-make_configuration(EvauditKafka *kafka, List *options, const char *group)
-{
-	rd_kafka_conf_t *conf = rd_kafka_conf_new();
-	ListCell   *lc;
-
-	set_property(conf, "client.id", "evaudit");
-	set_property(conf, "group.id", group);
-	foreach(lc, options)
-	{
-		DefElem    *option = lfirst_node(DefElem, lc);
-
-		set_property(conf, option->defname, defGetString(option));
-	}
-	for (int i = 0; i < lengthof(fixed_properties); i++)
-		set_property(conf, fixed_properties[i][0], fixed_properties[i][1]);
-
-	rd_kafka_conf_set_opaque(conf, kafka);
-	rd_kafka_conf_set_error_cb(conf, error_callback);
-	rd_kafka_conf_set_log_cb(conf, log_callback);
-	return conf;
-}
-
-/* Let records, and the client's complaints, wake us through a pipe. */
+/* Let records, and the client's errors, wake us through a pipe. */
 static void
 connect_pipe(EvauditKafka *kafka)
 {
-	rd_kafka_queue_t *news = rd_kafka_queue_get_main(kafka->client);
+	rd_kafka_queue_t *events = rd_kafka_queue_get_main(kafka->client);
 
 	if (pipe2(kafka->pipe, O_NONBLOCK | O_CLOEXEC) != 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not create a pipe: %m")));
 	rd_kafka_queue_io_event_enable(kafka->queue, kafka->pipe[1], "", 1);
-	rd_kafka_queue_io_event_enable(news, kafka->pipe[1], "", 1);
-	rd_kafka_queue_destroy(news);
+	rd_kafka_queue_io_event_enable(events, kafka->pipe[1], "", 1);
+	rd_kafka_queue_destroy(events);
 }
 
 /*
- * Start a consumer from the options of a server and its user mapping.  It
- * lives as long as the process; call this once, in a background worker.
+ * Start a consumer from options that evaudit_kafka_read_options() returned;
+ * ambient: whether their user may use the server's own credentials.  It lives
+ * as long as the process; call this once, in a background worker.
  */
 EvauditKafka *
-evaudit_kafka_open(List *options, const char *group)
+evaudit_kafka_client_open(List *options, bool ambient, const char *group)
 {
 	EvauditKafka *kafka = MemoryContextAllocZero(TopMemoryContext,
 												 sizeof(EvauditKafka));
-	rd_kafka_conf_t *conf = make_configuration(kafka, options, group);
+	rd_kafka_conf_t *conf = evaudit_kafka_conf(options, ambient, group);
 	char		error[512];
 	sigset_t	signals;
+	EvauditHandlers handlers;
 
-	evaudit_leave_at_once();
+	rd_kafka_conf_set_opaque(conf, kafka);
+	rd_kafka_conf_set_error_cb(conf, error_callback);
+	rd_kafka_conf_set_log_cb(conf, log_callback);
+	evaudit_exit_at_once();
 
+	evaudit_save_handlers(&handlers);
 	evaudit_block_signals(&signals);
 	kafka->client = rd_kafka_new(RD_KAFKA_CONSUMER, conf,
 								 error, sizeof(error));
 	evaudit_unblock_signals(&signals);
+	evaudit_check_handlers(&handlers, "librdkafka");
 	if (kafka->client == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION),
@@ -177,7 +100,7 @@ evaudit_kafka_open(List *options, const char *group)
 
 /* A descriptor that becomes readable when there is something to drain. */
 int
-evaudit_kafka_fd(EvauditKafka *kafka)
+evaudit_kafka_client_fd(EvauditKafka *kafka)
 {
 	return kafka->pipe[0];
 }
@@ -191,7 +114,7 @@ unspecific_error(rd_kafka_resp_err_t err)
 		err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
 }
 
-/* Hear what the client complains of; never waits. */
+/* Run the callbacks that are due; never waits. */
 static void
 serve(EvauditKafka *kafka)
 {
@@ -200,11 +123,11 @@ serve(EvauditKafka *kafka)
 
 /*
  * Raise an ERROR about the broker.  Where the code alone would say little,
- * the client's own last complaint, such as a refused password, says more.
+ * the client's own latest error, such as a refused password, says more.
  */
 void
-evaudit_kafka_fail(EvauditKafka *kafka, const char *what,
-				   rd_kafka_resp_err_t err)
+evaudit_kafka_client_fail(EvauditKafka *kafka, const char *what,
+						  rd_kafka_resp_err_t err)
 {
 	serve(kafka);
 	ereport(ERROR,
@@ -216,12 +139,12 @@ evaudit_kafka_fail(EvauditKafka *kafka, const char *what,
 
 /* Raise an ERROR if no broker can be reached. */
 void
-evaudit_kafka_check(EvauditKafka *kafka)
+evaudit_kafka_client_check(EvauditKafka *kafka)
 {
 	serve(kafka);
 	if (kafka->down)
-		evaudit_kafka_fail(kafka, "reach a Kafka broker",
-						   RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN);
+		evaudit_kafka_client_fail(kafka, "reach a Kafka broker",
+								  RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN);
 }
 
 /* Build librdkafka's list of partitions. */
@@ -240,15 +163,15 @@ make_list(const EvauditKafkaOffset *offsets, int n)
 
 /* Read these partitions from these offsets, and no others any more. */
 void
-evaudit_kafka_assign(EvauditKafka *kafka, const EvauditKafkaOffset *offsets,
-					 int n)
+evaudit_kafka_client_assign(EvauditKafka *kafka, const EvauditKafkaOffset *offsets,
+							int n)
 {
 	rd_kafka_topic_partition_list_t *list = make_list(offsets, n);
 	rd_kafka_resp_err_t err = rd_kafka_assign(kafka->client, list);
 
 	rd_kafka_topic_partition_list_destroy(list);
 	if (err)
-		evaudit_kafka_fail(kafka, "assign Kafka partitions", err);
+		evaudit_kafka_client_fail(kafka, "assign Kafka partitions", err);
 }
 
 /*
@@ -256,7 +179,7 @@ evaudit_kafka_assign(EvauditKafka *kafka, const EvauditKafkaOffset *offsets,
  * handed out any more.  False if the client does not have the partition.
  */
 bool
-evaudit_kafka_seek_to(EvauditKafka *kafka, const EvauditKafkaOffset *offset)
+evaudit_kafka_client_seek_to(EvauditKafka *kafka, const EvauditKafkaOffset *offset)
 {
 	rd_kafka_topic_partition_list_t *list = make_list(offset, 1);
 	rd_kafka_error_t *error = rd_kafka_seek_partitions(kafka->client, list,
@@ -324,8 +247,8 @@ describe_message(rd_kafka_message_t *m, EvauditKafkaMessage *message)
  * must be released.
  */
 int
-evaudit_kafka_drain(EvauditKafka *kafka, EvauditKafkaMessage *messages,
-					int max)
+evaudit_kafka_client_drain(EvauditKafka *kafka, EvauditKafkaMessage *messages,
+						   int max)
 {
 	rd_kafka_message_t *taken[512];
 	char		wakeups[64];
@@ -351,7 +274,7 @@ evaudit_kafka_drain(EvauditKafka *kafka, EvauditKafkaMessage *messages,
 
 /* Give messages back to librdkafka. */
 void
-evaudit_kafka_release(EvauditKafkaMessage *messages, int n)
+evaudit_kafka_client_release(EvauditKafkaMessage *messages, int n)
 {
 	for (int i = 0; i < n; i++)
 		rd_kafka_message_destroy(messages[i].handle);
@@ -359,8 +282,8 @@ evaudit_kafka_release(EvauditKafkaMessage *messages, int n)
 
 /* The i-th header of a record; false when there is none. */
 bool
-evaudit_kafka_header(const EvauditKafkaMessage *message, int i,
-					 const char **name, const char **value, size_t *value_len)
+evaudit_kafka_client_header(const EvauditKafkaMessage *message, int i,
+							const char **name, const char **value, size_t *value_len)
 {
 	rd_kafka_headers_t *headers;
 	const void *bytes;
@@ -376,7 +299,7 @@ evaudit_kafka_header(const EvauditKafkaMessage *message, int i,
 
 /* The end of a partition's log as of the last fetch, or -1. */
 int64
-evaudit_kafka_end(EvauditKafka *kafka, const char *topic, int32 partition)
+evaudit_kafka_client_end(EvauditKafka *kafka, const char *topic, int32 partition)
 {
 	int64_t		low;
 	int64_t		high;
@@ -393,8 +316,8 @@ evaudit_kafka_end(EvauditKafka *kafka, const char *topic, int32 partition)
  * where nothing was taken yet.
  */
 void
-evaudit_kafka_positions(EvauditKafka *kafka, EvauditKafkaOffset *offsets,
-						int n)
+evaudit_kafka_client_positions(EvauditKafka *kafka, EvauditKafkaOffset *offsets,
+							   int n)
 {
 	rd_kafka_topic_partition_list_t *list = make_list(offsets, n);
 	rd_kafka_resp_err_t err = rd_kafka_position(kafka->client, list);

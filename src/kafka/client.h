@@ -11,13 +11,13 @@
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 
-/* Times that evaudit_kafka_offsets_at() takes besides milliseconds. */
+/* Times that evaudit_kafka_client_offsets_at() takes besides milliseconds. */
 #define EVAUDIT_KAFKA_LATEST	INT64CONST(-1)
 #define EVAUDIT_KAFKA_EARLIEST	INT64CONST(-2)
 
 typedef struct EvauditKafka EvauditKafka;
 
-/* A partition with an offset: where to start, or what a look-up found. */
+/* A partition with an offset: where to start, or what a lookup found. */
 typedef struct EvauditKafkaOffset
 {
 	const char *topic;
@@ -40,7 +40,7 @@ typedef enum EvauditKafkaKind
 	EVAUDIT_KAFKA_FAULT			/* anything else about one partition */
 } EvauditKafkaKind;
 
-/* A record, or news of a partition; valid until released. */
+/* A record, or an error of a partition; valid until released. */
 typedef struct EvauditKafkaMessage
 {
 	void	   *handle;			/* librdkafka's message */
@@ -48,39 +48,41 @@ typedef struct EvauditKafkaMessage
 	const char *topic;
 	int32		partition;
 	int64		offset;
-	const char *payload;		/* NULL: a tombstone; for news, the text */
+	const char *payload;		/* NULL: a tombstone; of an error, its text */
 	size_t		payload_len;
 	const char *key;			/* NULL: none */
 	size_t		key_len;
 	int64		time;			/* milliseconds since 1970; -1 for none */
 } EvauditKafkaMessage;
 
-/* conf.c: what may be said in servers and user mappings */
-extern void evaudit_kafka_check_option(const char *name, const char *value,
-									   bool user_mapping);
+/* conf.c: the options of servers and user mappings */
+extern void evaudit_kafka_check_options(List *options, bool user_mapping,
+										Oid user);
+extern List *evaudit_kafka_read_options(const char *server, Oid user);
 
 /* client.c: the consumer */
-extern EvauditKafka *evaudit_kafka_open(List *options, const char *group);
-extern int	evaudit_kafka_fd(EvauditKafka *kafka);
-extern void evaudit_kafka_assign(EvauditKafka *kafka,
-								 const EvauditKafkaOffset *offsets, int n);
-extern bool evaudit_kafka_seek_to(EvauditKafka *kafka,
-								  const EvauditKafkaOffset *offset);
-extern int	evaudit_kafka_drain(EvauditKafka *kafka,
-								EvauditKafkaMessage *messages, int max);
-extern void evaudit_kafka_release(EvauditKafkaMessage *messages, int n);
-extern void evaudit_kafka_check(EvauditKafka *kafka);
-extern bool evaudit_kafka_header(const EvauditKafkaMessage *message, int i,
-								 const char **name, const char **value,
-								 size_t *value_len);
-extern int64 evaudit_kafka_end(EvauditKafka *kafka, const char *topic,
-							   int32 partition);
-extern void evaudit_kafka_positions(EvauditKafka *kafka,
-									EvauditKafkaOffset *offsets, int n);
+extern EvauditKafka *evaudit_kafka_client_open(List *options, bool ambient,
+											   const char *group);
+extern int	evaudit_kafka_client_fd(EvauditKafka *kafka);
+extern void evaudit_kafka_client_assign(EvauditKafka *kafka,
+										const EvauditKafkaOffset *offsets, int n);
+extern bool evaudit_kafka_client_seek_to(EvauditKafka *kafka,
+										 const EvauditKafkaOffset *offset);
+extern int	evaudit_kafka_client_drain(EvauditKafka *kafka,
+									   EvauditKafkaMessage *messages, int max);
+extern void evaudit_kafka_client_release(EvauditKafkaMessage *messages, int n);
+extern void evaudit_kafka_client_check(EvauditKafka *kafka);
+extern bool evaudit_kafka_client_header(const EvauditKafkaMessage *message, int i,
+										const char **name, const char **value,
+										size_t *value_len);
+extern int64 evaudit_kafka_client_end(EvauditKafka *kafka, const char *topic,
+									  int32 partition);
+extern void evaudit_kafka_client_positions(EvauditKafka *kafka,
+										   EvauditKafkaOffset *offsets, int n);
 
-/* request.c: questions to the broker, which the latch can interrupt */
-extern List *evaudit_kafka_topics(EvauditKafka *kafka);
-extern void evaudit_kafka_offsets_at(EvauditKafka *kafka, int64 time,
-									 EvauditKafkaOffset *offsets, int n);
+/* request.c: requests to the broker, which the latch can interrupt */
+extern List *evaudit_kafka_client_topics(EvauditKafka *kafka);
+extern void evaudit_kafka_client_offsets_at(EvauditKafka *kafka, int64 time,
+											EvauditKafkaOffset *offsets, int n);
 
 #endif							/* EVAUDIT_KAFKA_CLIENT_H */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * client_internal.h
- *	  What client.c and request.c share; nobody else includes it.
+ *	  What the files of the Kafka client share; nobody else includes it.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,11 +19,16 @@ struct EvauditKafka
 	rd_kafka_queue_t *queue;	/* of records */
 	int			pipe[2];		/* readable when there is something new */
 	bool		down;			/* no broker can be reached */
-	char		error[512];		/* the latest complaint of the client */
+	char		error[512];		/* the client's latest error */
 };
 
-pg_noreturn extern void evaudit_kafka_fail(EvauditKafka *kafka,
-										   const char *what,
-										   rd_kafka_resp_err_t err);
+/* conf.c */
+extern rd_kafka_conf_t *evaudit_kafka_conf(List *options, bool ambient,
+										   const char *group);
+
+/* client.c */
+pg_noreturn extern void evaudit_kafka_client_fail(EvauditKafka *kafka,
+												  const char *what,
+												  rd_kafka_resp_err_t err);
 
 #endif							/* EVAUDIT_KAFKA_CLIENT_INTERNAL_H */

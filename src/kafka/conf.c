@@ -1,155 +1,284 @@
 /*-------------------------------------------------------------------------
  *
  * conf.c
- *	  Which librdkafka properties servers and user mappings may set.
+ *	  The options of servers and user mappings of evaudit_kafka, and the
+ *	  configuration of a client.
  *
- * Names and values are librdkafka's own and checked by it when an option is
- * set, not when a worker starts.  A few are refused: those that the source
- * owns, since exactly-once rests on them; those that load code or run
- * commands in the server; those that read a file of the server, unless the
- * user may do that anyway; and secrets outside user mappings, because
- * everybody can read a server's options.
+ * Options are properties of librdkafka; property.c has the list of those
+ * that may be set.  They are checked by evaudit_kafka_check_options() when
+ * they are set, once more when they are read for a client, since a catalog's
+ * row need not have come through the validator, and their names a third time
+ * right before the library sees them.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "commands/defrem.h"
+#include "nodes/parsenodes.h"
+
 #include "kafka/client_internal.h"
+#include "kafka/property.h"
 #include "server/foreign_options.h"
 
-typedef enum OptionClass
-{
-	OPTION_PLAIN,
-	OPTION_OWNED,				/* the source decides */
-	OPTION_CODE,				/* loads code or runs a command */
-	OPTION_FILE,				/* names a file of the server */
-	OPTION_SECRET
-} OptionClass;
+/* Longest value of an option, in bytes; certificates are the longest. */
+#define MAX_VALUE			65536
 
-/* All that is not plain. */
+/*
+ * How much may wait in memory.  The counts are of the queue that all of the
+ * client's partitions share.  librdkafka before 2.2 checks only once a second
+ * whether a full queue has room again, so it must hold what is consumed in
+ * that time; the bytes then bound large records.
+ */
+#define QUEUED_MESSAGES		"200000"
+#define QUEUED_KILOBYTES	"40960"
+#define FETCH_BYTES			"8388608"
+#define PARTITION_BYTES		"4194304"
+
+/* What evaudit relies on; it is set last. */
 static const struct
 {
 	const char *name;
-	OptionClass class;
-}			special_options[] = {
-	{"allow.auto.create.topics", OPTION_OWNED},
-	{"auto.commit.enable", OPTION_OWNED},
-	{"auto.commit.interval.ms", OPTION_OWNED},
-	{"auto.offset.reset", OPTION_OWNED},
-	{"debug", OPTION_OWNED},
-	{"enable.auto.commit", OPTION_OWNED},
-	{"enable.auto.offset.store", OPTION_OWNED},
-	{"enable.partition.eof", OPTION_OWNED},
-	{"fetch.error.backoff.ms", OPTION_OWNED},
-	{"fetch.max.bytes", OPTION_OWNED},
-	{"fetch.message.max.bytes", OPTION_OWNED},
-	{"fetch.queue.backoff.ms", OPTION_OWNED},
-	{"group.instance.id", OPTION_OWNED},
-	{"group.protocol", OPTION_OWNED},
-	{"group.remote.assignor", OPTION_OWNED},
-	{"isolation.level", OPTION_OWNED},
-	{"log.queue", OPTION_OWNED},
-	{"log_level", OPTION_OWNED},
-	{"max.partition.fetch.bytes", OPTION_OWNED},
-	{"max.poll.interval.ms", OPTION_OWNED},
-	{"offset.store.method", OPTION_OWNED},
-	{"offset.store.path", OPTION_OWNED},
-	{"offset.store.sync.interval.ms", OPTION_OWNED},
-	{"partition.assignment.strategy", OPTION_OWNED},
-	{"queued.max.messages.kbytes", OPTION_OWNED},
-	{"queued.min.messages", OPTION_OWNED},
-	{"test.mock.num.brokers", OPTION_OWNED},
-	{"topic.metadata.propagation.max.ms", OPTION_OWNED},
-
-	{"plugin.library.paths", OPTION_CODE},
-	{"sasl.kerberos.kinit.cmd", OPTION_CODE},
-	{"sasl.kerberos.min.time.before.relogin", OPTION_CODE},
-	{"ssl.engine.id", OPTION_CODE},
-	{"ssl.engine.location", OPTION_CODE},
-	{"ssl.providers", OPTION_CODE},
-
-	{"https.ca.location", OPTION_FILE},
-	{"sasl.kerberos.keytab", OPTION_FILE},
-	{"sasl.oauthbearer.assertion.file", OPTION_FILE},
-	{"sasl.oauthbearer.assertion.jwt.template.file", OPTION_FILE},
-	{"sasl.oauthbearer.assertion.private.key.file", OPTION_FILE},
-	{"ssl.ca.location", OPTION_FILE},
-	{"ssl.certificate.location", OPTION_FILE},
-	{"ssl.crl.location", OPTION_FILE},
-	{"ssl.key.location", OPTION_FILE},
-	{"ssl.keystore.location", OPTION_FILE},
-
-	{"sasl.oauthbearer.assertion.private.key.passphrase", OPTION_SECRET},
-	{"sasl.oauthbearer.assertion.private.key.pem", OPTION_SECRET},
-	{"sasl.oauthbearer.client.secret", OPTION_SECRET},
-	{"sasl.oauthbearer.config", OPTION_SECRET},
-	{"sasl.password", OPTION_SECRET},
-	{"ssl.key.password", OPTION_SECRET},
-	{"ssl.key.pem", OPTION_SECRET},
-	{"ssl.keystore.password", OPTION_SECRET},
+	const char *value;
+	bool		optional;		/* the library may not know it */
+}			fixed_properties[] = {
+	{"enable.auto.commit", "false"},
+	{"enable.auto.offset.store", "false"},
+	{"auto.offset.reset", "error"},
+	{"enable.partition.eof", "false"},
+	{"isolation.level", "read_committed"},
+	{"allow.auto.create.topics", "false"},
+	{"queued.min.messages", QUEUED_MESSAGES},
+	{"queued.max.messages.kbytes", QUEUED_KILOBYTES},
+	{"fetch.max.bytes", FETCH_BYTES},
+	{"fetch.message.max.bytes", PARTITION_BYTES},
+	{"fetch.error.backoff.ms", "500"},	/* see kafka_partition.c */
+	{"max.poll.interval.ms", "86400000"},
+	{"topic.metadata.propagation.max.ms", "1000"},
+	{"internal.termination.signal", "0"},
+	{"log_level", "0"},
+	/* never: to renew a ticket means a shell, and the principal is in it */
+	{"sasl.kerberos.min.time.before.relogin", "0", true},
+	{"fetch.queue.backoff.ms", "10", true}, /* 2.2 and later */
+	{"enable.metrics.push", "false", true}, /* 2.5 and later */
 };
 
-/* What kind of option this is. */
-static OptionClass
-option_class(const char *name)
+/* Whether a property may be set by an option of the kind given. */
+static bool
+is_allowed(const EvauditKafkaProperty *property, bool user_mapping)
 {
-	for (int i = 0; i < lengthof(special_options); i++)
-	{
-		if (strcmp(special_options[i].name, name) == 0)
-			return special_options[i].class;
-	}
-	return OPTION_PLAIN;
+	return property != NULL &&
+		(property->flags & (user_mapping ? EVAUDIT_KAFKA_MAPPING :
+							EVAUDIT_KAFKA_SERVER)) != 0;
 }
 
-/* Let librdkafka judge name and value; a secret's value is not repeated. */
-static void
-check_with_library(const char *name, const char *value, bool secret)
+/* Why no option may set a property; of a mapping, why not there. */
+static const char *
+refusal_reason(int flags)
 {
-	rd_kafka_conf_t *conf = rd_kafka_conf_new();
+	if (flags & EVAUDIT_KAFKA_OWNED)
+		return "It is controlled by the source.";
+	if (flags & EVAUDIT_KAFKA_PROCESS)
+		return "It would load code into the server, run a command there or change the process that it runs in.";
+	if (flags & EVAUDIT_KAFKA_PRODUCER)
+		return "It is a property of producers.";
+	if (flags & EVAUDIT_KAFKA_NO_USE)
+		return "It cannot be set by name, or has no effect.";
+	return "It belongs to the server, not to a user mapping.";
+}
+
+/* Raise the ERROR for an option that may not be set. */
+pg_noreturn static void
+refuse_option(const char *name, const EvauditKafkaProperty *property)
+{
+	if (property == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+				 errmsg("invalid option \"%s\"", name),
+				 errhint("Options are those configuration properties of librdkafka that evaudit knows to be safe.")));
+	if (property->flags & EVAUDIT_KAFKA_SECRET)
+		evaudit_refuse_secret(name);
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+			 errmsg("option \"%s\" cannot be set", name),
+			 errdetail("%s", refusal_reason(property->flags))));
+}
+
+/* Refuse a value; one that is a secret is not repeated. */
+pg_noreturn static void
+refuse_value(const EvauditKafkaProperty *property, const char *detail)
+{
+	bool		secret = (property->flags & EVAUDIT_KAFKA_SECRET) != 0;
+
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+			 errmsg("invalid value for option \"%s\"", property->name),
+			 secret ? 0 : errdetail("%s", detail)));
+}
+
+/* Check a value as far as evaudit bounds it, then by the library. */
+static void
+check_value(const EvauditKafkaProperty *property, const char *value)
+{
+	rd_kafka_conf_t *conf;
 	char		error[512] = "";
 	rd_kafka_conf_res_t result;
 
-	result = rd_kafka_conf_set(conf, name, value, error, sizeof(error));
+	if (strlen(value) > MAX_VALUE)
+		refuse_value(property, psprintf("It has more than %d bytes.",
+										MAX_VALUE));
+	if (property->max > 0 && strtod(value, NULL) > property->max)
+		refuse_value(property, psprintf("It must not be greater than %d.",
+										property->max));
+	conf = rd_kafka_conf_new();
+	result = rd_kafka_conf_set(conf, property->name, value,
+							   error, sizeof(error));
 	rd_kafka_conf_destroy(conf);
 	if (result == RD_KAFKA_CONF_UNKNOWN)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
-				 errmsg("invalid option \"%s\"", name),
-				 errhint("Options are the configuration properties of librdkafka %s for consumers.",
-						 rd_kafka_version_str())));
+				 errmsg("invalid option \"%s\"", property->name),
+				 errdetail("librdkafka %s does not have it.",
+						   rd_kafka_version_str())));
 	if (result == RD_KAFKA_CONF_INVALID)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-				 errmsg("invalid value for option \"%s\"", name),
-				 secret ? 0 : errdetail("%s", error)));
+		refuse_value(property, error);
 }
 
 /*
- * Check one option of a server or of a user mapping; raises an ERROR of
- * class HV or 42 for what may not be set.
- * https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md
+ * Check the options of a server or of a user mapping, whose files are read
+ * with the rights of a user.  Raises an ERROR of class HV or 42.
  */
 void
-evaudit_kafka_check_option(const char *name, const char *value,
-						   bool user_mapping)
+evaudit_kafka_check_options(List *options, bool user_mapping, Oid user)
 {
-	OptionClass class;
+	bool		brokers = false;
+	ListCell   *lc;
 
-	class = option_class(name);
+	foreach(lc, options)
+	{
+		DefElem    *option = lfirst_node(DefElem, lc);
+		const EvauditKafkaProperty *property =
+			evaudit_kafka_property(option->defname);
 
-	if (class == OPTION_OWNED)
+		if (!is_allowed(property, user_mapping))
+			refuse_option(option->defname, property);
+		if (property->flags & EVAUDIT_KAFKA_FILE)
+			evaudit_check_file_option(option->defname, user);
+		check_value(property, defGetString(option));
+		brokers |= strcmp(option->defname, "bootstrap.servers") == 0 ||
+			strcmp(option->defname, "metadata.broker.list") == 0;
+	}
+	if (!user_mapping && !brokers)
 		ereport(ERROR,
-				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
-				 errmsg("option \"%s\" cannot be set", name),
-				 errdetail("It is controlled by the source.")));
-	if (class == OPTION_CODE)
+				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+				 errmsg("option \"%s\" is required", "bootstrap.servers")));
+}
+
+/*
+ * The options of a server and of a user's mapping there, checked; within a
+ * transaction.
+ */
+List *
+evaudit_kafka_read_options(const char *server, Oid user)
+{
+	return evaudit_server_options(server, user, evaudit_kafka_check_options);
+}
+
+/* Set one property or fail; the value may be a secret. */
+static void
+set_property(rd_kafka_conf_t *conf, const char *name, const char *value,
+			 bool optional)
+{
+	char		error[256];
+
+	if (rd_kafka_conf_set(conf, name, value, error, sizeof(error)) ==
+		RD_KAFKA_CONF_OK || optional)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+			 errmsg("librdkafka does not accept the value of option \"%s\"",
+					name)));
+}
+
+/* The value that a property has in a configuration. */
+static char *
+get_property(const rd_kafka_conf_t *conf, const char *name)
+{
+	char		value[128] = "";
+	size_t		size = sizeof(value);
+
+	if (rd_kafka_conf_get(conf, name, value, &size) != RD_KAFKA_CONF_OK)
+		value[0] = '\0';
+	return pstrdup(value);
+}
+
+/* Whether a list of options has one. */
+static bool
+is_given(List *options, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, options)
+	{
+		if (strcmp(lfirst_node(DefElem, lc)->defname, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Whether a client would log in with what belongs to the server's operating
+ * system user, such as its Kerberos tickets, and not with what the options
+ * give.  librdkafka's default mechanism is GSSAPI.
+ */
+static bool
+uses_ambient_credentials(const rd_kafka_conf_t *conf, List *options)
+{
+	char	   *mechanism = get_property(conf, "sasl.mechanisms");
+
+	if (pg_strncasecmp(get_property(conf, "security.protocol"), "sasl", 4) != 0)
+		return false;
+	if (strcmp(mechanism, "PLAIN") == 0 ||
+		strncmp(mechanism, "SCRAM-SHA-", 10) == 0)
+		return false;
+	if (strcmp(mechanism, "OAUTHBEARER") == 0)
+		return !is_given(options, "sasl.oauthbearer.client.secret") &&
+			!is_given(options, "sasl.oauthbearer.config");
+	return true;
+}
+
+/*
+ * A client's configuration: options that evaudit_kafka_read_options()
+ * returned, then what evaudit relies on.  ambient: whether the user may use
+ * the server's own credentials.
+ */
+rd_kafka_conf_t *
+evaudit_kafka_conf(List *options, bool ambient, const char *group)
+{
+	rd_kafka_conf_t *conf = rd_kafka_conf_new();
+	ListCell   *lc;
+
+	set_property(conf, "client.id", "evaudit", false);
+	set_property(conf, "group.id", group, false);
+	foreach(lc, options)
+	{
+		DefElem    *option = lfirst_node(DefElem, lc);
+		const EvauditKafkaProperty *property =
+			evaudit_kafka_property(option->defname);
+
+		if (!is_allowed(property, false) && !is_allowed(property, true))
+			refuse_option(option->defname, property);
+		set_property(conf, option->defname, defGetString(option), false);
+	}
+	for (int i = 0; i < lengthof(fixed_properties); i++)
+		set_property(conf, fixed_properties[i].name,
+					 fixed_properties[i].value, fixed_properties[i].optional);
+
+	if (!ambient && uses_ambient_credentials(conf, options))
 		ereport(ERROR,
-				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
-				 errmsg("option \"%s\" cannot be set", name),
-				 errdetail("It would load code into the server or run a command there.")));
-	if (class == OPTION_SECRET && !user_mapping)
-		evaudit_refuse_secret(name);
-	if (class == OPTION_FILE)
-		evaudit_check_file_option(name);
-	check_with_library(name, value, class == OPTION_SECRET);
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to use the credentials of the server for Kafka"),
+				 errdetail("They are for superusers and members of the role in evaudit.ambient_credentials_role."),
+				 errhint("Set sasl.mechanism and the user's own credentials.")));
+	return conf;
 }

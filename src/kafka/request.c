@@ -3,7 +3,7 @@
  * request.c
  *	  Questions to a Kafka broker that the latch can interrupt.
  *
- * librdkafka's requests block until the answer or a timeout, deaf to
+ * librdkafka's requests block until the response or a timeout, deaf to
  * signals.  Each runs in a thread of its own, which touches nothing of
  * Postgres, while the worker waits on its latch.  A request is only given up
  * because the process ends; thread and memory, from malloc(), go with it.
@@ -23,7 +23,7 @@
 #include "kafka/client_internal.h"
 #include "server/threads.h"
 
-/* How long a broker may take to answer, in milliseconds. */
+/* How long a broker may take to response, in milliseconds. */
 #define REQUEST_TIMEOUT		15000
 
 /* How often to look whether brokers are there at all, milliseconds. */
@@ -41,7 +41,7 @@ typedef struct KafkaRequest
 
 /* The thread's body. */
 static void *
-answer(void *arg)
+run_in_thread(void *arg)
 {
 	KafkaRequest *request = arg;
 
@@ -51,12 +51,12 @@ answer(void *arg)
 }
 
 /*
- * Wait for the answer, serving interrupts.  The wait is over by an ERROR as
+ * Wait for the response, serving interrupts.  The wait is over by an ERROR as
  * soon as no broker can be reached: the request would take its whole timeout
  * to find out.
  */
 static void
-wait_for_answer(EvauditKafka *kafka, KafkaRequest *request)
+wait_for_response(EvauditKafka *kafka, KafkaRequest *request)
 {
 	for (;;)
 	{
@@ -73,7 +73,7 @@ wait_for_answer(EvauditKafka *kafka, KafkaRequest *request)
 		if (events & WL_LATCH_SET)
 			ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
-		evaudit_kafka_check(kafka);
+		evaudit_kafka_client_check(kafka);
 	}
 }
 
@@ -91,7 +91,7 @@ make_request(EvauditKafka *kafka, void (*ask) (KafkaRequest *))
 	return request;
 }
 
-/* Put the question in a thread and wait for the answer. */
+/* Put the question in a thread and wait for the response. */
 static void
 run_request(EvauditKafka *kafka, KafkaRequest *request)
 {
@@ -104,7 +104,7 @@ run_request(EvauditKafka *kafka, KafkaRequest *request)
 				(errcode_for_file_access(),
 				 errmsg("could not create a pipe: %m")));
 	evaudit_block_signals(&signals);
-	failed = pthread_create(&thread, NULL, answer, request);
+	failed = pthread_create(&thread, NULL, run_in_thread, request);
 	evaudit_unblock_signals(&signals);
 	if (failed)
 	{
@@ -116,7 +116,7 @@ run_request(EvauditKafka *kafka, KafkaRequest *request)
 				 errmsg("could not start a thread: %m")));
 	}
 
-	wait_for_answer(kafka, request);
+	wait_for_response(kafka, request);
 	pthread_join(thread, NULL);
 	close(request->done[0]);
 	close(request->done[1]);
@@ -132,7 +132,7 @@ ask_metadata(KafkaRequest *request)
 
 /* All topics that the broker shows us: a list of EvauditKafkaTopic. */
 List *
-evaudit_kafka_topics(EvauditKafka *kafka)
+evaudit_kafka_client_topics(EvauditKafka *kafka)
 {
 	KafkaRequest *request = make_request(kafka, ask_metadata);
 	List	   *topics = NIL;
@@ -143,7 +143,7 @@ evaudit_kafka_topics(EvauditKafka *kafka)
 		rd_kafka_resp_err_t err = request->err;
 
 		free(request);
-		evaudit_kafka_fail(kafka, "read the topics of the Kafka cluster", err);
+		evaudit_kafka_client_fail(kafka, "read the topics of the Kafka cluster", err);
 	}
 	for (int i = 0; i < request->metadata->topic_cnt; i++)
 	{
@@ -177,8 +177,8 @@ ask_offsets(KafkaRequest *request)
  * where there is no such record.
  */
 void
-evaudit_kafka_offsets_at(EvauditKafka *kafka, int64 time,
-						 EvauditKafkaOffset *offsets, int n)
+evaudit_kafka_client_offsets_at(EvauditKafka *kafka, int64 time,
+								EvauditKafkaOffset *offsets, int n)
 {
 	KafkaRequest *request;
 	rd_kafka_resp_err_t err;
@@ -201,5 +201,5 @@ evaudit_kafka_offsets_at(EvauditKafka *kafka, int64 time,
 	rd_kafka_topic_partition_list_destroy(request->offsets);
 	free(request);
 	if (err)
-		evaudit_kafka_fail(kafka, "look up offsets in the Kafka cluster", err);
+		evaudit_kafka_client_fail(kafka, "look up offsets in the Kafka cluster", err);
 }

@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * http_call.c
- *	  One HTTP request and its answer, over an easy handle of libcurl.
+ *	  One HTTP request and its response, over an easy handle of libcurl.
  *
  * Every request is bounded: by the time to connect, by its whole time, by
- * the time without a byte, and by the bytes of its answer.  Redirects are
- * answers like any others.  Certificates are always checked.  The callback
+ * the time without a byte, and by the bytes of its response.  Redirects are
+ * responses like any others.  Certificates are always checked.  The callback
  * raises no ERROR and allocates with malloc(): no longjmp crosses libcurl.
  *
  *-------------------------------------------------------------------------
@@ -20,7 +20,7 @@
 #define DEFAULT_TIMEOUT			30000
 #define DEFAULT_MAX_BYTES		(1024 * 1024)
 
-/* An answer's buffer that is larger is not kept for the next one. */
+/* A response's buffer that is larger is not kept for the next one. */
 #define KEPT_BYTES				(256 * 1024)
 
 /* Bytes that are read from a socket at a time. */
@@ -34,7 +34,7 @@
 static bool
 make_room(HttpCall *call, size_t more)
 {
-	size_t		need = call->answer.body_len + more + 1;
+	size_t		need = call->response.body_len + more + 1;
 	size_t		room = Max(call->room, 4096);
 	char	   *body;
 
@@ -42,15 +42,15 @@ make_room(HttpCall *call, size_t more)
 		return true;
 	while (room < need)
 		room *= 2;
-	body = realloc(call->answer.body, room);
+	body = realloc(call->response.body, room);
 	if (body == NULL)
 		return false;
-	call->answer.body = body;
+	call->response.body = body;
 	call->room = room;
 	return true;
 }
 
-/* libcurl has a piece of the answer's body. */
+/* libcurl has a piece of the response's body. */
 static size_t
 receive_body(char *bytes, size_t size, size_t n, void *arg)
 {
@@ -58,12 +58,12 @@ receive_body(char *bytes, size_t size, size_t n, void *arg)
 	curl_off_t	announced;
 
 	n *= size;
-	if (n > call->max_bytes - call->answer.body_len)
+	if (n > call->max_bytes - call->response.body_len)
 	{
 		call->too_large = true;
 		return 0;				/* not all was taken: libcurl gives up */
 	}
-	if (call->answer.body_len == 0 &&
+	if (call->response.body_len == 0 &&
 		curl_easy_getinfo(call->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T,
 						  &announced) == CURLE_OK &&
 		announced > 0 && announced <= call->max_bytes &&
@@ -71,8 +71,8 @@ receive_body(char *bytes, size_t size, size_t n, void *arg)
 		return 0;
 	if (!make_room(call, n))
 		return 0;
-	memcpy(call->answer.body + call->answer.body_len, bytes, n);
-	call->answer.body_len += n;
+	memcpy(call->response.body + call->response.body_len, bytes, n);
+	call->response.body_len += n;
 	return n;
 }
 
@@ -211,8 +211,8 @@ evaudit_http_call_prepare(HttpCall *call, const EvauditHttpRequest *request)
 {
 	CURLcode	code;
 
-	call->answer.owner = request->owner;
-	call->answer.tag = request->tag;
+	call->response.owner = request->owner;
+	call->response.tag = request->tag;
 	call->sensitive = request->sensitive;
 	code = set_common(call);
 	if (code == CURLE_OK)
@@ -263,30 +263,30 @@ evaudit_http_call_finish(HttpCall *call, CURLcode code)
 	long		status = 0;
 
 	call->done = true;
-	call->answer.fault = fault_of(call, code);
+	call->response.fault = fault_of(call, code);
 	(void) curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
-	call->answer.status = (int) status;
-	if (call->answer.body == NULL && !make_room(call, 0))
+	call->response.status = (int) status;
+	if (call->response.body == NULL && !make_room(call, 0))
 	{
-		call->answer.body = NULL;
-		call->answer.fault = EVAUDIT_HTTP_TOO_LARGE;
+		call->response.body = NULL;
+		call->response.fault = EVAUDIT_HTTP_TOO_LARGE;
 	}
 	else
-		call->answer.body[call->answer.body_len] = '\0';
+		call->response.body[call->response.body_len] = '\0';
 
-	call->answer.error = "";
-	if (call->answer.fault == EVAUDIT_HTTP_TOO_LARGE)
-		call->answer.error = "the answer is too large";
-	else if (call->answer.fault != EVAUDIT_HTTP_OK)
-		call->answer.error = call->error[0] != '\0' ?
+	call->response.error = "";
+	if (call->response.fault == EVAUDIT_HTTP_TOO_LARGE)
+		call->response.error = "the response is too large";
+	else if (call->response.fault != EVAUDIT_HTTP_OK)
+		call->response.error = call->error[0] != '\0' ?
 			call->error : curl_easy_strerror(code);
 }
 
-/* Forget request and answer, for the next one. */
+/* Forget request and response, for the next one. */
 void
 evaudit_http_call_clear(HttpCall *call)
 {
-	char	   *body = call->answer.body;
+	char	   *body = call->response.body;
 
 	if (call->sensitive && body != NULL)
 		explicit_bzero(body, call->room);
@@ -308,8 +308,8 @@ evaudit_http_call_clear(HttpCall *call)
 		call->sent = NULL;
 		call->sent_room = 0;
 	}
-	memset(&call->answer, 0, sizeof(call->answer));
-	call->answer.body = body;
+	memset(&call->response, 0, sizeof(call->response));
+	call->response.body = body;
 	call->done = false;
 	call->too_large = false;
 	call->error[0] = '\0';
@@ -322,14 +322,14 @@ evaudit_http_call_free(HttpCall *call)
 	curl_easy_cleanup(call->easy);
 	curl_slist_free_all(call->headers);
 	free(call->sent);
-	free(call->answer.body);
+	free(call->response.body);
 }
 
-/* A header of the answer, or NULL. */
+/* A header of the response, or NULL. */
 const char *
-evaudit_http_header(const EvauditHttpAnswer *answer, const char *name)
+evaudit_http_header(const EvauditHttpResponse *response, const char *name)
 {
-	const HttpCall *call = (const HttpCall *) answer;
+	const HttpCall *call = (const HttpCall *) response;
 	struct curl_header *header;
 
 	if (curl_easy_header(call->easy, name, 0, CURLH_HEADER, -1,

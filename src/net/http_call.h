@@ -14,23 +14,23 @@
 #include "net/http_client.h"
 
 /*
- * A request from its start to the release of its answer, then kept for the
+ * A request from its start to the release of its response, then kept for the
  * next one.  What libcurl's callbacks write to is from malloc(): they may
  * not raise errors.
  */
 typedef struct HttpCall
 {
-	EvauditHttpAnswer answer;	/* must be first */
+	EvauditHttpResponse response;	/* must be first */
 	dlist_node	node;			/* of the client's running, done or idle */
 	bool		done;
 	CURL	   *easy;
 	struct curl_slist *headers;
 	char	   *sent;			/* the request's body */
 	size_t		sent_room;
-	size_t		room;			/* of answer.body */
+	size_t		room;			/* of response.body */
 	size_t		max_bytes;
 	bool		too_large;
-	bool		sensitive;		/* wipe sent and answer.body */
+	bool		sensitive;		/* wipe sent and response.body */
 	char		error[CURL_ERROR_SIZE];
 } HttpCall;
 

@@ -9,9 +9,11 @@
  * Connections are kept and used again, no longer than http_call.c says.
  *
  * A client belongs to a memory context, whose end closes it.  Calls and
- * their easy handles are used again.  libcurl looks up names in threads of
- * its own: so signals are blocked around what may start one, and the process
- * leaves by _exit() (see threads.c).
+ * their easy handles are used again, but never one that failed: after a name
+ * that could not be resolved, libcurl 7.88 takes no options any more, even
+ * after curl_easy_reset().  libcurl resolves names in threads of its own: so
+ * signals are blocked around what may start one, and the process ends by
+ * _exit() (see threads.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -256,6 +258,22 @@ open_descriptors(EvauditHttp *http)
 	AddWaitEventToSet(http->waits, WL_SOCKET_READABLE, http->epoll, NULL, NULL);
 }
 
+/* Start libcurl, and with it the library that it has for TLS. */
+static void
+start_library(void)
+{
+	EvauditHandlers handlers;
+	CURLcode	code;
+
+	evaudit_save_handlers(&handlers);
+	code = curl_global_init(CURL_GLOBAL_DEFAULT);
+	evaudit_check_handlers(&handlers, "libcurl");
+	if (code != CURLE_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION),
+				 errmsg("could not initialize libcurl")));
+}
+
 /* A client in the current memory context; it goes with the context. */
 EvauditHttp *
 evaudit_http_open(void)
@@ -263,11 +281,9 @@ evaudit_http_open(void)
 	static bool initialized = false;
 	EvauditHttp *http = palloc0(sizeof(EvauditHttp));
 
-	evaudit_leave_at_once();
-	if (!initialized && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION),
-				 errmsg("could not initialize libcurl")));
+	evaudit_exit_at_once();
+	if (!initialized)
+		start_library();
 	initialized = true;
 
 	http->context = CurrentMemoryContext;
@@ -303,7 +319,7 @@ get_call(EvauditHttp *http)
 }
 
 /* Begin a request. */
-EvauditHttpAnswer *
+EvauditHttpResponse *
 evaudit_http_start(EvauditHttp *http, const EvauditHttpRequest *request)
 {
 	HttpCall   *call = get_call(http);
@@ -325,21 +341,21 @@ evaudit_http_start(EvauditHttp *http, const EvauditHttpRequest *request)
 		collect_done(http);
 		evaudit_unblock_signals(&signals);
 	}
-	return &call->answer;
+	return &call->response;
 }
 
 /* Answer a request that is not even sent, for the owner to take. */
-EvauditHttpAnswer *
+EvauditHttpResponse *
 evaudit_http_fail(EvauditHttp *http, void *owner, void *tag)
 {
 	HttpCall   *call = get_call(http);
 
-	call->answer.owner = owner;
-	call->answer.tag = tag;
+	call->response.owner = owner;
+	call->response.tag = tag;
 	evaudit_http_call_finish(call, CURLE_OK);
-	call->answer.fault = EVAUDIT_HTTP_UNSENT;
+	call->response.fault = EVAUDIT_HTTP_UNSENT;
 	dlist_push_tail(&http->done, &call->node);
-	return &call->answer;
+	return &call->response;
 }
 
 /* Wait for the latch or the sockets, once; true if the latch was set. */
@@ -365,7 +381,7 @@ wait_once(EvauditHttp *http, long timeout)
 	return latch;
 }
 
-/* Wait until there is an answer, the latch is set or the time is over. */
+/* Wait until there is a response, the latch is set or the time is over. */
 bool
 evaudit_http_wait(EvauditHttp *http, long timeout)
 {
@@ -384,8 +400,8 @@ evaudit_http_wait(EvauditHttp *http, long timeout)
 	return !dlist_is_empty(&http->done);
 }
 
-/* The oldest answer for an owner, or NULL. */
-EvauditHttpAnswer *
+/* The oldest response for an owner, or NULL. */
+EvauditHttpResponse *
 evaudit_http_take(EvauditHttp *http, void *owner)
 {
 	dlist_iter	iter;
@@ -394,28 +410,28 @@ evaudit_http_take(EvauditHttp *http, void *owner)
 	{
 		HttpCall   *call = dlist_container(HttpCall, node, iter.cur);
 
-		if (call->answer.owner == owner)
+		if (call->response.owner == owner)
 		{
 			dlist_delete(&call->node);
 			/* until it is released, it is among those under way */
 			dlist_push_tail(&http->running, &call->node);
-			return &call->answer;
+			return &call->response;
 		}
 	}
 	return NULL;
 }
 
-/* Put a request and wait for its answer; others go on meanwhile. */
-EvauditHttpAnswer *
-evaudit_http_ask(EvauditHttp *http, const EvauditHttpRequest *request)
+/* Put a request and wait for its response; others go on meanwhile. */
+EvauditHttpResponse *
+evaudit_http_perform(EvauditHttp *http, const EvauditHttpRequest *request)
 {
 	EvauditHttpRequest mine = *request;
-	EvauditHttpAnswer *answer;
+	EvauditHttpResponse *response;
 	bool		latch = false;
 
 	mine.owner = &mine;
-	answer = evaudit_http_start(http, &mine);
-	while (!((HttpCall *) answer)->done)
+	response = evaudit_http_start(http, &mine);
+	while (!((HttpCall *) response)->done)
 		latch |= wait_once(http, -1);
 	/* who else waits for the latch must hear of it */
 	if (latch)
@@ -423,15 +439,19 @@ evaudit_http_ask(EvauditHttp *http, const EvauditHttpRequest *request)
 	return evaudit_http_take(http, &mine);
 }
 
-/* Give an answer back. */
+/* Give a response back. */
 void
-evaudit_http_release(EvauditHttp *http, EvauditHttpAnswer *answer)
+evaudit_http_release(EvauditHttp *http, EvauditHttpResponse *response)
 {
-	HttpCall   *call = (HttpCall *) answer;
+	HttpCall   *call = (HttpCall *) response;
+
+	/* see the top of this file */
+	bool		failed = response->fault != EVAUDIT_HTTP_OK &&
+		response->fault != EVAUDIT_HTTP_UNSENT;
 
 	dlist_delete(&call->node);
 	evaudit_http_call_clear(call);
-	if (http->nidle >= MAX_IDLE_CALLS)
+	if (failed || http->nidle >= MAX_IDLE_CALLS)
 	{
 		evaudit_http_call_free(call);
 		pfree(call);

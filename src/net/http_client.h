@@ -7,10 +7,10 @@
  *		http = evaudit_http_open();
  *		evaudit_http_start(http, &request);		any number of times
  *		evaudit_http_wait(http, timeout);		latch, sockets, postmaster
- *		while ((answer = evaudit_http_take(http, owner)) != NULL)
- *			... evaudit_http_release(http, answer);
+ *		while ((response = evaudit_http_take(http, owner)) != NULL)
+ *			... evaudit_http_release(http, response);
  *
- * Everything that can go wrong with a request is in its answer; ERRORs are
+ * Everything that can go wrong with a request is in its response; ERRORs are
  * raised for lack of memory and descriptors alone.  Never open a client in
  * the postmaster or in a client backend: libcurl looks up names in threads.
  *
@@ -21,7 +21,7 @@
 
 typedef struct EvauditHttp EvauditHttp;
 
-/* Why there is no answer. */
+/* Why there is no response. */
 typedef enum EvauditHttpFault
 {
 	EVAUDIT_HTTP_OK,			/* there is one, whatever its status */
@@ -53,17 +53,17 @@ typedef struct EvauditHttpRequest
 
 	const char *ca_file;		/* NULL: the system's authorities */
 	bool		direct;			/* never by way of a proxy */
-	bool		sensitive;		/* wipe body and answer in the end */
+	bool		sensitive;		/* wipe body and response in the end */
 
 	/* 0 stands for a default */
 	int			connect_timeout;	/* milliseconds; 5 s */
 	int			timeout;		/* of all of it, milliseconds; 30 s */
 	int			quiet_timeout;	/* without a byte, milliseconds; timeout */
-	size_t		max_bytes;		/* of the answer's body; 1 MiB */
+	size_t		max_bytes;		/* of the response's body; 1 MiB */
 } EvauditHttpRequest;
 
 /* What became of a request; valid until it is released. */
-typedef struct EvauditHttpAnswer
+typedef struct EvauditHttpResponse
 {
 	void	   *owner;
 	void	   *tag;
@@ -72,40 +72,40 @@ typedef struct EvauditHttpAnswer
 	int			status;			/* 200, ...; 0: none */
 	char	   *body;			/* the caller may scribble on it */
 	size_t		body_len;		/* a zero follows */
-} EvauditHttpAnswer;
+} EvauditHttpResponse;
 
 /* A client in the current memory context; it goes with the context. */
 extern EvauditHttp *evaudit_http_open(void);
 
-/* Begin a request.  What is returned will be its answer. */
-extern EvauditHttpAnswer *evaudit_http_start(EvauditHttp *http,
-											 const EvauditHttpRequest *request);
+/* Begin a request.  What is returned will be its response. */
+extern EvauditHttpResponse *evaudit_http_start(EvauditHttp *http,
+											   const EvauditHttpRequest *request);
 
 /* Answer a request that is not even sent, for the owner to take. */
-extern EvauditHttpAnswer *evaudit_http_fail(EvauditHttp *http, void *owner,
-											void *tag);
+extern EvauditHttpResponse *evaudit_http_fail(EvauditHttp *http, void *owner,
+											  void *tag);
 
 /* Go on with all requests as far as possible without waiting. */
 extern void evaudit_http_step(EvauditHttp *http);
 
 /*
- * Wait until an answer can be taken (by any owner), the latch is set or some
+ * Wait until a response can be taken (by any owner), the latch is set or some
  * milliseconds have passed (-1: for ever); resets the latch and serves
- * interrupts.  True if there is an answer to be taken.
+ * interrupts.  True if there is a response to be taken.
  */
 extern bool evaudit_http_wait(EvauditHttp *http, long timeout);
 
-/* The oldest answer for an owner, or NULL. */
-extern EvauditHttpAnswer *evaudit_http_take(EvauditHttp *http, void *owner);
+/* The oldest response for an owner, or NULL. */
+extern EvauditHttpResponse *evaudit_http_take(EvauditHttp *http, void *owner);
 
-/* Put a request and wait for its answer; others go on meanwhile. */
-extern EvauditHttpAnswer *evaudit_http_ask(EvauditHttp *http,
-										   const EvauditHttpRequest *request);
+/* Put a request and wait for its response; others go on meanwhile. */
+extern EvauditHttpResponse *evaudit_http_perform(EvauditHttp *http,
+												 const EvauditHttpRequest *request);
 
-/* A header of the answer, or NULL. */
-extern const char *evaudit_http_header(const EvauditHttpAnswer *answer,
+/* A header of the response, or NULL. */
+extern const char *evaudit_http_header(const EvauditHttpResponse *response,
 									   const char *name);
 
-extern void evaudit_http_release(EvauditHttp *http, EvauditHttpAnswer *answer);
+extern void evaudit_http_release(EvauditHttp *http, EvauditHttpResponse *response);
 
 #endif							/* EVAUDIT_HTTP_CLIENT_H */

@@ -116,7 +116,7 @@ ask(EvauditHttp *http, EvauditIssuer *issuer)
 
 /* Store what came of it. */
 static void
-store(const EvauditHttpAnswer *answer)
+store(const EvauditHttpResponse *answer)
 {
 	const EvauditIssuer *issuer = answer->tag;
 	char		str[64];
@@ -171,7 +171,7 @@ evaudit_fetcher_main(Datum arg)
 	}
 	while (open > 0)
 	{
-		EvauditHttpAnswer *answer;
+		EvauditHttpResponse *answer;
 
 		(void) evaudit_http_wait(http, -1);
 		while ((answer = evaudit_http_take(http, NULL)) != NULL)

@@ -19,8 +19,8 @@
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 
-#include "aws/client.h"
 #include "runtime/schedule.h"
+#include "server/foreign_options.h"
 #include "server/spi.h"
 #include "sources/source.h"
 
@@ -80,16 +80,15 @@ owner_trouble(int row)
 
 /*
  * What defines a source, as a number.  Whether its owner may use the server's
- * own credentials of AWS is no option of it, but ends its workers, too.
+ * own credentials is no option of it, but ends its workers, too.
  */
 static int64
-definition_of(int row, const EvauditSourceKind *kind, Oid owner)
+definition_of(int row, Oid owner)
 {
 	bool		isnull;
 	int64		definition = DatumGetInt64(evaudit_spi_datum(row, 5, &isnull));
 
-	if (strcmp(kind->wrapper, "evaudit_aws") == 0 && OidIsValid(owner) &&
-		evaudit_aws_may_use_ambient(owner))
+	if (OidIsValid(owner) && evaudit_may_use_ambient(owner))
 		return ~definition;
 	return definition;
 }
@@ -103,7 +102,7 @@ read_source(int row)
 																		  &isnull)));
 	const EvauditSourceKind *kind = evaudit_source_kind(evaudit_spi_text(row, 3));
 	Oid			owner = get_role_oid(evaudit_spi_text(row, 2), true);
-	int64		definition = definition_of(row, kind, owner);
+	int64		definition = definition_of(row, owner);
 
 	entry->wanted = true;
 	if (entry->name != NULL && entry->definition == definition)

@@ -6,7 +6,7 @@
  *
  *		fetch		outside a transaction, as long as it takes
  *		ingest		 \
- *		settle		  \
+ *		rejected	  \
  *		dead letters  > one transaction
  *		commit		 /
  *		ack			after it
@@ -162,8 +162,8 @@ ingest_batch(EvauditIngested *result)
 			evaudit_ingest(evaudit_topic_load(work.source->topic, false),
 						   batch->events, batch->nevents, result);
 		}
-		if (result->rejected == 0 || work.kind->settle == NULL ||
-			work.kind->settle(work.state, batch))
+		if (result->rejected == 0 || work.kind->handle_rejected == NULL ||
+			work.kind->handle_rejected(work.state, batch))
 			return;
 		AbortCurrentTransaction();
 	}

@@ -18,7 +18,6 @@
 int			evaudit_max_sources = 64;
 int			evaudit_max_partitions = 4096;
 int			evaudit_max_backoff = 60000;
-char	   *evaudit_ambient_credentials_role = NULL;
 
 /* Define every setting; those of shared memory only under preload. */
 void
@@ -29,11 +28,6 @@ evaudit_config_init(void)
 							NULL,
 							&evaudit_max_backoff, 60000, 100, 3600000,
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
-	DefineCustomStringVariable("evaudit.ambient_credentials_role",
-							   "Role whose members may use the AWS credentials of the server.",
-							   "Those of its environment, files and machine. Empty: superusers alone.",
-							   &evaudit_ambient_credentials_role, "",
-							   PGC_SIGHUP, 0, NULL, NULL, NULL);
 
 	if (process_shared_preload_libraries_in_progress)
 	{

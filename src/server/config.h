@@ -15,8 +15,6 @@ extern int	evaudit_max_partitions;
 /* Longest pause between two attempts of a failing source, milliseconds. */
 extern int	evaudit_max_backoff;
 
-/* Role whose members may use the AWS credentials of the server, or "". */
-extern char *evaudit_ambient_credentials_role;
 
 extern void evaudit_config_init(void);
 

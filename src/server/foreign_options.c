@@ -4,31 +4,81 @@
  *	  Options of foreign servers and user mappings.
  *
  * Everybody can read a server's options, a user mapping's only the user and
- * the server's owner: so secrets belong into user mappings.
+ * the server's owner: so secrets are options of user mappings.
+ *
+ * There is one way to read options from the catalogs, and it checks them: a
+ * row need not have come through the validator of its foreign-data wrapper.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "foreign/foreign.h"
+#include "miscadmin.h"
+#include "utils/guc.h"
 
 #include "server/compat.h"
 #include "server/foreign_options.h"
 
-/* The options of a server, and of a user's mapping there if any. */
+char	   *evaudit_ambient_credentials_role = NULL;
+
+/* Define this room's settings. */
+void
+evaudit_foreign_options_init(void)
+{
+	DefineCustomStringVariable("evaudit.ambient_credentials_role",
+							   "Role whose members may use the credentials of the server, of AWS and for Kafka.",
+							   "Those of its environment, files and machine. Empty: superusers alone.",
+							   &evaudit_ambient_credentials_role, "",
+							   PGC_SIGHUP, 0, NULL, NULL, NULL);
+}
+
+/*
+ * Whether a user may have the server talk to services with its own
+ * credentials: those of the operating system's user and of the machine.
+ */
+bool
+evaudit_may_use_ambient(Oid user)
+{
+	Oid			role;
+
+	if (superuser_arg(user))
+		return true;
+	if (evaudit_ambient_credentials_role[0] == '\0')
+		return false;
+	role = get_role_oid(evaudit_ambient_credentials_role, true);
+	return OidIsValid(role) && is_member_of_role(user, role);
+}
+
+/* Whether a user may have files of the server read. */
+static bool
+may_read_files(Oid user)
+{
+	return has_privs_of_role(user, ROLE_PG_READ_SERVER_FILES);
+}
+
+/*
+ * The options of a server, and of a user's mapping there if any.  Both are
+ * checked again, as if they were set now: by the server's owner, and by the
+ * user or, who can make mappings for others, the server's owner.
+ */
 List *
-evaudit_server_options(const char *name, Oid user)
+evaudit_server_options(const char *name, Oid user, EvauditCheckOptions check)
 {
 	ForeignServer *server = GetForeignServerByName(name, false);
 	Datum		id = ObjectIdGetDatum(server->serverid);
+	List	   *mapping;
+
+	check(server->options, false, server->owner);
 
 	if (!SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(user),
 							   id) &&
 		!SearchSysCacheExists2(USERMAPPINGUSERSERVER,
 							   ObjectIdGetDatum(InvalidOid), id))
 		return server->options;
-	return list_concat(server->options,
-					   GetUserMapping(user, server->serverid)->options);
+	mapping = GetUserMapping(user, server->serverid)->options;
+	check(mapping, true, may_read_files(user) ? user : server->owner);
+	return list_concat(server->options, mapping);
 }
 
 /* Refuse a server that the current user may not use. */
@@ -43,11 +93,11 @@ evaudit_check_server_usage(const char *name)
 		aclcheck_error(result, OBJECT_FOREIGN_SERVER, name);
 }
 
-/* Refuse what reads files of the server to those who may not. */
+/* Refuse an option that reads a file of the server to those who may not. */
 void
-evaudit_check_file_option(const char *name)
+evaudit_check_file_option(const char *name, Oid user)
 {
-	if (!has_privs_of_role(GetUserId(), ROLE_PG_READ_SERVER_FILES))
+	if (!may_read_files(user))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied to set option \"%s\"", name),

@@ -11,9 +11,22 @@
 #include "nodes/pg_list.h"
 #include "server/compat.h"
 
-extern List *evaudit_server_options(const char *server, Oid user);
+/* Role whose members may use the server's own credentials, or "". */
+extern char *evaudit_ambient_credentials_role;
+
+/*
+ * Raises an ERROR if the options of a server or a user mapping are not valid;
+ * the files that they name are read with a user's rights.
+ */
+typedef void (*EvauditCheckOptions) (List *options, bool user_mapping,
+									 Oid user);
+
+extern void evaudit_foreign_options_init(void);
+extern bool evaudit_may_use_ambient(Oid user);
+extern List *evaudit_server_options(const char *server, Oid user,
+									EvauditCheckOptions check);
 extern void evaudit_check_server_usage(const char *name);
-extern void evaudit_check_file_option(const char *name);
+extern void evaudit_check_file_option(const char *name, Oid user);
 pg_noreturn extern void evaudit_refuse_secret(const char *name);
 
 #endif							/* EVAUDIT_FOREIGN_OPTIONS_H */

@@ -52,8 +52,8 @@ load_offsets(KafkaSource *state, MemoryContext context, int *n)
 	*n = 0;
 	for (int i = 0; i < all; i++)
 	{
-		if (evaudit_kafka_topic_wanted(state->source->options,
-									   offsets[i].topic))
+		if (evaudit_kafka_source_topic_wanted(state->source->options,
+											  offsets[i].topic))
 			offsets[(*n)++] = offsets[i];
 	}
 	return offsets;
@@ -86,7 +86,7 @@ new_partitions(KafkaSource *state, List *topics,
 	{
 		EvauditKafkaTopic *topic = lfirst(lc);
 
-		if (!evaudit_kafka_topic_wanted(state->source->options, topic->name))
+		if (!evaudit_kafka_source_topic_wanted(state->source->options, topic->name))
 			continue;
 		for (int p = 0; p < topic->npartitions; p++)
 		{
@@ -120,7 +120,7 @@ complain_of_missing(KafkaSource *state, List *topics)
 	ListCell   *lc;
 	ListCell   *found;
 
-	foreach(lc, evaudit_kafka_topics_named(state->source->options))
+	foreach(lc, evaudit_kafka_source_topics_named(state->source->options))
 	{
 		bool		there = false;
 
@@ -131,9 +131,9 @@ complain_of_missing(KafkaSource *state, List *topics)
 			there |= strcmp(topic->name, lfirst(lc)) == 0;
 		}
 		if (!there)
-			evaudit_source_complain(state->source,
-									"Kafka topic \"%s\" is not there, or may not be read",
-									(char *) lfirst(lc));
+			evaudit_source_report_error(state->source,
+										"Kafka topic \"%s\" is not there, or may not be read",
+										(char *) lfirst(lc));
 	}
 }
 
@@ -181,11 +181,11 @@ find_new(KafkaSource *state, List *topics)
 	found = new_partitions(state, topics, known, nknown, &n);
 	if (n > 0 || !state->source->started)
 	{
-		(void) evaudit_kafka_look_up(state->kafka, "earliest", found, n);
+		(void) evaudit_kafka_source_resolve_target(state->kafka, "earliest", found, n);
 		if (!state->source->started)
-			(void) evaudit_kafka_look_up(state->kafka,
-										 evaudit_kafka_start(state->source->options),
-										 found, n);
+			(void) evaudit_kafka_source_resolve_target(state->kafka,
+													   evaudit_kafka_source_start(state->source->options),
+													   found, n);
 		save_new(state, found, n);
 		announce_assignment(state);
 		ereport(LOG,
@@ -217,19 +217,19 @@ is_there(List *topics, const EvauditOffset *partition)
  * the start of the first worker and between two batches of any.
  */
 void
-evaudit_kafka_discover(KafkaSource *state)
+evaudit_kafka_source_discover(KafkaSource *state)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "evaudit discovery",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext previous = MemoryContextSwitchTo(context);
-	List	   *topics = evaudit_kafka_topics(state->kafka);
+	List	   *topics = evaudit_kafka_client_topics(state->kafka);
 
 	if (state->source->worker == 0)
 		find_new(state, topics);
 	for (int i = 0; i < state->npartitions; i++)
-		evaudit_kafka_set_missing(state, &state->partitions[i],
-								  !is_there(topics, &state->partitions[i].now));
+		evaudit_kafka_source_set_missing(state, &state->partitions[i],
+										 !is_there(topics, &state->partitions[i].now));
 
 	MemoryContextSwitchTo(previous);
 	MemoryContextDelete(context);
@@ -240,11 +240,11 @@ evaudit_kafka_discover(KafkaSource *state)
  * cluster does not have stay where they are.
  */
 void
-evaudit_kafka_seek(KafkaSource *state)
+evaudit_kafka_source_seek(KafkaSource *state)
 {
 	EvauditSource *source = state->source;
 	MemoryContext context = CurrentMemoryContext;
-	List	   *topics = evaudit_kafka_topics(state->kafka);
+	List	   *topics = evaudit_kafka_client_topics(state->kafka);
 	EvauditOffset *offsets;
 	int			known;
 	int			n = 0;
@@ -255,7 +255,7 @@ evaudit_kafka_seek(KafkaSource *state)
 		if (is_there(topics, &offsets[i]))
 			offsets[n++] = offsets[i];
 	}
-	n = evaudit_kafka_look_up(state->kafka, source->seek, offsets, n);
+	n = evaudit_kafka_source_resolve_target(state->kafka, source->seek, offsets, n);
 
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -292,7 +292,7 @@ first_worker_is_ready(KafkaSource *state)
 
 /* Wait until the first worker has found the partitions and moved them. */
 void
-evaudit_kafka_await_first(KafkaSource *state)
+evaudit_kafka_source_await_first(KafkaSource *state)
 {
 	while (!first_worker_is_ready(state))
 	{
@@ -320,7 +320,7 @@ is_ours(const EvauditSource *source, const EvauditOffset *offset)
  * what was read before goes on where it was.
  */
 void
-evaudit_kafka_load(KafkaSource *state)
+evaudit_kafka_source_load(KafkaSource *state)
 {
 	EvauditOffset *all;
 	int			n;

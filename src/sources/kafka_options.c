@@ -122,7 +122,7 @@ look_up_time(EvauditKafka *kafka, int64 time, EvauditOffset *offsets, int n)
 		found[i].topic = offsets[i].topic;
 		found[i].partition = offsets[i].partition;
 	}
-	evaudit_kafka_offsets_at(kafka, time, found, n);
+	evaudit_kafka_client_offsets_at(kafka, time, found, n);
 	for (int i = 0; i < n; i++)
 	{
 		offsets[i].next_offset = found[i].offset;
@@ -132,7 +132,7 @@ look_up_time(EvauditKafka *kafka, int64 time, EvauditOffset *offsets, int n)
 		return;
 
 	/* nothing as late as that: go on with what comes next */
-	evaudit_kafka_offsets_at(kafka, EVAUDIT_KAFKA_LATEST, found, n);
+	evaudit_kafka_client_offsets_at(kafka, EVAUDIT_KAFKA_LATEST, found, n);
 	for (int i = 0; i < n; i++)
 	{
 		if (offsets[i].next_offset < 0)
@@ -146,8 +146,8 @@ look_up_time(EvauditKafka *kafka, int64 time, EvauditOffset *offsets, int n)
  * transaction.
  */
 int
-evaudit_kafka_look_up(EvauditKafka *kafka, const char *target,
-					  EvauditOffset *offsets, int n)
+evaudit_kafka_source_resolve_target(EvauditKafka *kafka, const char *target,
+									EvauditOffset *offsets, int n)
 {
 	int64		time;
 	Jsonb	   *named;
@@ -175,7 +175,7 @@ evaudit_kafka_look_up(EvauditKafka *kafka, const char *target,
 
 /* Refuse a target that is none; in the backend of create or seek. */
 void
-evaudit_kafka_check_target(const char *target)
+evaudit_kafka_source_check_target(const char *target)
 {
 	int64		time;
 
@@ -185,14 +185,14 @@ evaudit_kafka_check_target(const char *target)
 
 /* How many processes the source is spread over. */
 int
-evaudit_kafka_workers(Jsonb *options)
+evaudit_kafka_source_workers(Jsonb *options)
 {
 	return evaudit_option_int(options, "workers", 1, 1, EVAUDIT_MAX_WORKERS);
 }
 
 /* The place to start from, as text. */
 char *
-evaudit_kafka_start(Jsonb *options)
+evaudit_kafka_source_start(Jsonb *options)
 {
 	JsonbValue *v = evaudit_option_value(options, "start");
 
@@ -205,10 +205,10 @@ evaudit_kafka_start(Jsonb *options)
 
 /* Refuse options that a Kafka source cannot have. */
 void
-evaudit_kafka_check_options(Jsonb *options)
+evaudit_kafka_source_check_options(Jsonb *options)
 {
 	evaudit_check_option_names(options, own_options);
-	evaudit_kafka_check_topics(options);
-	evaudit_kafka_check_target(evaudit_kafka_start(options));
-	(void) evaudit_kafka_workers(options);
+	evaudit_kafka_source_check_topics(options);
+	evaudit_kafka_source_check_target(evaudit_kafka_source_start(options));
+	(void) evaudit_kafka_source_workers(options);
 }

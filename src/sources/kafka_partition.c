@@ -38,8 +38,8 @@
 
 /* CRC-32C over key and payload. */
 uint32
-evaudit_kafka_checksum(const char *key, size_t key_len,
-					   const char *payload, size_t payload_len)
+evaudit_kafka_source_checksum(const char *key, size_t key_len,
+							  const char *payload, size_t payload_len)
 {
 	pg_crc32c	crc;
 
@@ -54,7 +54,7 @@ evaudit_kafka_checksum(const char *key, size_t key_len,
 
 /* The partition of a topic's name and a number, or NULL. */
 KafkaPartition *
-evaudit_kafka_partition(KafkaSource *state, const char *topic, int32 number)
+evaudit_kafka_source_partition(KafkaSource *state, const char *topic, int32 number)
 {
 	/* records come in runs of one partition */
 	for (int i = 0; i < state->npartitions; i++)
@@ -82,10 +82,10 @@ set_error(KafkaSource *state, KafkaPartition *partition, const char *error)
 		MemoryContextStrdup(state->context, error);
 	partition->changed = true;
 	if (error != NULL)
-		evaudit_source_complain(state->source,
-								"partition %d of Kafka topic \"%s\": %s",
-								partition->now.partition,
-								partition->now.topic, error);
+		evaudit_source_report_error(state->source,
+									"partition %d of Kafka topic \"%s\": %s",
+									partition->now.partition,
+									partition->now.topic, error);
 }
 
 /* Stop reading a partition until seek_source(). */
@@ -113,8 +113,8 @@ static bool
 is_record_seen(const EvauditOffset *now, const EvauditKafkaMessage *message)
 {
 	return message->time == now->seen_time &&
-		evaudit_kafka_checksum(message->key, message->key_len,
-							   message->payload, message->payload_len) ==
+		evaudit_kafka_source_checksum(message->key, message->key_len,
+									  message->payload, message->payload_len) ==
 		now->seen_checksum;
 }
 
@@ -128,7 +128,7 @@ verify_again(KafkaSource *state, KafkaPartition *partition)
 
 	partition->verifying = true;
 	partition->rewound = state->drain;
-	if (!evaudit_kafka_seek_to(state->kafka, &last))
+	if (!evaudit_kafka_client_seek_to(state->kafka, &last))
 		state->reassign = true;
 }
 
@@ -137,8 +137,8 @@ verify_again(KafkaSource *state, KafkaPartition *partition)
  * if it was read before, or is not what it should be.
  */
 bool
-evaudit_kafka_take(KafkaSource *state, KafkaPartition *partition,
-				   const EvauditKafkaMessage *message)
+evaudit_kafka_source_accept(KafkaSource *state, KafkaPartition *partition,
+							const EvauditKafkaMessage *message)
 {
 	EvauditOffset *now = &partition->now;
 
@@ -181,8 +181,8 @@ out_of_range(KafkaSource *state, KafkaPartition *partition)
 	.partition = partition->now.partition};
 	EvauditKafkaOffset high = low;
 
-	evaudit_kafka_offsets_at(state->kafka, EVAUDIT_KAFKA_EARLIEST, &low, 1);
-	evaudit_kafka_offsets_at(state->kafka, EVAUDIT_KAFKA_LATEST, &high, 1);
+	evaudit_kafka_client_offsets_at(state->kafka, EVAUDIT_KAFKA_EARLIEST, &low, 1);
+	evaudit_kafka_client_offsets_at(state->kafka, EVAUDIT_KAFKA_LATEST, &high, 1);
 
 	if (next < low.offset)
 		stop_partition(state, partition,
@@ -207,8 +207,8 @@ out_of_range(KafkaSource *state, KafkaPartition *partition)
 
 /* Deal with a message that is no record. */
 void
-evaudit_kafka_news(KafkaSource *state, KafkaPartition *partition,
-				   const EvauditKafkaMessage *message)
+evaudit_kafka_source_handle_error(KafkaSource *state, KafkaPartition *partition,
+								  const EvauditKafkaMessage *message)
 {
 	if (partition->now.stopped || partition->unavailable)
 		return;
@@ -234,8 +234,8 @@ resume_partition(KafkaSource *state, KafkaPartition *partition)
  * librdkafka goes on asking for one that is gone without a word.
  */
 void
-evaudit_kafka_set_missing(KafkaSource *state, KafkaPartition *partition,
-						  bool missing)
+evaudit_kafka_source_set_missing(KafkaSource *state, KafkaPartition *partition,
+								 bool missing)
 {
 	if (missing == partition->missing || partition->now.stopped)
 		return;
@@ -248,7 +248,7 @@ evaudit_kafka_set_missing(KafkaSource *state, KafkaPartition *partition,
 
 /* Tell librdkafka which partitions to read, from where. */
 void
-evaudit_kafka_assign_all(KafkaSource *state)
+evaudit_kafka_source_assign_all(KafkaSource *state)
 {
 	EvauditKafkaOffset *offsets = palloc(Max(state->npartitions, 1) *
 										 sizeof(EvauditKafkaOffset));
@@ -266,17 +266,17 @@ evaudit_kafka_assign_all(KafkaSource *state)
 			partition->now.seen_offset : partition->now.next_offset;
 		n++;
 	}
-	evaudit_kafka_assign(state->kafka, offsets, n);
+	evaudit_kafka_client_assign(state->kafka, offsets, n);
 	pfree(offsets);
 	state->reassign = false;
 }
 
 /* Show the end of a partition in stat_partitions, if there is room. */
 void
-evaudit_kafka_show_end(KafkaSource *state, const KafkaPartition *partition)
+evaudit_kafka_source_show_end(KafkaSource *state, const KafkaPartition *partition)
 {
-	int64		end = evaudit_kafka_end(state->kafka, partition->now.topic,
-										partition->now.partition);
+	int64		end = evaudit_kafka_client_end(state->kafka, partition->now.topic,
+											   partition->now.partition);
 	EvauditPartitionKey key;
 	EvauditPartitionEnd *entry;
 
@@ -306,7 +306,7 @@ step_over_markers(KafkaSource *state, KafkaPartition *partition)
 	EvauditKafkaOffset position = {.topic = partition->now.topic,
 	.partition = partition->now.partition};
 
-	evaudit_kafka_positions(state->kafka, &position, 1);
+	evaudit_kafka_client_positions(state->kafka, &position, 1);
 	if (position.offset > partition->now.next_offset &&
 		position.offset == partition->position)
 	{
@@ -321,7 +321,7 @@ step_over_markers(KafkaSource *state, KafkaPartition *partition)
  * ends of transactions, try again what was not available, show the ends.
  */
 void
-evaudit_kafka_sweep(KafkaSource *state)
+evaudit_kafka_source_sweep(KafkaSource *state)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
@@ -342,6 +342,6 @@ evaudit_kafka_sweep(KafkaSource *state)
 		if (!partition->verifying && partition->now.seen &&
 			now > partition->verified + VERIFY_INTERVAL * INT64CONST(1000))
 			verify_again(state, partition);
-		evaudit_kafka_show_end(state, partition);
+		evaudit_kafka_source_show_end(state, partition);
 	}
 }

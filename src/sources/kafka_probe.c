@@ -12,7 +12,7 @@
 #include "kafka/client.h"
 #include "sources/probe.h"
 
-/* The topics that we are shown, or NULL if there is no answer. */
+/* The topics that we are shown, or NULL if there is no response. */
 static bool
 reach(EvauditProbe *probe, List **topics)
 {
@@ -21,10 +21,10 @@ reach(EvauditProbe *probe, List **topics)
 
 	PG_TRY();
 	{
-		EvauditKafka *kafka = evaudit_kafka_open(probe->options,
-												 "evaudit-check");
+		EvauditKafka *kafka = evaudit_kafka_client_open(probe->options, probe->ambient,
+														"evaudit-check");
 
-		*topics = evaudit_kafka_topics(kafka);
+		*topics = evaudit_kafka_client_topics(kafka);
 		reached = true;
 	}
 	PG_CATCH();
@@ -58,7 +58,7 @@ find_topic(List *topics, const char *name)
 
 /* Connect with the credentials, and look for the topics. */
 void
-evaudit_kafka_probe(EvauditProbe *probe)
+evaudit_kafka_source_probe(EvauditProbe *probe)
 {
 	List	   *topics = NIL;
 	ListCell   *lc;

@@ -40,10 +40,11 @@ open_client(KafkaSource *state)
 	List	   *options;
 
 	StartTransactionCommand();
-	options = evaudit_server_options(state->source->server, GetUserId());
-	state->kafka = evaudit_kafka_open(options,
-									  psprintf("evaudit-%s",
-											   state->source->name));
+	options = evaudit_kafka_read_options(state->source->server, GetUserId());
+	state->kafka = evaudit_kafka_client_open(options,
+											 evaudit_may_use_ambient(GetUserId()),
+											 psprintf("evaudit-%s",
+													  state->source->name));
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(context);
 }
@@ -64,14 +65,14 @@ open_source(EvauditSource *source)
 	open_client(state);
 
 	if (source->worker > 0)
-		evaudit_kafka_await_first(state);
+		evaudit_kafka_source_await_first(state);
 	else
 	{
-		evaudit_kafka_discover(state);
+		evaudit_kafka_source_discover(state);
 		if (source->seek != NULL)
-			evaudit_kafka_seek(state);
+			evaudit_kafka_source_seek(state);
 	}
-	evaudit_kafka_load(state);
+	evaudit_kafka_source_load(state);
 	return state;
 }
 
@@ -82,8 +83,8 @@ add_headers(EvauditEvent *event, EvauditBatch *batch,
 {
 	EvauditHeader header;
 
-	while (evaudit_kafka_header(message, event->nheaders, &header.name,
-								&header.value, &header.value_len))
+	while (evaudit_kafka_client_header(message, event->nheaders, &header.name,
+									   &header.value, &header.value_len))
 	{
 		int			n = event->nheaders;
 
@@ -126,7 +127,7 @@ take_messages(KafkaSource *state, EvauditBatch *batch)
 	EvauditKafkaMessage *messages = &state->messages[state->nmessages];
 	int			want = Min(DRAIN_MAX,
 						   state->source->max_events - batch->nevents);
-	int			n = evaudit_kafka_drain(state->kafka, messages, want);
+	int			n = evaudit_kafka_client_drain(state->kafka, messages, want);
 
 	state->drain++;
 	if (n > 0)
@@ -135,14 +136,14 @@ take_messages(KafkaSource *state, EvauditBatch *batch)
 	{
 		EvauditKafkaMessage message = messages[i];
 		KafkaPartition *partition = message.topic == NULL ? NULL :
-			evaudit_kafka_partition(state, message.topic, message.partition);
+			evaudit_kafka_source_partition(state, message.topic, message.partition);
 		bool		taken = false;
 
 		if (partition == NULL)
 			 /* of an assignment before */ ;
 		else if (message.kind != EVAUDIT_KAFKA_RECORD)
-			evaudit_kafka_news(state, partition, &message);
-		else if (evaudit_kafka_take(state, partition, &message))
+			evaudit_kafka_source_handle_error(state, partition, &message);
+		else if (evaudit_kafka_source_accept(state, partition, &message))
 		{
 			add_event(state, batch, partition, &message);
 			taken = true;
@@ -151,7 +152,7 @@ take_messages(KafkaSource *state, EvauditBatch *batch)
 		if (taken)
 			state->messages[state->nmessages++] = message;
 		else
-			evaudit_kafka_release(&message, 1);
+			evaudit_kafka_client_release(&message, 1);
 	}
 	return n < want;
 }
@@ -177,7 +178,7 @@ keep_house(KafkaSource *state)
 
 	if (now >= state->next_discovery)
 	{
-		evaudit_kafka_discover(state);
+		evaudit_kafka_source_discover(state);
 		state->next_discovery = TimestampTzPlusMilliseconds(now,
 															DISCOVERY_INTERVAL);
 	}
@@ -186,15 +187,15 @@ keep_house(KafkaSource *state)
 	assignment = state->source->slot->assignment;
 	LWLockRelease(evaudit_shared->lock);
 	if (assignment != state->assignment)
-		evaudit_kafka_load(state);
+		evaudit_kafka_source_load(state);
 
 	if (now >= state->next_sweep)
 	{
-		evaudit_kafka_sweep(state);
+		evaudit_kafka_source_sweep(state);
 		state->next_sweep = TimestampTzPlusMilliseconds(now, SWEEP_INTERVAL);
 	}
 	if (state->reassign)
-		evaudit_kafka_assign_all(state);
+		evaudit_kafka_source_assign_all(state);
 }
 
 /* Wait for records, at most some milliseconds. */
@@ -204,7 +205,7 @@ wait_for_records(KafkaSource *state, long timeout)
 	int			events = WaitLatchOrSocket(MyLatch,
 										   WL_LATCH_SET | WL_SOCKET_READABLE |
 										   WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-										   evaudit_kafka_fd(state->kafka),
+										   evaudit_kafka_client_fd(state->kafka),
 										   timeout, PG_WAIT_EXTENSION);
 
 	if (events & WL_LATCH_SET)
@@ -218,7 +219,7 @@ begin_batch(KafkaSource *state)
 	int64		busy = !state->backlog ? 0 :
 		GetCurrentTimestamp() - state->drained_at;
 
-	evaudit_kafka_release(state->messages, state->nmessages);
+	evaudit_kafka_client_release(state->messages, state->nmessages);
 	state->nmessages = 0;
 	for (int i = 0; i < state->npartitions; i++)
 	{
@@ -246,11 +247,11 @@ fetch_batch(void *arg, EvauditBatch *batch)
 		long		timeout = SWEEP_INTERVAL;
 
 		CHECK_FOR_INTERRUPTS();
-		evaudit_kafka_check(state->kafka);
+		evaudit_kafka_client_check(state->kafka);
 		if (batch->nevents == 0)
 			keep_house(state);
 		else if (state->reassign)
-			evaudit_kafka_assign_all(state);
+			evaudit_kafka_source_assign_all(state);
 
 		drained = take_messages(state, batch);
 		state->backlog = evaudit_batch_full(source, batch);
@@ -287,8 +288,8 @@ remember_last(KafkaPartition *partition, const EvauditKafkaMessage *last)
 	partition->now.seen_offset = last->offset;
 	partition->now.seen_time = last->time;
 	partition->now.seen_checksum =
-		evaudit_kafka_checksum(last->key, last->key_len,
-							   last->payload, last->payload_len);
+		evaudit_kafka_source_checksum(last->key, last->key_len,
+									  last->payload, last->payload_len);
 }
 
 /* Keep the place after this batch, in the batch's transaction. */
@@ -334,16 +335,16 @@ acknowledge_batch(void *arg, EvauditBatch *batch)
 			continue;
 		partition->changed = false;
 		partition->committed = partition->now.next_offset;
-		evaudit_kafka_show_end(state, partition);
+		evaudit_kafka_source_show_end(state, partition);
 	}
 }
 
 const EvauditSourceKind evaudit_kafka_source = {
 	.name = "kafka",
 	.wrapper = "evaudit_kafka",
-	.check = evaudit_kafka_check_options,
-	.check_target = evaudit_kafka_check_target,
-	.workers = evaudit_kafka_workers,
+	.check = evaudit_kafka_source_check_options,
+	.check_target = evaudit_kafka_source_check_target,
+	.workers = evaudit_kafka_source_workers,
 	.open = open_source,
 	.fetch = fetch_batch,
 	.commit = commit_batch,

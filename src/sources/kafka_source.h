@@ -45,44 +45,44 @@ typedef struct KafkaSource
 	int			nmessages;
 	bool		backlog;		/* the batch was full before all was taken */
 
-	TimestampTz next_discovery; /* of evaudit_kafka_discover() */
-	TimestampTz next_sweep;		/* of evaudit_kafka_sweep() */
+	TimestampTz next_discovery; /* of evaudit_kafka_source_discover() */
+	TimestampTz next_sweep;		/* of evaudit_kafka_source_sweep() */
 } KafkaSource;
 
 /* kafka_options.c */
-extern void evaudit_kafka_check_options(Jsonb *options);
-extern void evaudit_kafka_check_target(const char *target);
-extern int	evaudit_kafka_workers(Jsonb *options);
-extern char *evaudit_kafka_start(Jsonb *options);
-extern int	evaudit_kafka_look_up(EvauditKafka *kafka, const char *target,
-								  EvauditOffset *offsets, int n);
+extern void evaudit_kafka_source_check_options(Jsonb *options);
+extern void evaudit_kafka_source_check_target(const char *target);
+extern int	evaudit_kafka_source_workers(Jsonb *options);
+extern char *evaudit_kafka_source_start(Jsonb *options);
+extern int	evaudit_kafka_source_resolve_target(EvauditKafka *kafka, const char *target,
+												EvauditOffset *offsets, int n);
 
 /* kafka_topics.c */
-extern void evaudit_kafka_check_topics(Jsonb *options);
-extern bool evaudit_kafka_topic_wanted(Jsonb *options, const char *topic);
-extern List *evaudit_kafka_topics_named(Jsonb *options);
+extern void evaudit_kafka_source_check_topics(Jsonb *options);
+extern bool evaudit_kafka_source_topic_wanted(Jsonb *options, const char *topic);
+extern List *evaudit_kafka_source_topics_named(Jsonb *options);
 
 /* kafka_discovery.c */
-extern void evaudit_kafka_discover(KafkaSource *state);
-extern void evaudit_kafka_seek(KafkaSource *state);
-extern void evaudit_kafka_await_first(KafkaSource *state);
-extern void evaudit_kafka_load(KafkaSource *state);
+extern void evaudit_kafka_source_discover(KafkaSource *state);
+extern void evaudit_kafka_source_seek(KafkaSource *state);
+extern void evaudit_kafka_source_await_first(KafkaSource *state);
+extern void evaudit_kafka_source_load(KafkaSource *state);
 
 /* kafka_partition.c */
-extern KafkaPartition *evaudit_kafka_partition(KafkaSource *state,
-											   const char *topic,
-											   int32 number);
-extern bool evaudit_kafka_take(KafkaSource *state, KafkaPartition *partition,
-							   const EvauditKafkaMessage *message);
-extern void evaudit_kafka_news(KafkaSource *state, KafkaPartition *partition,
-							   const EvauditKafkaMessage *message);
-extern void evaudit_kafka_set_missing(KafkaSource *state,
-									  KafkaPartition *partition, bool missing);
-extern void evaudit_kafka_assign_all(KafkaSource *state);
-extern void evaudit_kafka_sweep(KafkaSource *state);
-extern void evaudit_kafka_show_end(KafkaSource *state,
-								   const KafkaPartition *partition);
-extern uint32 evaudit_kafka_checksum(const char *key, size_t key_len,
-									 const char *payload, size_t payload_len);
+extern KafkaPartition *evaudit_kafka_source_partition(KafkaSource *state,
+													  const char *topic,
+													  int32 number);
+extern bool evaudit_kafka_source_accept(KafkaSource *state, KafkaPartition *partition,
+										const EvauditKafkaMessage *message);
+extern void evaudit_kafka_source_handle_error(KafkaSource *state, KafkaPartition *partition,
+											  const EvauditKafkaMessage *message);
+extern void evaudit_kafka_source_set_missing(KafkaSource *state,
+											 KafkaPartition *partition, bool missing);
+extern void evaudit_kafka_source_assign_all(KafkaSource *state);
+extern void evaudit_kafka_source_sweep(KafkaSource *state);
+extern void evaudit_kafka_source_show_end(KafkaSource *state,
+										  const KafkaPartition *partition);
+extern uint32 evaudit_kafka_source_checksum(const char *key, size_t key_len,
+											const char *payload, size_t payload_len);
 
 #endif							/* EVAUDIT_KAFKA_SOURCE_H */

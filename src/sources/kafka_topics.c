@@ -25,7 +25,7 @@
 #include "text/options.h"
 #include "text/pattern.h"
 
-PG_FUNCTION_INFO_V1(evaudit_kafka_topic_is_wanted);
+PG_FUNCTION_INFO_V1(evaudit_kafka_source_topic_is_wanted);
 
 /* What the patterns of a source may cost for one topic: see text/pattern.h. */
 #define MATCH_BUDGET	100000
@@ -70,7 +70,7 @@ topics_option(Jsonb *options)
 
 /* Refuse topics that cannot be. */
 void
-evaudit_kafka_check_topics(Jsonb *options)
+evaudit_kafka_source_check_topics(Jsonb *options)
 {
 	ListCell   *lc;
 
@@ -155,7 +155,7 @@ decide(List *topics, const char *topic, const char **decisive)
 
 /* Whether the source reads a topic of this name. */
 bool
-evaudit_kafka_topic_wanted(Jsonb *options, const char *topic)
+evaudit_kafka_source_topic_wanted(Jsonb *options, const char *topic)
 {
 	const char *decisive = NULL;
 	Decision	decision = decide(topics_option(options), topic, &decisive);
@@ -175,7 +175,7 @@ evaudit_kafka_topic_wanted(Jsonb *options, const char *topic)
 
 /* The topics that are asked for by name. */
 List *
-evaudit_kafka_topics_named(Jsonb *options)
+evaudit_kafka_source_topics_named(Jsonb *options)
 {
 	List	   *named = NIL;
 	ListCell   *lc;
@@ -221,7 +221,7 @@ topics_found(Jsonb *options)
  * a view over all sources raises none.
  */
 Datum
-evaudit_kafka_topic_is_wanted(PG_FUNCTION_ARGS)
+evaudit_kafka_source_topic_is_wanted(PG_FUNCTION_ARGS)
 {
 	const char *decisive;
 

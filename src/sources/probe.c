@@ -30,11 +30,12 @@ static void add_queue(EvauditProbe *probe, Jsonb *options);
 static const struct
 {
 	const EvauditSourceKind *kind;
+	List	   *(*read_options) (const char *server, Oid user);
 	void		(*add_streams) (EvauditProbe *probe, Jsonb *options);
 	void		(*run) (EvauditProbe *probe);
 }			probes[] = {
-	{&evaudit_kafka_source, add_topics, evaudit_kafka_probe},
-	{&evaudit_sqs_source, add_queue, evaudit_sqs_probe},
+	{&evaudit_kafka_source, evaudit_kafka_read_options, add_topics, evaudit_kafka_source_probe},
+	{&evaudit_sqs_source, evaudit_aws_read_options, add_queue, evaudit_sqs_probe},
 };
 
 /* Add a stream, unless it is there. */
@@ -61,7 +62,7 @@ add_topics(EvauditProbe *probe, Jsonb *options)
 {
 	ListCell   *lc;
 
-	foreach(lc, evaudit_kafka_topics_named(options))
+	foreach(lc, evaudit_kafka_source_topics_named(options))
 		add_stream(probe, lfirst(lc), 0);
 }
 
@@ -126,8 +127,9 @@ evaudit_probe_make(const char *server)
 	EvauditProbe *probe = palloc0(sizeof(EvauditProbe));
 
 	probe->kind = evaudit_server_kind(server)->name;
-	probe->options = evaudit_server_options(server, GetUserId());
-	probe->ambient = evaudit_aws_may_use_ambient(GetUserId());
+	probe->options = probes[probe_of(probe->kind)].read_options(server,
+																GetUserId());
+	probe->ambient = evaudit_may_use_ambient(GetUserId());
 	add_streams(probe, server);
 	return probe;
 }

@@ -41,7 +41,7 @@ extern void evaudit_probe_report(EvauditProbe *probe, bool ok,
 			pg_attribute_printf(4, 5);
 
 /* kafka_probe.c, sqs_probe.c */
-extern void evaudit_kafka_probe(EvauditProbe *probe);
+extern void evaudit_kafka_source_probe(EvauditProbe *probe);
 extern void evaudit_sqs_probe(EvauditProbe *probe);
 
 #endif							/* EVAUDIT_PROBE_H */

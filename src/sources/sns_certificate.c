@@ -106,22 +106,22 @@ fetch(EvauditSnsVerifier *verifier, Certificate *certificate)
 		.timeout = FETCH_TIMEOUT,
 		.max_bytes = MAX_PEM_BYTES,
 	};
-	EvauditHttpAnswer *answer = evaudit_http_ask(verifier->http, &request);
+	EvauditHttpResponse *response = evaudit_http_perform(verifier->http, &request);
 
 	certificate->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 														RETRY_PAUSE);
-	if (answer->fault == EVAUDIT_HTTP_OK && answer->status == 200)
+	if (response->fault == EVAUDIT_HTTP_OK && response->status == 200)
 	{
-		certificate->pem = MemoryContextStrdup(verifier->context, answer->body);
+		certificate->pem = MemoryContextStrdup(verifier->context, response->body);
 		certificate->state = EVAUDIT_SNS_FOUND;
 	}
-	else if (answer->fault == EVAUDIT_HTTP_OK &&
-			 answer->status >= 300 && answer->status < 500 &&
-			 answer->status != 408 && answer->status != 429)
+	else if (response->fault == EVAUDIT_HTTP_OK &&
+			 response->status >= 300 && response->status < 500 &&
+			 response->status != 408 && response->status != 429)
 		certificate->state = EVAUDIT_SNS_REFUSED;
 	else
 		certificate->state = EVAUDIT_SNS_UNKNOWN;
-	evaudit_http_release(verifier->http, answer);
+	evaudit_http_release(verifier->http, response);
 }
 
 /* The place of a URL: the one it has, or the one that is used next. */

@@ -183,7 +183,7 @@ evaudit_owns_source(Oid user, const char *owner)
  * once, until another one comes.
  */
 void
-evaudit_source_complain(EvauditSource *source, const char *fmt,...)
+evaudit_source_report_error(EvauditSource *source, const char *fmt,...)
 {
 	char		str[EVAUDIT_ERROR_BYTES];
 	va_list		args;

@@ -74,11 +74,12 @@ typedef struct EvauditSourceKind
 
 	/*
 	 * Decide about rejected events before dead letters are written, in the
-	 * batch's transaction: mark those that stay where they came from as left;
-	 * or NULL.  False if events have had an effect that are left now: the
-	 * transaction is rolled back and the batch ingested again, without them.
+	 * batch's transaction: mark those that stay where they came from as
+	 * deferred; or NULL.  False if events that are deferred now have had an
+	 * effect: the transaction is rolled back and the batch ingested again,
+	 * without them.
 	 */
-	bool		(*settle) (void *state, EvauditBatch *batch);
+	bool		(*handle_rejected) (void *state, EvauditBatch *batch);
 
 	/* Keep the place after this batch, in the batch's own transaction. */
 	void		(*commit) (void *state, EvauditBatch *batch);
@@ -99,7 +100,7 @@ extern void evaudit_check_option_names(Jsonb *options,
 extern EvauditSource *evaudit_load_source(int64 id,
 										  const EvauditSourceKind **kind);
 extern bool evaudit_owns_source(Oid user, const char *owner);
-extern void evaudit_source_complain(EvauditSource *source, const char *fmt,...)
+extern void evaudit_source_report_error(EvauditSource *source, const char *fmt,...)
 			pg_attribute_printf(2, 3);
 
 extern void evaudit_source_wait(EvauditSource *source, TimestampTz until);

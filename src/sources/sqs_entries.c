@@ -5,7 +5,7 @@
  *	  calls of ten.
  *
  * Deletes go on beside receives, some calls at a time, while further batches
- * are filled.  An answer may say of single entries that they failed: those
+ * are filled.  A response may say of single entries that they failed: those
  * are tried again by themselves.  A receipt handle that is of no use any
  * more belongs to a message that is gone, or that will come once more and is
  * deleted then.
@@ -23,7 +23,7 @@
 
 /* Put a message in a line. */
 void
-evaudit_sqs_add_entry(SqsSource *state, SqsLine *line, const char *handle,
+evaudit_sqs_add_entry(SqsSource *state, SqsEntryQueue *line, const char *handle,
 					  int visibility)
 {
 	size_t		len = strlen(handle);
@@ -63,7 +63,7 @@ write_body(const SqsSource *state, const SqsCall *call, StringInfo body)
 
 /* Put a call for the first messages of a line. */
 static void
-start_call(SqsSource *state, SqsLine *line)
+start_call(SqsSource *state, SqsEntryQueue *line)
 {
 	SqsCall    *call = evaudit_sqs_new_call(state, line->operation);
 	StringInfoData body;
@@ -89,7 +89,7 @@ start_call(SqsSource *state, SqsLine *line)
 
 /* Put calls for a line, as many at a time as there are receives. */
 void
-evaudit_sqs_start_entries(SqsSource *state, SqsLine *line, TimestampTz now)
+evaudit_sqs_start_entries(SqsSource *state, SqsEntryQueue *line, TimestampTz now)
 {
 	while (line->nwaiting > 0 && line->ncalls < Max(state->wanted, 2) &&
 		   now >= line->pace.not_before)
@@ -98,7 +98,7 @@ evaudit_sqs_start_entries(SqsSource *state, SqsLine *line, TimestampTz now)
 
 /* An entry failed: try it again, unless that is of no use. */
 static void
-retry_entry(SqsLine *line, SqsEntry *entry, bool again)
+retry_entry(SqsEntryQueue *line, SqsEntry *entry, bool again)
 {
 	if (again && ++entry->tries < MAX_TRIES)
 	{
@@ -111,10 +111,10 @@ retry_entry(SqsLine *line, SqsEntry *entry, bool again)
 
 /* See which entries of a call that was answered have failed. */
 static void
-retry_failed(SqsSource *state, SqsLine *line, const SqsCall *call,
-			 EvauditAwsAnswer *answer)
+retry_failed(SqsSource *state, SqsEntryQueue *line, const SqsCall *call,
+			 EvauditAwsResponse *response)
 {
-	EvauditJson *json = evaudit_json_parse(answer->body, answer->body_len);
+	EvauditJson *json = evaudit_json_parse(response->body, response->body_len);
 	const EvauditJson *item =
 		evaudit_json_first(evaudit_json_get(json, "Failed"));
 	bool		failed[SQS_MAX_ENTRIES] = {false};
@@ -141,7 +141,7 @@ retry_failed(SqsSource *state, SqsLine *line, const SqsCall *call,
 
 /* A whole call failed: all of it is in line again, as long as that helps. */
 static void
-retry_call(SqsSource *state, SqsLine *line, const SqsCall *call,
+retry_call(SqsSource *state, SqsEntryQueue *line, const SqsCall *call,
 		   EvauditAwsFault fault)
 {
 	for (int i = call->nentries - 1; i >= 0; i--)
@@ -164,24 +164,24 @@ retry_call(SqsSource *state, SqsLine *line, const SqsCall *call,
 
 /* A call of a line was answered. */
 void
-evaudit_sqs_entries_done(SqsSource *state, SqsLine *line,
-						 const SqsCall *call, EvauditAwsAnswer *answer)
+evaudit_sqs_entries_done(SqsSource *state, SqsEntryQueue *line,
+						 const SqsCall *call, EvauditAwsResponse *response)
 {
 	MemoryContext scratch;
 	MemoryContext previous;
 
 	line->ncalls--;
-	if (answer->fault != EVAUDIT_AWS_OK)
+	if (response->fault != EVAUDIT_AWS_OK)
 	{
-		evaudit_sqs_failed(state, &line->pace, call, answer);
-		retry_call(state, line, call, answer->fault);
+		evaudit_sqs_failed(state, &line->pace, call, response);
+		retry_call(state, line, call, response->fault);
 		return;
 	}
 	evaudit_sqs_succeeded(state, &line->pace, call);
 	scratch = AllocSetContextCreate(CurrentMemoryContext, "evaudit entries",
 									ALLOCSET_DEFAULT_SIZES);
 	previous = MemoryContextSwitchTo(scratch);
-	retry_failed(state, line, call, answer);
+	retry_failed(state, line, call, response);
 	MemoryContextSwitchTo(previous);
 	MemoryContextDelete(scratch);
 }

@@ -158,7 +158,7 @@ evaudit_sqs_read_options(Jsonb *options, SqsOptions *result)
 											  DEFAULT_RECEIVES,
 											  1, MAX_RECEIVES);
 	result->visibility = read_visibility(options);
-	result->leave_bad = read_word(options, "on_bad_event", bad) == 1;
+	result->defer_bad = read_word(options, "on_bad_event", bad) == 1;
 	result->max_attempts = evaudit_option_int(options, "max_attempts",
 											  DEFAULT_ATTEMPTS,
 											  1, MAX_ATTEMPTS);

@@ -25,24 +25,24 @@ typedef struct Look
 	EvauditAws *aws;
 } Look;
 
-/* Make a call and wait for its answer. */
-static EvauditAwsAnswer *
+/* Make a call and wait for its response. */
+static EvauditAwsResponse *
 call(Look *look, const char *operation, const char *body)
 {
-	EvauditAwsAnswer *answer;
+	EvauditAwsResponse *response;
 
 	evaudit_aws_call(look->aws, operation, body, strlen(body), NULL, 0);
-	while ((answer = evaudit_aws_take(look->aws)) == NULL)
+	while ((response = evaudit_aws_take(look->aws)) == NULL)
 		(void) evaudit_http_wait(look->http, -1);
-	return answer;
+	return response;
 }
 
 /* Report a fault. */
 static void
-report_fault(Look *look, const char *check, const EvauditAwsAnswer *answer)
+report_fault(Look *look, const char *check, const EvauditAwsResponse *response)
 {
-	evaudit_probe_report(look->probe, false, check, "%s%s%s", answer->code,
-						 answer->code[0] != '\0' ? ": " : "", answer->message);
+	evaudit_probe_report(look->probe, false, check, "%s%s%s", response->code,
+						 response->code[0] != '\0' ? ": " : "", response->message);
 }
 
 /* Where the credentials are from.  Only the key's id is shown, its end. */
@@ -84,20 +84,20 @@ check_identity(Look *look)
 		evaudit_probe_report(look->probe, false, "identity", "%s", str);
 }
 
-/* Whether SQS answers; that queues may be listed is not needed. */
+/* Whether SQS responds; that queues may be listed is not needed. */
 static bool
 check_service(Look *look)
 {
-	EvauditAwsAnswer *answer = call(look, "ListQueues", "{\"MaxResults\":1}");
-	bool		ok = answer->fault == EVAUDIT_AWS_OK ||
-		answer->fault == EVAUDIT_AWS_DENIED;
+	EvauditAwsResponse *response = call(look, "ListQueues", "{\"MaxResults\":1}");
+	bool		ok = response->fault == EVAUDIT_AWS_OK ||
+		response->fault == EVAUDIT_AWS_DENIED;
 
 	if (ok)
-		evaudit_probe_report(look->probe, true, "service", "%s answers",
+		evaudit_probe_report(look->probe, true, "service", "%s responds",
 							 evaudit_aws_endpoint(look->aws));
 	else
-		report_fault(look, "service", answer);
-	evaudit_aws_release(look->aws, answer);
+		report_fault(look, "service", response);
+	evaudit_aws_release(look->aws, response);
 	return ok;
 }
 
@@ -106,7 +106,7 @@ static char *
 queue_url(Look *look, const char *check, const char *queue)
 {
 	StringInfoData body;
-	EvauditAwsAnswer *answer;
+	EvauditAwsResponse *response;
 	const char *url = NULL;
 	char	   *result = NULL;
 
@@ -116,19 +116,19 @@ queue_url(Look *look, const char *check, const char *queue)
 	appendStringInfoString(&body, "{\"QueueName\":");
 	evaudit_json_quote(&body, queue, strlen(queue));
 	appendStringInfoChar(&body, '}');
-	answer = call(look, "GetQueueUrl", body.data);
-	if (answer->fault == EVAUDIT_AWS_OK)
-		url = evaudit_json_string(evaudit_json_parse(answer->body,
-													 answer->body_len),
+	response = call(look, "GetQueueUrl", body.data);
+	if (response->fault == EVAUDIT_AWS_OK)
+		url = evaudit_json_string(evaudit_json_parse(response->body,
+													 response->body_len),
 								  "QueueUrl");
 	if (url != NULL)
 		result = pstrdup(url);
-	else if (answer->fault != EVAUDIT_AWS_OK)
-		report_fault(look, check, answer);
+	else if (response->fault != EVAUDIT_AWS_OK)
+		report_fault(look, check, response);
 	else
 		evaudit_probe_report(look->probe, false, check,
 							 "the service answered without a URL");
-	evaudit_aws_release(look->aws, answer);
+	evaudit_aws_release(look->aws, response);
 	return result;
 }
 
@@ -167,7 +167,7 @@ check_queue(Look *look, const EvauditProbeStream *stream)
 	char	   *check = psprintf("queue \"%s\"", stream->name);
 	char	   *url = queue_url(look, check, stream->name);
 	const EvauditJson *attributes;
-	EvauditAwsAnswer *answer;
+	EvauditAwsResponse *response;
 	StringInfoData body;
 
 	if (url == NULL)
@@ -176,17 +176,17 @@ check_queue(Look *look, const EvauditProbeStream *stream)
 	appendStringInfoString(&body, "{\"AttributeNames\":[\"All\"],\"QueueUrl\":");
 	evaudit_json_quote(&body, url, strlen(url));
 	appendStringInfoChar(&body, '}');
-	answer = call(look, "GetQueueAttributes", body.data);
-	if (answer->fault != EVAUDIT_AWS_OK)
-		report_fault(look, check, answer);
+	response = call(look, "GetQueueAttributes", body.data);
+	if (response->fault != EVAUDIT_AWS_OK)
+		report_fault(look, check, response);
 	else
 	{
-		attributes = evaudit_json_get(evaudit_json_parse(answer->body,
-														 answer->body_len),
+		attributes = evaudit_json_get(evaudit_json_parse(response->body,
+														 response->body_len),
 									  "Attributes");
 		check_attributes(look, check, stream, attributes);
 	}
-	evaudit_aws_release(look->aws, answer);
+	evaudit_aws_release(look->aws, response);
 }
 
 /* Look at credentials, service and queues. */

@@ -51,9 +51,9 @@ ask_attributes(SqsSource *state)
 
 /* Take the next step towards a queue that is ready. */
 void
-evaudit_sqs_look(SqsSource *state)
+evaudit_sqs_start_lookup(SqsSource *state)
 {
-	state->looking = true;
+	state->lookup_pending = true;
 	if (state->queue_state == SQS_QUEUE_UNKNOWN)
 		ask_url(state);
 	else
@@ -87,7 +87,7 @@ write_receive(const SqsSource *state, int wait, int visibility, char **result)
  * The queue is known: from now on it can be received from.  Its own time of
  * invisibility holds unless the source has an option, or it is not known.
  *
- * The answer of a long wait may come when we are gone; so it hides messages
+ * The response of a long wait may come when we are gone; so it hides messages
  * for a short time, which is extended like any other.  Not so in a FIFO
  * queue, where a commit that takes longer would cost the order of a group.
  */
@@ -107,7 +107,7 @@ make_ready(SqsSource *state, int visibility)
 	state->queue_state = SQS_QUEUE_READY;
 }
 
-/* Take the queue's URL from an answer; false if it has none. */
+/* Take the queue's URL from a response; false if it has none. */
 static bool
 take_url(SqsSource *state, const EvauditJson *json)
 {
@@ -122,37 +122,37 @@ take_url(SqsSource *state, const EvauditJson *json)
 	return true;
 }
 
-/* An answer of the look-up has come. */
+/* A response of the look-up has come. */
 void
-evaudit_sqs_looked(SqsSource *state, const SqsCall *call,
-				   EvauditAwsAnswer *answer)
+evaudit_sqs_lookup_done(SqsSource *state, const SqsCall *call,
+						EvauditAwsResponse *response)
 {
 	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext,
 												  "evaudit queue",
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext previous = MemoryContextSwitchTo(scratch);
-	EvauditJson *json = answer->fault != EVAUDIT_AWS_OK ? NULL :
-		evaudit_json_parse(answer->body, answer->body_len);
+	EvauditJson *json = response->fault != EVAUDIT_AWS_OK ? NULL :
+		evaudit_json_parse(response->body, response->body_len);
 	double		visibility = 0;
 
-	state->looking = false;
+	state->lookup_pending = false;
 	if (call->operation == SQS_GET_ATTRIBUTES &&
-		(answer->fault == EVAUDIT_AWS_OK ||
-		 answer->fault == EVAUDIT_AWS_DENIED ||
-		 answer->fault == EVAUDIT_AWS_INVALID))
+		(response->fault == EVAUDIT_AWS_OK ||
+		 response->fault == EVAUDIT_AWS_DENIED ||
+		 response->fault == EVAUDIT_AWS_INVALID))
 	{
 		/* who may receive need not be allowed to read attributes */
 		(void) evaudit_json_number(evaudit_json_get(json, "Attributes"),
 								   "VisibilityTimeout", &visibility);
 		make_ready(state, (int) visibility);
 	}
-	else if (answer->fault != EVAUDIT_AWS_OK)
-		evaudit_sqs_failed(state, &state->pace, call, answer);
+	else if (response->fault != EVAUDIT_AWS_OK)
+		evaudit_sqs_failed(state, &state->pace, call, response);
 	else if (!take_url(state, json))
 	{
-		answer->fault = EVAUDIT_AWS_INVALID;
-		answer->message = "the answer has no QueueUrl";
-		evaudit_sqs_failed(state, &state->pace, call, answer);
+		response->fault = EVAUDIT_AWS_INVALID;
+		response->message = "the response has no QueueUrl";
+		evaudit_sqs_failed(state, &state->pace, call, response);
 	}
 
 	MemoryContextSwitchTo(previous);

@@ -4,8 +4,8 @@
  *	  Receiving messages and making events of them.
  *
  * Receives are long polls that follow each other without a gap: while a
- * batch is committed, the answers of those under way wait in the kernel.
- * How many there are follows the load: each answer that is full asks for
+ * batch is committed, the responses of those under way wait in the kernel.
+ * How many there are follows the load: each response that is full asks for
  * one more, each that is nearly empty for one less.  An idle queue is asked
  * by one, three times a minute; only that one waits for long, since what it
  * waits for cannot be called back.
@@ -24,7 +24,7 @@
 #include "server/epoch.h"
 #include "sources/sqs_source.h"
 
-/* An answer of no more messages than this says that there is no backlog. */
+/* A response of no more messages than this says that there is no backlog. */
 #define FEW_MESSAGES		2
 
 /* More milliseconds than any time has that is of use. */
@@ -39,7 +39,7 @@ most_undeleted(const SqsSource *state)
 
 /*
  * Put a receive; one waits for long, the others not.  Nor does the first one
- * after a failure: its answer says that all is well again.
+ * after a failure: its response says that all is well again.
  */
 static void
 start_receive(SqsSource *state)
@@ -59,11 +59,11 @@ start_receive(SqsSource *state)
 void
 evaudit_sqs_start_receives(SqsSource *state, TimestampTz now)
 {
-	if (state->leaving || now < state->pace.not_before ||
+	if (state->shutting_down || now < state->pace.not_before ||
 		state->deletes.nwaiting > most_undeleted(state))
 		return;
 	/* see the top of this file */
-	if (!state->proven && state->nheld > 0)
+	if (!state->first_commit_done && state->nheld > 0)
 		return;
 	while (state->receives < state->wanted)
 		start_receive(state);
@@ -73,7 +73,7 @@ evaudit_sqs_start_receives(SqsSource *state, TimestampTz now)
 static void
 follow_load(SqsSource *state, int n)
 {
-	if (n == SQS_MAX_ENTRIES && state->proven)
+	if (n == SQS_MAX_ENTRIES && state->first_commit_done)
 		state->wanted = Min(state->wanted + 1, state->options.max_receives);
 	else if (n <= FEW_MESSAGES)
 		state->wanted = Max(state->wanted - 1, 1);
@@ -158,19 +158,19 @@ add_message(SqsSource *state, EvauditBatch *batch, const EvauditJson *message,
 		!evaudit_envelope_open(state->envelope, event, &trouble))
 	{
 		batch->nevents--;
-		evaudit_source_complain(state->source, "%s", trouble);
+		evaudit_source_report_error(state->source, "%s", trouble);
 		evaudit_sqs_add_entry(state, &state->changes, held->handle,
 							  evaudit_sqs_delay(event->receive_count));
 	}
 	state->nheld = batch->nevents;
 }
 
-/* Take the messages of an answer. */
+/* Take the messages of a response. */
 static void
 take_messages(SqsSource *state, EvauditBatch *batch, const SqsCall *call,
-			  EvauditAwsAnswer *answer)
+			  EvauditAwsResponse *response)
 {
-	EvauditJson *json = evaudit_json_parse(answer->body, answer->body_len);
+	EvauditJson *json = evaudit_json_parse(response->body, response->body_len);
 	const EvauditJson *message =
 		evaudit_json_first(evaudit_json_get(json, "Messages"));
 	TimestampTz received = Max(call->started, state->stepped_at);
@@ -184,7 +184,7 @@ take_messages(SqsSource *state, EvauditBatch *batch, const SqsCall *call,
 		if (handle == NULL)
 			continue;
 		n++;
-		if (state->leaving)
+		if (state->shutting_down)
 			evaudit_sqs_add_entry(state, &state->changes, handle, 0);
 		else
 			add_message(state, batch, message,
@@ -196,23 +196,23 @@ take_messages(SqsSource *state, EvauditBatch *batch, const SqsCall *call,
 /* A receive was answered. */
 void
 evaudit_sqs_received(SqsSource *state, EvauditBatch *batch,
-					 const SqsCall *call, EvauditAwsAnswer *answer)
+					 const SqsCall *call, EvauditAwsResponse *response)
 {
 	MemoryContext previous;
 
 	state->receives--;
 	if (call->wait == SQS_LONG_WAIT)
 		state->long_wait = false;
-	if (answer->fault != EVAUDIT_AWS_OK)
+	if (response->fault != EVAUDIT_AWS_OK)
 	{
 		state->wanted = Max(state->wanted / 2, 1);
-		evaudit_sqs_failed(state, &state->pace, call, answer);
-		if (answer->fault == EVAUDIT_AWS_MISSING)
+		evaudit_sqs_failed(state, &state->pace, call, response);
+		if (response->fault == EVAUDIT_AWS_MISSING)
 			evaudit_sqs_forget_queue(state);
 		return;
 	}
 	evaudit_sqs_succeeded(state, &state->pace, call);
 	previous = MemoryContextSwitchTo(batch->context);
-	take_messages(state, batch, call, answer);
+	take_messages(state, batch, call, response);
 	MemoryContextSwitchTo(previous);
 }

@@ -9,7 +9,7 @@
  * their message.
  *
  * A worker runs one loop: receives, deletes and changes of visibility are
- * calls that are under way together, their answers are dealt with as they
+ * calls that are under way together, their responses are dealt with as they
  * come, and a batch is what was received meanwhile.
  *
  *-------------------------------------------------------------------------
@@ -47,7 +47,7 @@ open_client(SqsSource *state)
 
 /* Prepare a line of entries. */
 static void
-init_line(SqsLine *line, SqsOperation operation)
+init_line(SqsEntryQueue *line, SqsOperation operation)
 {
 	line->operation = operation;
 	dlist_init(&line->waiting);
@@ -81,7 +81,7 @@ open_source(EvauditSource *source)
 											  evaudit_aws_ca_file(state->aws));
 	/* see commit_batch() */
 	SetConfigOption("synchronous_commit", "on", PGC_SUSET, PGC_S_OVERRIDE);
-	evaudit_sqs_leave_at_exit(state);
+	evaudit_sqs_register_shutdown(state);
 	return state;
 }
 
@@ -117,7 +117,7 @@ static bool
 is_done(const SqsSource *state, const EvauditBatch *batch, bool more)
 {
 	return evaudit_sqs_batch_done(state, batch) ||
-		(batch->nevents > 0 && !more && (state->fifo || !state->proven));
+		(batch->nevents > 0 && !more && (state->fifo || !state->first_commit_done));
 }
 
 /*
@@ -149,14 +149,14 @@ fetch_batch(void *arg, EvauditBatch *batch)
 			if (now >= extend_at)
 				extend_at = extend_batch(state, now);
 		}
-		evaudit_sqs_go_on(state, batch);
+		evaudit_sqs_start_due_calls(state, batch);
 		if (is_done(state, batch, more) || (deadline != 0 && now >= deadline))
 			break;
 
 		pause = evaudit_sqs_pause(state, now);
 		if (deadline != 0)
-			pause = evaudit_sqs_sooner(pause, now, Min(deadline, extend_at));
-		if (batch->nevents > 0 && (state->fifo || !state->proven))
+			pause = evaudit_sqs_shorten_pause(pause, now, Min(deadline, extend_at));
+		if (batch->nevents > 0 && (state->fifo || !state->first_commit_done))
 			pause = 0;
 		more = evaudit_http_wait(state->http, pause);
 	}
@@ -184,16 +184,16 @@ acknowledge_batch(void *arg, EvauditBatch *batch)
 	SqsSource  *state = arg;
 
 	state->nheld = 0;
-	state->proven = true;
+	state->first_commit_done = true;
 	for (int i = 0; i < batch->nevents; i++)
 	{
 		const SqsHeld *held = &state->held[i];
-		bool		left = batch->events[i].left;
+		bool		left = batch->events[i].deferred;
 
 		evaudit_sqs_add_entry(state, left ? &state->changes : &state->deletes,
 							  held->handle, held->hide);
 	}
-	evaudit_sqs_go_on(state, batch);
+	evaudit_sqs_start_due_calls(state, batch);
 }
 
 /* A queue has no places to seek to. */
@@ -214,7 +214,7 @@ const EvauditSourceKind evaudit_sqs_source = {
 	.workers = evaudit_sqs_workers,
 	.open = open_source,
 	.fetch = fetch_batch,
-	.settle = evaudit_sqs_settle,
+	.handle_rejected = evaudit_sqs_handle_rejected,
 	.commit = commit_batch,
 	.ack = acknowledge_batch,
 };

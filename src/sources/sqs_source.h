@@ -17,7 +17,7 @@
 /* Most messages in one call of SQS. */
 #define SQS_MAX_ENTRIES		10
 
-/* Most messages in a batch, but for those of the last answers. */
+/* Most messages in a batch, but for those of the last responses. */
 #define SQS_MAX_BATCH		1000
 
 /*
@@ -30,7 +30,7 @@
 
 /*
  * For how long at first, in seconds, a receive that waits for long hides
- * what it gets.  If we end meanwhile, its answer reaches nobody.
+ * what it gets.  If we end meanwhile, its response reaches nobody.
  */
 #define SQS_SHORT_VISIBILITY	5
 
@@ -45,7 +45,7 @@ typedef struct SqsOptions
 	EvauditEnvelopeOptions envelope;
 	int			max_receives;	/* in flight at a time */
 	int			visibility;		/* seconds; 0: the queue's own */
-	bool		leave_bad;		/* bad events stay in the queue */
+	bool		defer_bad;		/* bad events stay in the queue */
 	int			max_attempts;	/* of an event that the database refuses */
 } SqsOptions;
 
@@ -84,16 +84,16 @@ typedef struct SqsEntry
 } SqsEntry;
 
 /* Entries on their way to the queue, in sqs_entries.c. */
-typedef struct SqsLine
+typedef struct SqsEntryQueue
 {
 	SqsOperation operation;
 	dlist_head	waiting;
 	int			nwaiting;
 	int			ncalls;			/* under way */
 	SqsPace		pace;
-} SqsLine;
+} SqsEntryQueue;
 
-/* A call under way: the tag of its answer. */
+/* A call under way: the tag of its response. */
 typedef struct SqsCall
 {
 	SqsOperation operation;
@@ -123,7 +123,7 @@ typedef struct SqsSource
 	EvauditEnvelope *envelope;
 
 	SqsQueueState queue_state;
-	bool		looking;		/* a call of sqs_queue.c is under way */
+	bool		lookup_pending; /* a call of sqs_queue.c is under way */
 	char	   *name;			/* of the queue, for positions */
 	char	   *url;
 	bool		fifo;
@@ -136,15 +136,15 @@ typedef struct SqsSource
 	int			receives;		/* under way */
 	bool		long_wait;		/* one of them waits for long */
 	int			wanted;			/* as many as the load calls for */
-	bool		proven;			/* a batch was committed */
-	TimestampTz stepped_at;		/* when answers were last taken */
+	bool		first_commit_done;	/* a batch was committed */
+	TimestampTz stepped_at;		/* when responses were last taken */
 
-	SqsLine		deletes;
-	SqsLine		changes;		/* of visibility */
+	SqsEntryQueue deletes;
+	SqsEntryQueue changes;		/* of visibility */
 
 	SqsHeld    *held;			/* by the batch's events */
 	int			nheld;			/* 0 once they are acknowledged */
-	bool		leaving;		/* the process ends: receive no more */
+	bool		shutting_down;	/* the process ends: receive no more */
 } SqsSource;
 
 /* sqs_options.c */
@@ -156,45 +156,45 @@ extern void evaudit_sqs_read_options(Jsonb *options, SqsOptions *result);
 extern void evaudit_sqs_call(SqsSource *state, SqsCall *call,
 							 const char *body, size_t len);
 extern SqsCall *evaudit_sqs_new_call(SqsSource *state, SqsOperation operation);
-extern void evaudit_sqs_go_on(SqsSource *state, EvauditBatch *batch);
+extern void evaudit_sqs_start_due_calls(SqsSource *state, EvauditBatch *batch);
 extern void evaudit_sqs_take(SqsSource *state, EvauditBatch *batch);
 extern bool evaudit_sqs_batch_done(const SqsSource *state,
 								   const EvauditBatch *batch);
-extern long evaudit_sqs_sooner(long pause, TimestampTz now,
-							   TimestampTz until);
+extern long evaudit_sqs_shorten_pause(long pause, TimestampTz now,
+									  TimestampTz until);
 extern long evaudit_sqs_pause(const SqsSource *state, TimestampTz now);
 extern void evaudit_sqs_failed(SqsSource *state, SqsPace *pace,
 							   const SqsCall *call,
-							   const EvauditAwsAnswer *answer);
+							   const EvauditAwsResponse *response);
 extern void evaudit_sqs_succeeded(SqsSource *state, SqsPace *pace,
 								  const SqsCall *call);
 
 /* sqs_queue.c */
-extern void evaudit_sqs_look(SqsSource *state);
-extern void evaudit_sqs_looked(SqsSource *state, const SqsCall *call,
-							   EvauditAwsAnswer *answer);
+extern void evaudit_sqs_start_lookup(SqsSource *state);
+extern void evaudit_sqs_lookup_done(SqsSource *state, const SqsCall *call,
+									EvauditAwsResponse *response);
 extern void evaudit_sqs_forget_queue(SqsSource *state);
 
 /* sqs_receive.c */
 extern void evaudit_sqs_start_receives(SqsSource *state, TimestampTz now);
 extern void evaudit_sqs_received(SqsSource *state, EvauditBatch *batch,
 								 const SqsCall *call,
-								 EvauditAwsAnswer *answer);
+								 EvauditAwsResponse *response);
 
 /* sqs_entries.c */
-extern void evaudit_sqs_add_entry(SqsSource *state, SqsLine *line,
+extern void evaudit_sqs_add_entry(SqsSource *state, SqsEntryQueue *line,
 								  const char *handle, int visibility);
-extern void evaudit_sqs_start_entries(SqsSource *state, SqsLine *line,
+extern void evaudit_sqs_start_entries(SqsSource *state, SqsEntryQueue *line,
 									  TimestampTz now);
-extern void evaudit_sqs_entries_done(SqsSource *state, SqsLine *line,
+extern void evaudit_sqs_entries_done(SqsSource *state, SqsEntryQueue *line,
 									 const SqsCall *call,
-									 EvauditAwsAnswer *answer);
+									 EvauditAwsResponse *response);
 
 /* sqs_settle.c */
 extern int	evaudit_sqs_delay(int receive_count);
-extern bool evaudit_sqs_settle(void *arg, EvauditBatch *batch);
+extern bool evaudit_sqs_handle_rejected(void *arg, EvauditBatch *batch);
 
 /* sqs_leave.c */
-extern void evaudit_sqs_leave_at_exit(SqsSource *state);
+extern void evaudit_sqs_register_shutdown(SqsSource *state);
 
 #endif							/* EVAUDIT_SQS_SOURCE_H */

@@ -16,8 +16,8 @@ ALTER SERVER kafka OPTIONS (DROP "bootstrap.servers");
 -- names and values are the library's
 ALTER SERVER kafka OPTIONS ("security.protocol" 'SASL_SSL',
 	"sasl.mechanism" 'SCRAM-SHA-512', "client.id" 'us',
-	"socket.keepalive.enable" 'true', "statistics.interval.ms" '0');
-ALTER SERVER kafka OPTIONS (SET "client.id" 'them', DROP "statistics.interval.ms");
+	"socket.keepalive.enable" 'true', "retry.backoff.ms" '200');
+ALTER SERVER kafka OPTIONS (SET "client.id" 'them', DROP "retry.backoff.ms");
 \set VERBOSITY terse
 ALTER SERVER kafka OPTIONS ("security.protocoll" 'SSL');
 ALTER SERVER kafka OPTIONS ("Client.Id" 'us');
@@ -25,7 +25,12 @@ ALTER SERVER kafka OPTIONS (host 'localhost');
 ALTER SERVER kafka OPTIONS (SET "security.protocol" 'TLS');
 ALTER SERVER kafka OPTIONS ("socket.timeout.ms" 'soon');
 ALTER SERVER kafka OPTIONS ("socket.timeout.ms" '-1');
-ALTER SERVER kafka OPTIONS ("error_cb" '1');
+ALTER SERVER kafka OPTIONS ("receive.message.max.bytes" '2000000000');
+DO $$
+BEGIN
+	EXECUTE format('ALTER SERVER kafka OPTIONS ("ssl.ca.pem" %L)', repeat('x', 65537));
+END
+$$;
 
 -- what a source relies on
 DO $$
@@ -39,11 +44,13 @@ BEGIN
 		'group.protocol', 'allow.auto.create.topics', 'offset.store.path',
 		'offset.store.method', 'queued.min.messages', 'fetch.max.bytes',
 		'max.poll.interval.ms', 'debug', 'log_level', 'log.queue',
-		'test.mock.num.brokers',
+		'test.mock.num.brokers', 'statistics.interval.ms', 'enabled_events',
+		'session.timeout.ms', 'topic.blacklist', 'acks', 'error_cb',
 		-- what loads code or runs a command
 		'plugin.library.paths', 'ssl.engine.location', 'ssl.engine.id',
 		'ssl.providers', 'sasl.kerberos.kinit.cmd',
 		'sasl.kerberos.min.time.before.relogin',
+		'internal.termination.signal',
 		-- secrets
 		'sasl.password', 'ssl.key.pem', 'ssl.key.password',
 		'ssl.keystore.password', 'sasl.oauthbearer.config',
@@ -75,9 +82,21 @@ $$;
 \set VERBOSITY default
 ALTER SERVER kafka OPTIONS ("isolation.level" 'read_uncommitted');
 ALTER SERVER kafka OPTIONS ("plugin.library.paths" '/tmp/x.so');
+ALTER SERVER kafka OPTIONS ("acks" '1');
+ALTER SERVER kafka OPTIONS ("dr_cb" '1');
+ALTER SERVER kafka OPTIONS ("property.of.tomorrow" '1');
 ALTER SERVER kafka OPTIONS ("sasl.password" 'sesame');
 ALTER SERVER kafka OPTIONS ("ssl.ca.location" '/etc/passwd');
 
+-- where the cluster is, and how it is talked to, is the server's to say
+CREATE USER MAPPING FOR CURRENT_USER SERVER kafka
+	OPTIONS ("bootstrap.servers" 'localhost:22');
+CREATE USER MAPPING FOR CURRENT_USER SERVER kafka
+	OPTIONS ("metadata.broker.list" 'localhost:22');
+CREATE USER MAPPING FOR CURRENT_USER SERVER kafka
+	OPTIONS ("sasl.oauthbearer.token.endpoint.url" 'http://localhost:22/');
+CREATE USER MAPPING FOR CURRENT_USER SERVER kafka
+	OPTIONS ("internal.termination.signal" '15');
 -- neither does the wrapper take options
 RESET ROLE;
 ALTER FOREIGN DATA WRAPPER evaudit_kafka OPTIONS ("bootstrap.servers" 'localhost');

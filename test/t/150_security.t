@@ -21,6 +21,7 @@ $kafka->create_topic('logins', 1);
 $kafka->load('logins', 100, 20, 1);
 my $node = Evaudit::Cluster->new('main',
 	conf => "evaudit.max_backoff = '300ms'\nlog_statement = none\n"
+	  . "evaudit.ambient_credentials_role = 'reader'\n"
 	  . "max_worker_processes = 20\n");
 
 sub ask { return $node->safe_psql('postgres', $_[0]); }

@@ -67,7 +67,7 @@ sub checked
 become($reader);
 is(checked('identity'), 't|arn:aws:iam::123456789012:user/reader',
 	'STS knows the user by the signature');
-is(checked('service'), "t|$url answers",
+is(checked('service'), "t|$url responds",
 	'the service answers one who may not list queues');
 become({ key => $reader->{key}, secret => 'x' . $reader->{secret} });
 like(checked('service'), qr/^f\|SignatureDoesNotMatch: /,

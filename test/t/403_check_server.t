@@ -51,7 +51,7 @@ sub checking
 
 # --- answers
 
-is(service(), "t|$url answers", 'all is well');
+is(service(), "t|$url responds", 'all is well');
 my $xml = '<?xml version="1.0"?><ErrorResponse><Error><Code>AccessDenied</Code>'
   . '<Message>no</Message></Error></ErrorResponse>';
 my @answers = (
@@ -60,16 +60,16 @@ my @answers = (
 	[ 400, 'AWS.SimpleQueueService.NonExistentQueue', 'gone',
 		'f|AWS.SimpleQueueService.NonExistentQueue: gone' ],
 	[ 400, 'OddException', "a\nb\x{e9}\x01", 'f|OddException: a b?? ' ],
-	[ 400, 'AccessDeniedException', 'no', "t|$url answers" ],
-	[ 403, undef, $xml, "t|$url answers" ],
-	[ 200, undef, $xml, 'f|the answer is not JSON: ' . substr($xml, 0, 60) ],
+	[ 400, 'AccessDeniedException', 'no', "t|$url responds" ],
+	[ 403, undef, $xml, "t|$url responds" ],
+	[ 200, undef, $xml, 'f|the response is not JSON: ' . substr($xml, 0, 60) ],
 	[ 503, undef, '<html>' . ('x' x 1000), 'f|HTTP status 503' ],
 	[ 400, undef, '[' x 100_000, 'f|HTTP status 400' ],
 	[ 400, undef, '{"__type": 1, "message": []}', 'f|HTTP status 400' ],
 	[ 500, undef, '', 'f|HTTP status 500' ],
-	[ 200, undef, '', "t|$url answers" ],
+	[ 200, undef, '', "t|$url responds" ],
 	[ 200, undef, '{' . (' ' x (9 << 20)),
-		"f|could not reach $url: the answer is too large" ]);
+		"f|could not reach $url: the response is too large" ]);
 foreach my $answer (@answers)
 {
 	my ($status, $error, $text, $expected) = @$answer;
@@ -103,7 +103,7 @@ $node->safe_psql('postgres',
 like(service(), qr/^f\|could not reach \Q$tls\E: .*certificate/i,
 	'a certificate that nobody vouches for');
 $node->safe_psql('postgres', "ALTER SERVER aws OPTIONS (ca_file '$ca')");
-is(service(), "t|$tls answers", 'an authority that is named');
+is(service(), "t|$tls responds", 'an authority that is named');
 (my $plain = $tls) =~ s/https/http/;
 $node->safe_psql('postgres',
 	"ALTER SERVER aws OPTIONS (SET endpoint_url '$plain')");

@@ -100,6 +100,34 @@ connect_as(Options *options, rd_kafka_type_t type)
 	return rk;
 }
 
+/* Print what a configuration holds: names and values in turn. */
+static void
+print_names(const char **dump, size_t n)
+{
+	for (size_t i = 0; i < n; i += 2)
+		puts(dump[i]);
+	rd_kafka_conf_dump_free(dump, n);
+}
+
+/*
+ * Print all properties that the library has: those that it documents, as in
+ * CONFIGURATION.md, and those that it does not.
+ */
+static void
+run_properties(Options *options, char **args)
+{
+	rd_kafka_topic_conf_t *topic_conf = rd_kafka_topic_conf_new();
+	size_t		n;
+	const char **dump;
+
+	printf("# librdkafka %s\n", rd_kafka_version_str());
+	rd_kafka_conf_properties_show(stdout);
+	dump = rd_kafka_conf_dump(options->conf, &n);
+	print_names(dump, n);
+	dump = rd_kafka_topic_conf_dump(topic_conf, &n);
+	print_names(dump, n);
+}
+
 static const Command commands[] = {
 	{"await", 0, run_await, "until the broker answers"},
 	{"create", 2, run_create, "TOPIC PARTITIONS"},
@@ -111,7 +139,8 @@ static const Command commands[] = {
 	{"transaction", 2, run_transaction, "TOPIC commit|abort|abandon, the same"},
 	{"consume", 1, run_consume, "TOPIC, up to its end"},
 	{"load", 4, run_load, "TOPIC COUNT USERS SEED"},
-	{"dump", 3, run_dump, "COUNT USERS SEED, the events of load"}
+	{"dump", 3, run_dump, "COUNT USERS SEED, the events of load"},
+	{"properties", 0, run_properties, "of the library"}
 };
 
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -42,7 +42,7 @@ stays(const SqsSource *state, const EvauditEvent *event, int *hide)
 	if (event->reason != EVAUDIT_DATABASE_ERROR)
 	{
 		*hide = state->visibility;
-		return state->options.leave_bad;
+		return state->options.defer_bad;
 	}
 	*hide = evaudit_sqs_delay(event->receive_count);
 	return event->receive_count < state->options.max_attempts;
@@ -52,7 +52,7 @@ stays(const SqsSource *state, const EvauditEvent *event, int *hide)
 static void
 leave_event(EvauditEvent *event, SqsHeld *held, int hide)
 {
-	event->left = true;
+	event->deferred = true;
 	held->hide = hide;
 }
 
@@ -82,8 +82,8 @@ leave_groups(SqsSource *state, EvauditBatch *batch)
 		if (held->group == NULL)
 			continue;
 		(void) hash_search(stopped, held->group,
-						   event->left ? HASH_ENTER : HASH_FIND, &found);
-		if (event->left || !found)
+						   event->deferred ? HASH_ENTER : HASH_FIND, &found);
+		if (event->deferred || !found)
 			continue;
 		clean &= event->reason != EVAUDIT_ACCEPTED;
 		evaudit_event_reject(event, EVAUDIT_DATABASE_ERROR,
@@ -105,14 +105,14 @@ forget_conflicts(EvauditBatch *batch)
 	{
 		EvauditEvent *event = &batch->events[i];
 
-		if (event->reason == EVAUDIT_CONFLICT && !event->left)
+		if (event->reason == EVAUDIT_CONFLICT && !event->deferred)
 			event->reason = EVAUDIT_ACCEPTED;
 	}
 }
 
 /* See EvauditSourceKind. */
 bool
-evaudit_sqs_settle(void *arg, EvauditBatch *batch)
+evaudit_sqs_handle_rejected(void *arg, EvauditBatch *batch)
 {
 	SqsSource  *state = arg;
 	const EvauditEvent *first = NULL;
@@ -123,7 +123,7 @@ evaudit_sqs_settle(void *arg, EvauditBatch *batch)
 		EvauditEvent *event = &batch->events[i];
 		int			hide;
 
-		if (event->reason == EVAUDIT_ACCEPTED || event->left ||
+		if (event->reason == EVAUDIT_ACCEPTED || event->deferred ||
 			!stays(state, event, &hide))
 			continue;
 		leave_event(event, &state->held[i], hide);
@@ -132,9 +132,9 @@ evaudit_sqs_settle(void *arg, EvauditBatch *batch)
 	}
 	if (n == 0)
 		return true;
-	evaudit_source_complain(state->source,
-							"%d messages stay in queue \"%s\" for now, the first one %s: %s",
-							n, state->name, first->message_id, first->error);
+	evaudit_source_report_error(state->source,
+								"%d messages stay in queue \"%s\" for now, the first one %s: %s",
+								n, state->name, first->message_id, first->error);
 	if (!state->fifo || leave_groups(state, batch))
 		return true;
 	forget_conflicts(batch);

@@ -2,7 +2,7 @@
  *
  * sqs_calls.c
  *	  What is common to all calls of a queue: starting what is due, taking
- *	  answers, and slowing down after failures.
+ *	  responses, and slowing down after failures.
  *
  * No failure of the service ends the worker.  It shows in stat_sources, as
  * last_error and as the state "backoff", and is tried again for ever, after
@@ -17,7 +17,7 @@
 
 #include "sources/sqs_source.h"
 
-/* A call to be put; it lives until its answer was taken. */
+/* A call to be put; it lives until its response was taken. */
 SqsCall *
 evaudit_sqs_new_call(SqsSource *state, SqsOperation operation)
 {
@@ -62,7 +62,7 @@ evaudit_sqs_call(SqsSource *state, SqsCall *call, const char *body, size_t len)
  */
 void
 evaudit_sqs_failed(SqsSource *state, SqsPace *pace, const SqsCall *call,
-				   const EvauditAwsAnswer *answer)
+				   const EvauditAwsResponse *response)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
@@ -72,15 +72,15 @@ evaudit_sqs_failed(SqsSource *state, SqsPace *pace, const SqsCall *call,
 		pace->failed_at = now;
 		pace->not_before =
 			TimestampTzPlusMilliseconds(now,
-										evaudit_aws_backoff(answer->fault,
+										evaudit_aws_backoff(response->fault,
 															pace->failures));
 	}
-	if (state->leaving)
+	if (state->shutting_down)
 		return;
-	evaudit_source_complain(state->source, "%s of queue \"%s\": %s%s%s",
-							operation_name(call->operation), state->name,
-							answer->code, answer->code[0] ? ": " : "",
-							answer->message);
+	evaudit_source_report_error(state->source, "%s of queue \"%s\": %s%s%s",
+								operation_name(call->operation), state->name,
+								response->code, response->code[0] ? ": " : "",
+								response->message);
 	evaudit_source_wait(state->source, pace->not_before);
 }
 
@@ -92,7 +92,7 @@ evaudit_sqs_succeeded(SqsSource *state, SqsPace *pace, const SqsCall *call)
 		return;
 	pace->failures = 0;
 	pace->not_before = 0;
-	if (!state->leaving && state->pace.failures == 0 &&
+	if (!state->shutting_down && state->pace.failures == 0 &&
 		state->deletes.pace.failures == 0 &&
 		state->changes.pace.failures == 0)
 		evaudit_source_wait(state->source, 0);
@@ -114,7 +114,7 @@ show_expiry(SqsSource *state)
 
 /* Start every call that is due. */
 void
-evaudit_sqs_go_on(SqsSource *state, EvauditBatch *batch)
+evaudit_sqs_start_due_calls(SqsSource *state, EvauditBatch *batch)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
@@ -124,31 +124,31 @@ evaudit_sqs_go_on(SqsSource *state, EvauditBatch *batch)
 		evaudit_sqs_start_entries(state, &state->deletes, now);
 		evaudit_sqs_start_entries(state, &state->changes, now);
 	}
-	else if (!state->looking && !state->leaving &&
+	else if (!state->lookup_pending && !state->shutting_down &&
 			 now >= state->pace.not_before)
-		evaudit_sqs_look(state);
+		evaudit_sqs_start_lookup(state);
 }
 
-/* Deal with an answer. */
+/* Deal with a response. */
 static void
-handle_answer(SqsSource *state, EvauditBatch *batch, EvauditAwsAnswer *answer)
+handle_response(SqsSource *state, EvauditBatch *batch, EvauditAwsResponse *response)
 {
-	SqsCall    *call = answer->tag;
+	SqsCall    *call = response->tag;
 
 	switch (call->operation)
 	{
 		case SQS_GET_URL:
 		case SQS_GET_ATTRIBUTES:
-			evaudit_sqs_looked(state, call, answer);
+			evaudit_sqs_lookup_done(state, call, response);
 			break;
 		case SQS_RECEIVE:
-			evaudit_sqs_received(state, batch, call, answer);
+			evaudit_sqs_received(state, batch, call, response);
 			break;
 		case SQS_DELETE:
-			evaudit_sqs_entries_done(state, &state->deletes, call, answer);
+			evaudit_sqs_entries_done(state, &state->deletes, call, response);
 			break;
 		case SQS_SET_VISIBILITY:
-			evaudit_sqs_entries_done(state, &state->changes, call, answer);
+			evaudit_sqs_entries_done(state, &state->changes, call, response);
 			break;
 	}
 	pfree(call);
@@ -156,7 +156,7 @@ handle_answer(SqsSource *state, EvauditBatch *batch, EvauditAwsAnswer *answer)
 
 /*
  * Whether a batch holds all that it shall, or has no room for the messages
- * of one more receive.  No answer is taken while a batch is committed: it
+ * of one more receive.  No response is taken while a batch is committed: it
  * should not take longer than the receives under way can bridge.
  */
 bool
@@ -169,17 +169,17 @@ evaudit_sqs_batch_done(const SqsSource *state, const EvauditBatch *batch)
 		evaudit_batch_full(source, batch);
 }
 
-/* Take the answers that have come, until the batch is done. */
+/* Take the responses that have come, until the batch is done. */
 void
 evaudit_sqs_take(SqsSource *state, EvauditBatch *batch)
 {
-	EvauditAwsAnswer *answer;
+	EvauditAwsResponse *response;
 
-	while ((state->leaving || !evaudit_sqs_batch_done(state, batch)) &&
-		   (answer = evaudit_aws_take(state->aws)) != NULL)
+	while ((state->shutting_down || !evaudit_sqs_batch_done(state, batch)) &&
+		   (response = evaudit_aws_take(state->aws)) != NULL)
 	{
-		handle_answer(state, batch, answer);
-		evaudit_aws_release(state->aws, answer);
+		handle_response(state, batch, response);
+		evaudit_aws_release(state->aws, response);
 	}
 	state->stepped_at = GetCurrentTimestamp();
 	show_expiry(state);
@@ -187,7 +187,7 @@ evaudit_sqs_take(SqsSource *state, EvauditBatch *batch)
 
 /* The pause until a time, if that is shorter than the one given. */
 long
-evaudit_sqs_sooner(long pause, TimestampTz now, TimestampTz until)
+evaudit_sqs_shorten_pause(long pause, TimestampTz now, TimestampTz until)
 {
 	long		millis;
 
@@ -204,13 +204,13 @@ evaudit_sqs_pause(const SqsSource *state, TimestampTz now)
 	long		pause = -1;
 
 	if (state->queue_state != SQS_QUEUE_READY)
-		return state->looking ? -1 :
-			evaudit_sqs_sooner(-1, now, state->pace.not_before);
+		return state->lookup_pending ? -1 :
+			evaudit_sqs_shorten_pause(-1, now, state->pace.not_before);
 	if (state->receives == 0)
-		pause = evaudit_sqs_sooner(pause, now, state->pace.not_before);
+		pause = evaudit_sqs_shorten_pause(pause, now, state->pace.not_before);
 	if (state->deletes.nwaiting > 0 && state->deletes.ncalls == 0)
-		pause = evaudit_sqs_sooner(pause, now, state->deletes.pace.not_before);
+		pause = evaudit_sqs_shorten_pause(pause, now, state->deletes.pace.not_before);
 	if (state->changes.nwaiting > 0 && state->changes.ncalls == 0)
-		pause = evaudit_sqs_sooner(pause, now, state->changes.pace.not_before);
+		pause = evaudit_sqs_shorten_pause(pause, now, state->changes.pace.not_before);
 	return pause;
 }

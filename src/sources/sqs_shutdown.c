@@ -6,7 +6,7 @@
  * Deletes of what is committed are brought to an end, and messages that are
  * not become visible again at once, instead of when their time is over.  A
  * receive under way cannot be called back: the service hands out messages to
- * a connection that nobody reads any more.  So its answer is waited for, and
+ * a connection that nobody reads any more.  So its response is waited for, and
  * what is in it is put back; and only then, as it would get again what was
  * put back before.
  *
@@ -70,7 +70,7 @@ leave_queue(int code, Datum arg)
 	none.context = AllocSetContextCreate(TopMemoryContext, "evaudit leave",
 										 ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(none.context);
-	state->leaving = true;
+	state->shutting_down = true;
 	release_batch(state);
 	/* many calls at a time, and no pause between them */
 	state->wanted = state->options.max_receives;
@@ -80,7 +80,7 @@ leave_queue(int code, Datum arg)
 		TimestampTz until = now < patience ? patience : end;
 
 		state->changes.pace.not_before = state->receives > 0 ? patience : 0;
-		evaudit_sqs_go_on(state, &none);
+		evaudit_sqs_start_due_calls(state, &none);
 		(void) evaudit_http_wait(state->http,
 								 TimestampDifferenceMilliseconds(now, until));
 		evaudit_sqs_take(state, &none);
@@ -90,7 +90,7 @@ leave_queue(int code, Datum arg)
 
 /* Have the queue left in good order when the process ends. */
 void
-evaudit_sqs_leave_at_exit(SqsSource *state)
+evaudit_sqs_register_shutdown(SqsSource *state)
 {
 	before_shmem_exit(leave_queue, PointerGetDatum(state));
 }

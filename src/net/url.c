@@ -1,0 +1,89 @@
+/*-------------------------------------------------------------------------
+ *
+ * url.c
+ *	  The parts of a URL, as the HTTP client understands it.
+ *
+ * Whoever decides by its host whether a URL may be requested must read it as
+ * libcurl does, which then connects to it.  So libcurl parses it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <curl/curl.h>
+
+#include "net/url.h"
+
+/* Parse a URL; NULL if it is none. */
+static CURLU *
+parse(const char *string)
+{
+	CURLU	   *url = curl_url();
+
+	if (url == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	if (curl_url_set(url, CURLUPART_URL, string, 0) == CURLUE_OK)
+		return url;
+	curl_url_cleanup(url);
+	return NULL;
+}
+
+/* A part of a URL, palloc'd, or NULL. */
+static char *
+get_part(CURLU *url, CURLUPart part)
+{
+	char	   *string;
+	char	   *copy;
+
+	if (curl_url_get(url, part, &string, 0) != CURLUE_OK)
+		return NULL;
+	copy = MemoryContextAllocExtended(CurrentMemoryContext, strlen(string) + 1,
+									  MCXT_ALLOC_NO_OOM);
+	if (copy != NULL)
+		strcpy(copy, string);
+	curl_free(string);
+	return copy;
+}
+
+/* Parse a URL into its parts; false if it is none, or has no host. */
+bool
+evaudit_url_parse(const char *string, EvauditUrl *result)
+{
+	CURLU	   *url = parse(string);
+
+	if (url == NULL)
+		return false;
+	result->scheme = get_part(url, CURLUPART_SCHEME);
+	result->host = get_part(url, CURLUPART_HOST);
+	curl_url_cleanup(url);
+	return result->scheme != NULL && result->host != NULL;
+}
+
+/* Whether a URL is http or https, and nothing but a host and a port. */
+bool
+evaudit_url_is_origin(const char *string)
+{
+	static const CURLUPart absent[] = {
+		CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_QUERY,
+		CURLUPART_FRAGMENT
+	};
+	EvauditUrl	parts;
+	CURLU	   *url;
+	char	   *path;
+	bool		result;
+
+	if (!evaudit_url_parse(string, &parts) ||
+		(strcmp(parts.scheme, "http") != 0 &&
+		 strcmp(parts.scheme, "https") != 0))
+		return false;
+	url = parse(string);
+	if (url == NULL)
+		return false;
+	path = get_part(url, CURLUPART_PATH);
+	result = path != NULL && strcmp(path, "/") == 0;
+	for (int i = 0; i < lengthof(absent); i++)
+		result &= get_part(url, absent[i]) == NULL;
+	curl_url_cleanup(url);
+	return result;
+}
