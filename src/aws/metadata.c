@@ -53,7 +53,7 @@ is_allowed(const char *str)
 		 (strcmp(url.scheme, "http") == 0 && is_near(url.host)));
 }
 
-/* Ask, and ask again if nobody responds or the service is in trouble. */
+/* Request, and repeat while there is no response or a status of 5xx. */
 static EvauditHttpResponse *
 ask(AwsCredentials *credentials, const char *method, const char *url,
 	const char *header, int attempts)

@@ -433,7 +433,7 @@ evaudit_http_perform(EvauditHttp *http, const EvauditHttpRequest *request)
 	response = evaudit_http_start(http, &mine);
 	while (!((HttpCall *) response)->done)
 		latch |= wait_once(http, -1);
-	/* who else waits for the latch must hear of it */
+	/* set it again for whoever else waits for it */
 	if (latch)
 		SetLatch(MyLatch);
 	return evaudit_http_take(http, &mine);

@@ -110,7 +110,7 @@ topic_expected(const EvauditEnvelopeOptions *options, const char *arn)
 /* Take an event out of a notification of SNS. */
 static bool
 open_sns(EvauditEnvelope *envelope, const EvauditJson *json,
-		 EvauditEvent *event, const char **trouble)
+		 EvauditEvent *event, const char **error)
 {
 	const char *type = evaudit_json_string(json, "Type");
 	const char *arn = evaudit_json_string(json, "TopicArn");
@@ -132,7 +132,7 @@ open_sns(EvauditEnvelope *envelope, const EvauditJson *json,
 	}
 	if (envelope->verifier != NULL)
 	{
-		if (!evaudit_sns_verify(envelope->verifier, json, event, trouble))
+		if (!evaudit_sns_verify(envelope->verifier, json, event, error))
 			return false;
 		if (event->reason != EVAUDIT_ACCEPTED)
 			return true;
@@ -180,7 +180,7 @@ open_eventbridge(const EvauditJson *json, EvauditEvent *event)
 /* See the header. */
 bool
 evaudit_envelope_open(EvauditEnvelope *envelope, EvauditEvent *event,
-					  const char **trouble)
+					  const char **error)
 {
 	EvauditJson *json;
 
@@ -196,6 +196,6 @@ evaudit_envelope_open(EvauditEnvelope *envelope, EvauditEvent *event,
 		return true;
 	}
 	if (envelope->options->kind == EVAUDIT_ENVELOPE_SNS)
-		return open_sns(envelope, json, event, trouble);
+		return open_sns(envelope, json, event, error);
 	return open_eventbridge(json, event);
 }

@@ -43,10 +43,10 @@ extern EvauditEnvelope *evaudit_envelope_create(const EvauditEnvelopeOptions *op
 /*
  * Take an event out of its envelope, or reject it; what it is then lives in
  * the current memory context.  Outside a transaction, as a certificate may
- * have to be fetched.  False, with the reason in *trouble, if that failed:
+ * have to be fetched.  False, with the reason in *error, if that failed:
  * nothing is known of the event then, and it is to be tried again later.
  */
 extern bool evaudit_envelope_open(EvauditEnvelope *envelope,
-								  EvauditEvent *event, const char **trouble);
+								  EvauditEvent *event, const char **error);
 
 #endif							/* EVAUDIT_ENVELOPE_H */

@@ -115,7 +115,7 @@ new_partitions(KafkaSource *state, List *topics,
  * does not tell those that are not there from those that we may not see.
  */
 static void
-complain_of_missing(KafkaSource *state, List *topics)
+report_missing(KafkaSource *state, List *topics)
 {
 	ListCell   *lc;
 	ListCell   *found;
@@ -192,7 +192,7 @@ find_new(KafkaSource *state, List *topics)
 				(errmsg("source \"%s\" found %d new partitions",
 						state->source->name, n)));
 	}
-	complain_of_missing(state, topics);
+	report_missing(state, topics);
 }
 
 /* Whether the cluster has a partition. */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * kafka_partition.c
- *	  One partition of a Kafka source: records taken, trouble, its end.
+ *	  One partition of a Kafka source: records, errors, its end.
  *
  * A partition stops, until seek_source(), when what follows the last record
  * read is not in its log any more: retention was faster, or the topic was

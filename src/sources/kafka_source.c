@@ -171,7 +171,7 @@ has_changes(const KafkaSource *state)
 
 /* What is to be done from time to time, between two batches. */
 static void
-keep_house(KafkaSource *state)
+run_maintenance(KafkaSource *state)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	uint32		assignment;
@@ -249,7 +249,7 @@ fetch_batch(void *arg, EvauditBatch *batch)
 		CHECK_FOR_INTERRUPTS();
 		evaudit_kafka_client_check(state->kafka);
 		if (batch->nevents == 0)
-			keep_house(state);
+			run_maintenance(state);
 		else if (state->reassign)
 			evaudit_kafka_source_assign_all(state);
 

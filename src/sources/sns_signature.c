@@ -68,7 +68,7 @@ read_signature(const EvauditJson *notification, uint8 *signature)
 bool
 evaudit_sns_verify(EvauditSnsVerifier *verifier,
 				   const EvauditJson *notification,
-				   EvauditEvent *event, const char **trouble)
+				   EvauditEvent *event, const char **error)
 {
 	const char *url = evaudit_json_string(notification, "SigningCertURL");
 	EvauditAlgorithm algorithm = signature_algorithm(notification);
@@ -94,7 +94,7 @@ evaudit_sns_verify(EvauditSnsVerifier *verifier,
 								 "SigningCertURL does not lead to a certificate of SNS");
 			return true;
 		case EVAUDIT_SNS_UNKNOWN:
-			*trouble = "could not fetch the certificate that a notification of SNS is signed with";
+			*error = "could not fetch the certificate that a notification of SNS is signed with";
 			return false;
 	}
 	fault = evaudit_crypto_verify_x509(pem, strlen(pem), algorithm,

@@ -19,11 +19,11 @@ extern EvauditSnsVerifier *evaudit_sns_verifier_create(EvauditHttp *http,
 
 /*
  * Check a notification; a bad one rejects the event.  False, with the reason
- * in *trouble, if its certificate cannot be had now.
+ * in *error, if its certificate cannot be had now.
  */
 extern bool evaudit_sns_verify(EvauditSnsVerifier *verifier,
 							   const EvauditJson *notification,
-							   EvauditEvent *event, const char **trouble);
+							   EvauditEvent *event, const char **error);
 
 /* sns_certificate.c: what becomes of a look-up. */
 typedef enum EvauditSnsCertificate

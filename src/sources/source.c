@@ -179,7 +179,7 @@ evaudit_owns_source(Oid user, const char *owner)
 }
 
 /*
- * Show trouble that the source lives with in stat_sources and in the log;
+ * Show an error that does not end the worker in stat_sources and in the log;
  * once, until another one comes.
  */
 void
@@ -187,19 +187,19 @@ evaudit_source_report_error(EvauditSource *source, const char *fmt,...)
 {
 	char		str[EVAUDIT_ERROR_BYTES];
 	va_list		args;
-	bool		news;
+	bool		is_new;
 
 	va_start(args, fmt);
 	vsnprintf(str, sizeof(str), fmt, args);
 	va_end(args);
 
 	LWLockAcquire(evaudit_shared->lock, LW_EXCLUSIVE);
-	news = strcmp(source->slot->last_error, str) != 0;
+	is_new = strcmp(source->slot->last_error, str) != 0;
 	evaudit_copy_error(source->slot->last_error, str);
 	source->slot->last_error_at = GetCurrentTimestamp();
 	LWLockRelease(evaudit_shared->lock);
 
-	if (news)
+	if (is_new)
 		ereport(LOG,
 				(errmsg("source \"%s\": %s", source->name, str)));
 }

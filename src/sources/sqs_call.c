@@ -84,7 +84,7 @@ evaudit_sqs_failed(SqsSource *state, SqsPace *pace, const SqsCall *call,
 	evaudit_source_wait(state->source, pace->not_before);
 }
 
-/* A call succeeded: what failed before it is no trouble any more. */
+/* A call succeeded: clear the errors before it. */
 void
 evaudit_sqs_succeeded(SqsSource *state, SqsPace *pace, const SqsCall *call)
 {

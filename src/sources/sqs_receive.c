@@ -147,7 +147,7 @@ add_message(SqsSource *state, EvauditBatch *batch, const EvauditJson *message,
 {
 	SqsHeld    *held = &state->held[batch->nevents];
 	const char *body = evaudit_json_string(message, "Body");
-	const char *trouble = NULL;
+	const char *error = NULL;
 	EvauditEvent *event;
 
 	event = evaudit_batch_add(state->source, batch, body,
@@ -155,10 +155,10 @@ add_message(SqsSource *state, EvauditBatch *batch, const EvauditJson *message,
 	fill_event(state, event, held, message);
 	held->expires = expires;
 	if (event->reason == EVAUDIT_ACCEPTED &&
-		!evaudit_envelope_open(state->envelope, event, &trouble))
+		!evaudit_envelope_open(state->envelope, event, &error))
 	{
 		batch->nevents--;
-		evaudit_source_report_error(state->source, "%s", trouble);
+		evaudit_source_report_error(state->source, "%s", error);
 		evaudit_sqs_add_entry(state, &state->changes, held->handle,
 							  evaudit_sqs_delay(event->receive_count));
 	}

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * sqs_settle.c
+ * sqs_rejected.c
  *	  What becomes of events that were rejected: a dead letter, or another
  *	  delivery by the queue.
  *

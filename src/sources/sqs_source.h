@@ -190,7 +190,7 @@ extern void evaudit_sqs_entries_done(SqsSource *state, SqsEntryQueue *line,
 									 const SqsCall *call,
 									 EvauditAwsResponse *response);
 
-/* sqs_settle.c */
+/* sqs_rejected.c */
 extern int	evaudit_sqs_delay(int receive_count);
 extern bool evaudit_sqs_handle_rejected(void *arg, EvauditBatch *batch);
 

@@ -368,7 +368,7 @@ environment($metadata => $url, AWS_EC2_METADATA_DISABLED => 'false');
 $aws->rules({ operation => '/latest/meta-data.*', status => 500, text => '',
 	times => 2 });
 like(found(), qr/^credentials: from instance metadata/,
-	'trouble that passes');
+	'an error that passes');
 $aws->rules({ operation => '/latest/meta-data.*', status => 404, text => '' });
 is( found(),
 	'credentials! the instance metadata service answered with HTTP status 404',

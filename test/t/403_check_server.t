@@ -1,4 +1,4 @@
-# check_server(): what it says of services that are in trouble, that nothing
+# check_server(): what it says of services that fail, that nothing
 # of it stays behind, and that no thread is started in a backend.
 
 use strict;

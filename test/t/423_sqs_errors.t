@@ -33,8 +33,8 @@ sub passes
 	return;
 }
 
-# Wait until the view shows trouble.
-sub await_trouble
+# Wait until the view shows an error.
+sub await_error
 {
 	my ($pattern) = @_;
 	$node->wait_for(qq{
@@ -45,14 +45,14 @@ sub await_trouble
 
 # a queue that is not there yet
 read_queue($node, 'logins', 'logins');
-await_trouble('QueueDoesNotExist|does not exist');
+await_error('QueueDoesNotExist|does not exist');
 my $pid = worker_pids($node, 'logins')->[0];
 $sqs->create_queue('logins', VisibilityTimeout => 4);
 passes('the queue is made, and read');
 
 # deleted, and made again
 $sqs->delete_queue('logins');
-await_trouble('QueueDoesNotExist|does not exist');
+await_error('QueueDoesNotExist|does not exist');
 $sqs->create_queue('logins', VisibilityTimeout => 4);
 passes('made anew, it is read again');
 
@@ -69,7 +69,7 @@ passes('storms pass');
 $aws->rules({ operation => 'ReceiveMessage', status => 403,
 	error => 'AccessDenied' });
 $sqs->send('logins', login('u', 'wake', 1));
-await_trouble('AccessDenied');
+await_error('AccessDenied');
 $aws->forget;
 $aws->rules;
 await_queue($sqs, 'logins');

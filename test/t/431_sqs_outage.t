@@ -1,4 +1,4 @@
-# Trouble with a queue: storms, cut answers, entries that fail, silence, a
+# Errors of a queue: storms, cut answers, entries that fail, silence, a
 # queue that is gone.  It is seen in stat_sources, passes by itself, and every
 # login has its effect.
 
@@ -157,6 +157,6 @@ $node->safe_psql('postgres', "SELECT evaudit.resume_source('logins')");
 is_done(100, 'and is done when the source is resumed');
 
 is($node->safe_psql('postgres', 'SELECT count(*) FROM evaudit.dead_letters'),
-	'0', 'no trouble made a dead letter');
+	'0', 'none of it made a dead letter');
 
 done_testing();
