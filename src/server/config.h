@@ -15,7 +15,6 @@ extern int	evaudit_max_partitions;
 /* Longest pause between two attempts of a failing source, milliseconds. */
 extern int	evaudit_max_backoff;
 
-
 extern void evaudit_config_init(void);
 
 #endif							/* EVAUDIT_CONFIG_H */
