@@ -27,7 +27,7 @@ GRANT EXECUTE ON FUNCTION
 	evaudit.check_front(),
 	evaudit.json_schema_is_valid(jsonb, jsonb, boolean),
 	evaudit.json_schema_errors(jsonb, jsonb, boolean, integer),
-	evaudit.owns(name),
+	evaudit.owns(oid),
 	evaudit.source_stats(),
 	evaudit.kafka_topic_wanted(jsonb, text),
 	evaudit.partition_stats()

@@ -19,8 +19,9 @@ SELECT pg_catalog.pg_extension_config_dump('evaudit.publish_grants', '');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.read_grants', '');
 
 -- A restored source must not take another database's messages: whatever row
--- is inserted, by COPY too, runs nowhere until resume_source() says so.
--- create_source() names the database after its insert.
+-- is inserted, by COPY too, runs nowhere until resume_source() says so.  The
+-- oids that it brings may be those of others here.  create_source() sets them
+-- after its insert.
 CREATE FUNCTION evaudit.forget_database() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'evaudit_forget_database';
 COMMENT ON FUNCTION evaudit.forget_database() IS
@@ -28,6 +29,14 @@ COMMENT ON FUNCTION evaudit.forget_database() IS
 CREATE TRIGGER forget_database BEFORE INSERT ON evaudit.sources
 	FOR EACH ROW EXECUTE FUNCTION evaudit.forget_database();
 ALTER TABLE evaudit.sources ENABLE ALWAYS TRIGGER forget_database;
+
+CREATE FUNCTION evaudit.forget_owner() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'evaudit_forget_owner';
+COMMENT ON FUNCTION evaudit.forget_owner() IS
+	'trigger: a dead letter that was restored has no owner but by name';
+CREATE TRIGGER forget_owner BEFORE INSERT ON evaudit.dead_letter
+	FOR EACH ROW EXECUTE FUNCTION evaudit.forget_owner();
+ALTER TABLE evaudit.dead_letter ENABLE ALWAYS TRIGGER forget_owner;
 
 -- A topic that comes with the extension is there when its dumped row arrives:
 -- what was altered of it is set.

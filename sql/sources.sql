@@ -39,7 +39,12 @@ CREATE TABLE evaudit.sources (
 	seek_number integer NOT NULL DEFAULT 0,
 	-- when its partitions were first looked up: those that appear later are
 	-- read from their beginning, whatever "start" says
-	started_at timestamptz
+	started_at timestamptz,
+	-- whose oids "owner" and "server" were, and in which cluster; where they
+	-- are not so any more the source waits for resume_source()
+	owner_oid oid,
+	server_oid oid,
+	cluster bigint
 );
 COMMENT ON TABLE evaudit.sources IS
 	'sources of events; evaudit.stat_sources shows their state';
@@ -94,7 +99,7 @@ CREATE FUNCTION evaudit.resume_source(name text)
 RETURNS void
 LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_resume_source';
 COMMENT ON FUNCTION evaudit.resume_source(text) IS
-	'let a paused source continue where it was; also one of a restored or copied database';
+	'let a paused source continue where it was; also one of a restored or copied database, or whose owner or server was renamed or made anew; needs the privileges of its owner, by name and by oid';
 
 CREATE FUNCTION evaudit.seek_source(name text, target text)
 RETURNS void

@@ -65,11 +65,11 @@ CREATE VIEW evaudit.stat_sources WITH (security_barrier) AS
 		AND p.source_id IS NULL
 		AND NOT s.paused AND s.database = d.oid
 	WHERE pg_catalog.pg_has_role('pg_monitor', 'USAGE')
-		OR evaudit.owns(s.owner);
+		OR evaudit.owns(s.owner_oid);
 COMMENT ON VIEW evaudit.stat_sources IS
 	'state of sources, for their owners and pg_monitor';
 COMMENT ON COLUMN evaudit.stat_sources.state IS
-	'starting, running, paused, backoff (waiting until next_retry_at) or stopped (no launcher, or every partition stopped)';
+	'starting, running, paused, backoff (waiting until next_retry_at) or stopped (no launcher, every partition stopped, or what last_error says: somebody has to change it)';
 COMMENT ON COLUMN evaudit.stat_sources.received IS
 	'events whose batch was committed, since the server started';
 COMMENT ON COLUMN evaudit.stat_sources.merged IS

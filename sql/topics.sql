@@ -100,15 +100,17 @@ LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'evaudit_publish';
 COMMENT ON FUNCTION evaudit.publish(text, jsonb, text) IS
 	'publish an event to a topic in the caller''s transaction; returns its id, raises an error where a source would write a dead letter';
 
-CREATE FUNCTION evaudit.owns(owner name) RETURNS boolean
+-- By oid: a role that is renamed, or made anew under a name, gains nothing.
+CREATE FUNCTION evaudit.owns(owner oid) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN CASE
-	WHEN EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname = owner)
+	WHEN EXISTS (SELECT FROM pg_catalog.pg_roles r
+				 WHERE r.oid OPERATOR(pg_catalog.=) owner)
 	THEN pg_catalog.pg_has_role(owner, 'USAGE')
 	ELSE pg_catalog.pg_has_role('pg_database_owner', 'USAGE')
 END;
-COMMENT ON FUNCTION evaudit.owns(name) IS
-	'internal: whether the current user has the privileges of an owner; what a dropped role owned is the database owner''s';
+COMMENT ON FUNCTION evaudit.owns(oid) IS
+	'internal: whether the current user has the privileges of an owner; what a dropped role owned, or a restore brought, is the database owner''s';
 
 -- One row for each event that could not be used.  The owner of its source
 -- sees it through the view; no foreign key, so that it outlives the source.
@@ -128,7 +130,9 @@ CREATE TABLE evaudit.dead_letter (
 	error text NOT NULL,
 	sqlstate text,
 	received_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
-	redriven_at timestamptz
+	redriven_at timestamptz,
+	-- whose oid "owner" was; NULL after a restore, until resume_source()
+	owner_oid oid
 );
 CREATE INDEX dead_letter_source_idx ON evaudit.dead_letter (source, id)
 	WHERE redriven_at IS NULL;
@@ -143,7 +147,7 @@ CREATE VIEW evaudit.dead_letters WITH (security_barrier) AS
 	SELECT id, source, topic, source_position, key, headers, payload,
 		   reason, error, sqlstate, received_at, redriven_at
 	FROM evaudit.dead_letter
-	WHERE evaudit.owns(owner);
+	WHERE evaudit.owns(owner_oid);
 COMMENT ON VIEW evaudit.dead_letters IS
 	'events that could not be used, for the owners of their sources';
 COMMENT ON COLUMN evaudit.dead_letters.source_position IS

@@ -27,19 +27,16 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
-#include "storage/ipc.h"
 #include "storage/lwlock.h"
-#include "storage/shmem.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "audit/audit_stats.h"
 #include "server/compat.h"
+#include "server/shmem.h"
 
 PG_FUNCTION_INFO_V1(evaudit_audit_stats);
-
-#define TRANCHE		"evaudit_audit_stats"
 
 /* Tables that are counted, over all databases; those beyond are not. */
 #define MAX_TABLES	4096
@@ -73,49 +70,41 @@ typedef struct PendingCount
 	uint64		rows;
 } PendingCount;
 
-static shmem_request_hook_type previous_request_hook = NULL;
-static shmem_startup_hook_type previous_startup_hook = NULL;
-
 static HTAB *entries = NULL;	/* in shared memory; NULL without preload */
 static LWLock *lock = NULL;
 static PendingCount *pending = NULL;	/* in TopTransactionContext */
 
-/* Ask for shared memory. */
-static void
-request_shared_memory(void)
+/* Bytes of the shared table. */
+static Size
+table_size(void)
 {
-	if (previous_request_hook)
-		previous_request_hook();
-	RequestAddinShmemSpace(hash_estimate_size(MAX_TABLES, sizeof(StatsEntry)));
-	RequestNamedLWLockTranche(TRANCHE, 1);
+	return hash_estimate_size(MAX_TABLES, sizeof(StatsEntry));
 }
 
 /* Make the shared table, or attach to it. */
 static void
-startup_shared_memory(void)
+attach_table(LWLock *area_lock)
 {
 	HASHCTL		ctl = {0};
 
-	if (previous_startup_hook)
-		previous_startup_hook();
-
 	ctl.keysize = sizeof(StatsKey);
 	ctl.entrysize = sizeof(StatsEntry);
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	entries = evaudit_compat_shmem_hash("evaudit audit stats", MAX_TABLES, &ctl,
-										HASH_ELEM | HASH_BLOBS);
-	LWLockRelease(AddinShmemInitLock);
-	lock = &GetNamedLWLockTranche(TRANCHE)->lock;
+	entries = evaudit_compat_shmem_hash("evaudit audit stats", MAX_TABLES,
+										&ctl, HASH_ELEM | HASH_BLOBS);
+	lock = area_lock;
 }
 
 /* Reserve the shared memory; only while the server preloads libraries. */
 void
 evaudit_audit_stats_init(void)
 {
-	previous_request_hook = shmem_request_hook;
-	shmem_request_hook = request_shared_memory;
-	previous_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = startup_shared_memory;
+	static EvauditShmemArea area = {
+		.name = "evaudit_audit_stats",
+		.size = table_size,
+		.attach = attach_table,
+	};
+
+	evaudit_shmem_register(&area);
 }
 
 /*

@@ -24,7 +24,7 @@
 #include "utils/snapmgr.h"
 
 #include "auth/issuer.h"
-#include "server/commit_wakeup.h"
+#include "runtime/wakeup.h"
 #include "server/compat.h"
 #include "server/table_watch.h"
 

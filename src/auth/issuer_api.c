@@ -21,8 +21,7 @@
 #include "utils/rel.h"
 
 #include "auth/issuer.h"
-#include "server/commit_wakeup.h"
-#include "server/shmem.h"
+#include "runtime/wakeup.h"
 #include "server/spi.h"
 #include "server/trigger.h"
 #include "text/options.h"

@@ -16,7 +16,8 @@
 #include "utils/memutils.h"
 
 #include "auth/token_parse.h"
-#include "server/commit_wakeup.h"
+#include "auth/issuer_fetch.h"
+#include "runtime/wakeup.h"
 
 PG_FUNCTION_INFO_V1(evaudit_verify_token);
 
@@ -55,7 +56,7 @@ static void
 ask_for_keys(const EvauditIssuer *issuer)
 {
 	if (issuer->jwks_url != NULL)
-		evaudit_wake_fetcher();
+		evaudit_request_job(&evaudit_key_fetch_job);
 }
 
 /* Whether the signature was made with a key of the issuer. */

@@ -80,7 +80,7 @@ own_endpoint(const char *host, const char *region)
 
 /* A client of a service for a user of a foreign server; see client.h. */
 EvauditAws *
-evaudit_aws_open(EvauditHttp *http, const char *server, Oid user,
+evaudit_aws_open(EvauditHttp *http, Oid server, Oid user,
 				 EvauditAwsService service)
 {
 	return evaudit_aws_open_options(http, evaudit_aws_read_options(server, user),

@@ -64,7 +64,7 @@ typedef struct EvauditAwsResponse
  * foreign server and of the user's mapping there.  Within a transaction.
  * Raises an ERROR if the options are not complete.  Several may share http.
  */
-extern EvauditAws *evaudit_aws_open(EvauditHttp *http, const char *server,
+extern EvauditAws *evaudit_aws_open(EvauditHttp *http, Oid server,
 									Oid user, EvauditAwsService service);
 
 /* The same by options alone; ambient: may use the server's credentials. */
@@ -127,6 +127,6 @@ extern const char *evaudit_aws_ca_file(const EvauditAws *aws);
 /* conf.c: what may be said in servers and user mappings. */
 extern void evaudit_aws_check_options(List *options, bool user_mapping,
 									  Oid user);
-extern List *evaudit_aws_read_options(const char *server, Oid user);
+extern List *evaudit_aws_read_options(Oid server, Oid user);
 
 #endif							/* EVAUDIT_AWS_CLIENT_H */

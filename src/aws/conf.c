@@ -222,7 +222,7 @@ evaudit_aws_check_options(List *options, bool user_mapping, Oid user)
  * transaction.
  */
 List *
-evaudit_aws_read_options(const char *server, Oid user)
+evaudit_aws_read_options(Oid server, Oid user)
 {
 	return evaudit_server_options(server, user, evaudit_aws_check_options);
 }

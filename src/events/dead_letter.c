@@ -13,13 +13,20 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/rel.h"
 #include "utils/timestamp.h"
 
 #include "events/dead_letter.h"
 #include "events/event_json.h"
 #include "server/spi.h"
+#include "server/trigger.h"
+
+PG_FUNCTION_INFO_V1(evaudit_forget_owner);
 
 /* Bytes as a bytea, or as NULL. */
 static Datum
@@ -46,20 +53,20 @@ jsonb_datum(Jsonb *document, char *isnull)
 
 /* Write one dead letter; returns how many that was: 0 for a repeat. */
 static uint64
-add_dead_letter(const char *owner, const char *source, const char *topic,
-				const EvauditEvent *event)
+add_dead_letter(const char *owner, Oid owner_oid, const char *source,
+				const char *topic, const EvauditEvent *event)
 {
 	static EvauditStatement add = {
 		"INSERT INTO evaudit.dead_letter (owner, source, topic,"
 		" source_position, key, headers, payload, record_time, reason,"
-		" error, sqlstate, transport_id)"
-		" VALUES ($1::name, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+		" error, sqlstate, transport_id, owner_oid)"
+		" VALUES ($1::name, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
 		" ON CONFLICT DO NOTHING",
-		12, {TEXTOID, TEXTOID, TEXTOID, JSONBOID, BYTEAOID, JSONBOID, BYTEAOID,
-		TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID}
+		13, {TEXTOID, TEXTOID, TEXTOID, JSONBOID, BYTEAOID, JSONBOID, BYTEAOID,
+		TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, OIDOID}
 	};
-	Datum		values[12];
-	char		nulls[12];
+	Datum		values[13];
+	char		nulls[13];
 
 	memset(nulls, ' ', sizeof(nulls));
 	values[0] = CStringGetTextDatum(owner);
@@ -79,6 +86,7 @@ add_dead_letter(const char *owner, const char *source, const char *topic,
 	values[11] = event->transport_id == NULL ? (Datum) 0 :
 		CStringGetTextDatum(event->transport_id);
 	nulls[11] = event->transport_id == NULL ? 'n' : ' ';
+	values[12] = ObjectIdGetDatum(owner_oid);
 	return evaudit_spi_execute(&add, values, nulls);
 }
 
@@ -87,7 +95,7 @@ add_dead_letter(const char *owner, const char *source, const char *topic,
  * left, within the transaction of its batch; returns how many are new.
  */
 uint64
-evaudit_dead_letters_add(const char *owner, const char *source,
+evaudit_dead_letters_add(const char *owner, Oid owner_oid, const char *source,
 						 const char *topic, const EvauditEvent *events, int n)
 {
 	uint64		added = 0;
@@ -97,8 +105,34 @@ evaudit_dead_letters_add(const char *owner, const char *source,
 	for (int i = 0; i < n; i++)
 	{
 		if (events[i].reason != EVAUDIT_ACCEPTED && !events[i].deferred)
-			added += add_dead_letter(owner, source, topic, &events[i]);
+			added += add_dead_letter(owner, owner_oid, source, topic,
+									 &events[i]);
 	}
 	evaudit_spi_end(&spi);
 	return added;
+}
+
+/*
+ * Trigger before INSERT on evaudit.dead_letter: the oid that a dump has of an
+ * owner may be another role's here.  Our own inserts are made in the name of
+ * the extension's owner; nothing that a restore does is.
+ */
+Datum
+evaudit_forget_owner(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = evaudit_own_trigger(fcinfo, "dead_letter",
+											   "forget_owner",
+											   EVAUDIT_BEFORE_INSERT);
+	TupleDesc	desc = RelationGetDescr(trigger->tg_relation);
+	int			column = SPI_fnumber(desc, "owner_oid");
+	Datum		value = (Datum) 0;
+	bool		isnull = true;
+
+	if (column <= 0)
+		elog(ERROR, "table has no column \"owner_oid\"");
+	if (InLocalUserIdChange())
+		return PointerGetDatum(trigger->tg_trigtuple);
+	return PointerGetDatum(heap_modify_tuple_by_cols(trigger->tg_trigtuple,
+													 desc, 1, &column,
+													 &value, &isnull));
 }

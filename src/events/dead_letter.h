@@ -10,8 +10,8 @@
 
 #include "events/event.h"
 
-extern uint64 evaudit_dead_letters_add(const char *owner, const char *source,
-									   const char *topic,
+extern uint64 evaudit_dead_letters_add(const char *owner, Oid owner_oid,
+									   const char *source, const char *topic,
 									   const EvauditEvent *events, int n);
 
 #endif							/* EVAUDIT_DEAD_LETTER_H */

@@ -20,7 +20,7 @@
 #include "events/projection.h"
 #include "events/topic_define.h"
 #include "events/topic_store.h"
-#include "server/commit_wakeup.h"
+#include "runtime/wakeup.h"
 #include "server/spi.h"
 #include "text/jsonb.h"
 #include "text/options.h"

@@ -27,7 +27,6 @@
 
 #include "common/hashfn.h"
 #include "miscadmin.h"
-#include "storage/ipc.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
 #include "storage/spin.h"
@@ -36,6 +35,7 @@
 
 #include "http/rate_limit.h"
 #include "http/settings.h"
+#include "server/shmem.h"
 #include "text/casefold.h"
 
 /* 4,096 sets of 7 places are half a megabyte. */
@@ -54,9 +54,6 @@ typedef struct RateSet
 	RatePlace	places[NPLACES];
 } RateSet;
 
-static shmem_request_hook_type previous_request_hook = NULL;
-static shmem_startup_hook_type previous_startup_hook = NULL;
-
 static RateSet *sets = NULL;
 static bool sets_are_own = false;	/* they are the session's */
 
@@ -69,39 +66,35 @@ init_sets(void)
 		SpinLockInit(&sets[i].lock);
 }
 
-/* Request shared memory. */
-static void
-request_shared_memory(void)
+/* Bytes of the table. */
+static Size
+table_size(void)
 {
-	if (previous_request_hook)
-		previous_request_hook();
-	RequestAddinShmemSpace(NSETS * sizeof(RateSet));
+	return NSETS * sizeof(RateSet);
 }
 
-/* Create the table, or attach to it. */
+/* Make the table, or attach to it; its sets have locks of their own. */
 static void
-startup_shared_memory(void)
+attach_table(LWLock *lock)
 {
 	bool		found;
 
-	if (previous_startup_hook)
-		previous_startup_hook();
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	sets = ShmemInitStruct("evaudit rate limit", NSETS * sizeof(RateSet),
-						   &found);
+	sets = ShmemInitStruct("evaudit rate limit", table_size(), &found);
 	if (!found)
 		init_sets();
-	LWLockRelease(AddinShmemInitLock);
 }
 
 /* Reserve the shared memory; only while the server preloads libraries. */
 void
 evaudit_rate_limit_init(void)
 {
-	previous_request_hook = shmem_request_hook;
-	shmem_request_hook = request_shared_memory;
-	previous_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = startup_shared_memory;
+	static EvauditShmemArea area = {
+		.name = "evaudit_rate_limit",
+		.size = table_size,
+		.attach = attach_table,
+	};
+
+	evaudit_shmem_register(&area);
 }
 
 /* Whether the limit holds for all sessions together. */

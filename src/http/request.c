@@ -20,7 +20,6 @@
 #include "events/payload.h"
 #include "http/request.h"
 #include "http/settings.h"
-#include "server/config.h"
 #include "text/ascii.h"
 
 /* Longest method and path, a query included, in bytes. */

@@ -58,7 +58,7 @@ typedef struct EvauditKafkaMessage
 /* conf.c: the options of servers and user mappings */
 extern void evaudit_kafka_check_options(List *options, bool user_mapping,
 										Oid user);
-extern List *evaudit_kafka_read_options(const char *server, Oid user);
+extern List *evaudit_kafka_read_options(Oid server, Oid user);
 
 /* client.c: the consumer */
 extern EvauditKafka *evaudit_kafka_client_open(List *options, bool ambient,

@@ -179,7 +179,7 @@ evaudit_kafka_check_options(List *options, bool user_mapping, Oid user)
  * transaction.
  */
 List *
-evaudit_kafka_read_options(const char *server, Oid user)
+evaudit_kafka_read_options(Oid server, Oid user)
 {
 	return evaudit_server_options(server, user, evaudit_kafka_check_options);
 }

@@ -22,6 +22,7 @@
 
 #include "kafka/client_internal.h"
 #include "server/threads.h"
+#include "server/wait.h"
 
 /* How long a broker may take to response, in milliseconds. */
 #define REQUEST_TIMEOUT		15000
@@ -60,19 +61,11 @@ wait_for_response(EvauditKafka *kafka, KafkaRequest *request)
 {
 	for (;;)
 	{
-		int			events = WaitLatchOrSocket(MyLatch,
-											   WL_LATCH_SET | WL_TIMEOUT |
-											   WL_SOCKET_READABLE |
-											   WL_EXIT_ON_PM_DEATH,
-											   request->done[0],
-											   CHECK_INTERVAL,
-											   PG_WAIT_EXTENSION);
+		int			events = evaudit_wait_fd(request->done[0],
+											 CHECK_INTERVAL);
 
-		if (events & WL_SOCKET_READABLE)
+		if (events & EVAUDIT_WAIT_READABLE)
 			return;
-		if (events & WL_LATCH_SET)
-			ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
 		evaudit_kafka_client_check(kafka);
 	}
 }

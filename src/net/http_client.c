@@ -33,6 +33,7 @@
 #include "net/http_call.h"
 #include "server/compat.h"
 #include "server/threads.h"
+#include "server/wait.h"
 
 /* Most connections that are kept open. */
 #define MAX_CONNECTIONS		64L
@@ -250,12 +251,7 @@ open_descriptors(EvauditHttp *http)
 				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 				 errmsg("could not create an epoll descriptor: %m")));
 
-	http->waits = evaudit_compat_create_waits(3);
-	AddWaitEventToSet(http->waits, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch,
-					  NULL);
-	AddWaitEventToSet(http->waits, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL,
-					  NULL);
-	AddWaitEventToSet(http->waits, WL_SOCKET_READABLE, http->epoll, NULL, NULL);
+	http->waits = evaudit_wait_set_create(http->epoll);
 }
 
 /* Start libcurl, and with it the library that it has for TLS. */
@@ -362,23 +358,11 @@ evaudit_http_fail(EvauditHttp *http, void *owner, void *tag)
 static bool
 wait_once(EvauditHttp *http, long timeout)
 {
-	WaitEvent	events[2];
-	bool		latch = false;
-	int			n = WaitEventSetWait(http->waits, timeout, events,
-									 lengthof(events), PG_WAIT_EXTENSION);
+	int			events = evaudit_wait_set(http->waits, timeout);
 
-	for (int i = 0; i < n; i++)
-	{
-		if (events[i].events & WL_LATCH_SET)
-		{
-			ResetLatch(MyLatch);
-			latch = true;
-		}
-		else
-			evaudit_http_step(http);
-	}
-	CHECK_FOR_INTERRUPTS();
-	return latch;
+	if (events & EVAUDIT_WAIT_READABLE)
+		evaudit_http_step(http);
+	return (events & EVAUDIT_WAIT_LATCH) != 0;
 }
 
 /* Wait until there is a response, the latch is set or the time is over. */
@@ -388,7 +372,7 @@ evaudit_http_wait(EvauditHttp *http, long timeout)
 	TimestampTz end = timeout <= 0 ? 0 :
 		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout);
 
-	CHECK_FOR_INTERRUPTS();
+	evaudit_process_interrupts();
 	while (dlist_is_empty(&http->done))
 	{
 		if (wait_once(http, timeout) || timeout == 0)

@@ -13,23 +13,25 @@
  */
 #include "postgres.h"
 
+#include <signal.h>
+
 #include "access/htup_details.h"
 #include "catalog/pg_database.h"
 #include "commands/defrem.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
+#include "storage/ipc.h"
 #include "storage/latch.h"
 #include "tcop/utility.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
-#include "utils/wait_event.h"
 
-#include "runtime/workers.h"
-#include "server/commit_wakeup.h"
+#include "runtime/runtime.h"
 #include "server/compat.h"
+#include "server/wait.h"
 
 /* How long to wait until the processes of a database are gone, milliseconds. */
-#define LEAVE_TIMEOUT	10000
+#define END_TIMEOUT		10000
 
 static ProcessUtility_hook_type previous_hook = NULL;
 
@@ -105,51 +107,58 @@ may_need(Oid database)
 static int
 end_processes(Oid database)
 {
-	EvauditDatabase *slot;
-	int			n = 0;
+	EvauditDatabaseSlot *slot;
+	int			n;
 
-	LWLockAcquire(evaudit_shared->lock, LW_SHARED);
+	LWLockAcquire(evaudit_runtime->lock, LW_EXCLUSIVE);
+	n = evaudit_end_processes(database);
 	slot = evaudit_find_database(database);
-	if (slot != NULL)
-		n = evaudit_end_process(slot->scheduler) +
-			evaudit_end_process(slot->fetcher);
-	LWLockRelease(evaudit_shared->lock);
-	return n + evaudit_end_workers(database);
+	if (slot != NULL && slot->scheduler != NULL)
+	{
+		kill(slot->scheduler->pid, SIGTERM);
+		n++;
+	}
+	LWLockRelease(evaudit_runtime->lock);
+	return n;
 }
 
-/* Say who holds a database; 0 for nobody. */
-static void
-set_holder(Oid database, pid_t pid)
-{
-	EvauditDatabase *slot;
-	pid_t		launcher;
-
-	LWLockAcquire(evaudit_shared->lock, LW_EXCLUSIVE);
-	slot = evaudit_find_database(database);
-	if (slot != NULL)
-		slot->held_by = pid;
-	launcher = evaudit_shared->launcher;
-	LWLockRelease(evaudit_shared->lock);
-	if (pid == 0)
-		evaudit_wake_process(launcher);
-}
-
-/* Keep the processes of evaudit out of a database, and wait until they are. */
-static void
+/* Let no process of evaudit attach in a database until it is released. */
+static bool
 hold_database(Oid database)
 {
-	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-													   LEAVE_TIMEOUT);
+	EvauditDatabaseSlot *slot;
 
-	set_holder(database, MyProcPid);
+	LWLockAcquire(evaudit_runtime->lock, LW_EXCLUSIVE);
+	slot = evaudit_find_database(database);
+	if (slot != NULL)
+		slot->holders++;
+	LWLockRelease(evaudit_runtime->lock);
+	return slot != NULL;
+}
+
+/* Undo that, also when the session ends; the launcher starts a scheduler. */
+static void
+release_database(int code, Datum arg)
+{
+	EvauditDatabaseSlot *slot;
+
+	LWLockAcquire(evaudit_runtime->lock, LW_EXCLUSIVE);
+	slot = evaudit_find_database(DatumGetObjectId(arg));
+	slot->holders--;
+	if (evaudit_runtime->launcher != NULL)
+		SetLatch(&evaudit_runtime->launcher->procLatch);
+	LWLockRelease(evaudit_runtime->lock);
+}
+
+/* Wait until the processes of evaudit in a database are gone. */
+static void
+empty_database(Oid database)
+{
+	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													   END_TIMEOUT);
+
 	while (end_processes(database) > 0 && GetCurrentTimestamp() < deadline)
-	{
-		(void) WaitLatch(MyLatch,
-						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 20, PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
-	}
+		(void) evaudit_wait(20);
 }
 
 /* Hold the database that a command needs, for as long as the command runs. */
@@ -165,24 +174,22 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 	ProcessUtility_hook_type next = previous_hook ? previous_hook :
 		standard_ProcessUtility;
 
-	if (!OidIsValid(database) || !may_need(database))
+	if (!OidIsValid(database) || !may_need(database) ||
+		!hold_database(database))
 	{
 		next(pstmt, query, read_only_tree, context, params, environment,
 			 dest, completion);
 		return;
 	}
 
-	PG_TRY();
+	PG_ENSURE_ERROR_CLEANUP(release_database, ObjectIdGetDatum(database));
 	{
-		hold_database(database);
+		empty_database(database);
 		next(pstmt, query, read_only_tree, context, params, environment,
 			 dest, completion);
 	}
-	PG_FINALLY();
-	{
-		set_holder(database, 0);
-	}
-	PG_END_TRY();
+	PG_END_ENSURE_ERROR_CLEANUP(release_database, ObjectIdGetDatum(database));
+	release_database(0, ObjectIdGetDatum(database));
 }
 
 /* Watch for such commands; only under preload. */

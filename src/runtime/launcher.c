@@ -3,11 +3,14 @@
  * launcher.c
  *	  The launcher: starts a scheduler in each database that needs one.
  *
- * It is connected to no database, so it cannot see which have sources.  At
- * its start it sends a scheduler into each database in turn; those without
- * active sources end at once.  After that whoever makes or resumes a source
- * asks for the scheduler (server/commit_wakeup.c).  A database that somebody wants to drop
- * or copy is left alone until that is over (database_ddl.c).
+ * It is connected to no database, so it cannot see which have jobs.  At its
+ * start it sends a scheduler into each database in turn; those without jobs
+ * end at once.  After that whoever makes or resumes a job asks for the
+ * scheduler (wakeup.c).  A database that somebody wants to drop or copy is
+ * left alone until that is over (database_ddl.c).
+ *
+ * Locks: the slots of databases are read and written under the runtime's
+ * lock.  Only the launcher frees the slot of a database that is gone.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,20 +25,20 @@
 #include "catalog/pg_database.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
-#include "storage/procarray.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#include "runtime/workers.h"
+#include "runtime/runtime.h"
+#include "server/wait.h"
 
 /* Seconds after which the postmaster restarts the launcher. */
 #define RESTART_SECONDS		5
 
-/* Milliseconds after which the launcher looks around unasked. */
-#define LOOK_INTERVAL		10000
+/* Milliseconds after which the launcher checks the databases unasked. */
+#define IDLE_INTERVAL		10000
 
-/* Milliseconds until it looks again while something is still to be done. */
+/* Milliseconds until the next check while something is still to be done. */
 #define BUSY_INTERVAL		200
 
 /* What the launcher remembers of the scheduler in a slot. */
@@ -44,6 +47,9 @@ typedef struct SchedulerHandle
 	BackgroundWorkerHandle *process;	/* NULL: none */
 	TimestampTz not_before;		/* when to start one again at the earliest */
 } SchedulerHandle;
+
+/* For the life of the process; the loop has a context for each turn. */
+static MemoryContext life;
 
 /* Register the launcher with the postmaster; only under preload. */
 void
@@ -60,16 +66,16 @@ evaudit_launcher_init(void)
 	RegisterBackgroundWorker(&worker);
 }
 
-/* At exit: nobody shall wake us any more. */
+/* At exit: clear our entry so that backends stop setting our latch. */
 static void
-forget_launcher(int code, Datum arg)
+detach(int code, Datum arg)
 {
-	LWLockAcquire(evaudit_shared->lock, LW_EXCLUSIVE);
-	evaudit_shared->launcher = 0;
-	LWLockRelease(evaudit_shared->lock);
+	LWLockAcquire(evaudit_runtime->lock, LW_EXCLUSIVE);
+	evaudit_runtime->launcher = NULL;
+	LWLockRelease(evaudit_runtime->lock);
 }
 
-/* The databases that can have sources, in memory that outlives the scan. */
+/* The databases that can have jobs, in memory that outlives the scan. */
 static List *
 list_databases(void)
 {
@@ -103,17 +109,17 @@ list_databases(void)
 }
 
 /*
- * Ask for a scheduler in each of some databases, as long as there is room;
- * returns those for whom there was none.
+ * Take a slot for each of some databases, as long as there are any; returns
+ * the databases that found none.
  */
 static List *
 want_schedulers(List *databases)
 {
-	LWLockAcquire(evaudit_shared->lock, LW_EXCLUSIVE);
+	LWLockAcquire(evaudit_runtime->lock, LW_EXCLUSIVE);
 	while (databases != NIL)
 	{
 		Oid			database = linitial_oid(databases);
-		EvauditDatabase *slot = evaudit_find_database(database);
+		EvauditDatabaseSlot *slot = evaudit_find_database(database);
 
 		if (slot == NULL)
 			slot = evaudit_find_database(InvalidOid);
@@ -122,7 +128,7 @@ want_schedulers(List *databases)
 		slot->database = database;
 		databases = list_delete_first(databases);
 	}
-	LWLockRelease(evaudit_shared->lock);
+	LWLockRelease(evaudit_runtime->lock);
 	return databases;
 }
 
@@ -135,30 +141,33 @@ back_off(SchedulerHandle *handle)
 }
 
 /*
- * Have the postmaster start a scheduler; later, if it has no slot free, which
- * stat_sources shows meanwhile.
+ * Ask the postmaster for a scheduler; later, if no slot is free, which views
+ * show meanwhile.
  */
 static void
-start_scheduler(EvauditDatabase *slot, Oid database, SchedulerHandle *handle)
+start_scheduler(EvauditDatabaseSlot *slot, Oid database,
+				SchedulerHandle *handle)
 {
 	BackgroundWorker worker;
-	bool		starved;
-	bool		news;
+	MemoryContext iteration = MemoryContextSwitchTo(life);
+	bool		no_worker_slot;
+	bool		is_new;
 
 	evaudit_prepare_worker(&worker, "evaudit scheduler",
 						   "evaudit_scheduler_main");
 	worker.bgw_main_arg = ObjectIdGetDatum(database);
-	worker.bgw_notify_pid = MyProcPid;
-	starved = !RegisterDynamicBackgroundWorker(&worker, &handle->process);
+	no_worker_slot = !RegisterDynamicBackgroundWorker(&worker,
+													  &handle->process);
+	MemoryContextSwitchTo(iteration);
 
-	LWLockAcquire(evaudit_shared->lock, LW_EXCLUSIVE);
-	news = starved && !slot->starved;
-	slot->starved = starved;
-	LWLockRelease(evaudit_shared->lock);
+	LWLockAcquire(evaudit_runtime->lock, LW_EXCLUSIVE);
+	is_new = no_worker_slot && !slot->no_worker_slot;
+	slot->no_worker_slot = no_worker_slot;
+	LWLockRelease(evaudit_runtime->lock);
 
-	if (starved)
+	if (no_worker_slot)
 		back_off(handle);
-	if (news)
+	if (is_new)
 		ereport(LOG,
 				(errmsg("no background worker slot is free for the scheduler of database %u",
 						database),
@@ -166,13 +175,14 @@ start_scheduler(EvauditDatabase *slot, Oid database, SchedulerHandle *handle)
 }
 
 /*
- * Whether a scheduler runs, or is about to; one that failed is put off.  The
- * caller holds the lock.
+ * Note that a scheduler has ended; the next start of one that failed is put
+ * off.  True if one runs, or is about to.
  */
 static bool
-is_alive(EvauditDatabase *slot, SchedulerHandle *handle)
+is_alive(EvauditDatabaseSlot *slot, SchedulerHandle *handle)
 {
 	pid_t		pid;
+	bool		exited_cleanly;
 
 	if (handle->process == NULL)
 		return false;
@@ -180,66 +190,65 @@ is_alive(EvauditDatabase *slot, SchedulerHandle *handle)
 		return true;
 	pfree(handle->process);
 	handle->process = NULL;
-	if (!slot->left)
+	LWLockAcquire(evaudit_runtime->lock, LW_EXCLUSIVE);
+	exited_cleanly = slot->exited_cleanly;
+	slot->exited_cleanly = false;
+	LWLockRelease(evaudit_runtime->lock);
+	if (!exited_cleanly)
 		back_off(handle);
-	slot->left = false;
 	return false;
 }
 
 /*
- * What to do for one database: nothing while it is held or served; free the
- * slot if nobody wants anything; else true, to start a scheduler.  One that
- * ended as it should has given the slot back itself.
+ * Whether the database of a slot needs a scheduler: not while it is served,
+ * or held by a command that needs it empty.
  */
 static bool
-needs_scheduler(EvauditDatabase *slot, SchedulerHandle *handle)
+needs_scheduler(EvauditDatabaseSlot *slot)
 {
 	bool		needed;
 
-	LWLockAcquire(evaudit_shared->lock, LW_EXCLUSIVE);
-	needed = !is_alive(slot, handle);
-	if (slot->held_by != 0 && BackendPidGetProc(slot->held_by) == NULL)
-		slot->held_by = 0;
-	if (slot->scheduler != 0 && BackendPidGetProc(slot->scheduler) == NULL)
-		slot->scheduler = 0;
-	needed &= OidIsValid(slot->database) && slot->held_by == 0 &&
-		slot->scheduler == 0;
-	LWLockRelease(evaudit_shared->lock);
+	LWLockAcquire(evaudit_runtime->lock, LW_SHARED);
+	needed = OidIsValid(slot->database) && slot->holders == 0 &&
+		slot->scheduler == NULL;
+	LWLockRelease(evaudit_runtime->lock);
 	return needed;
 }
 
-/* Give the slot of a database back that is not there any more. */
+/* Free the slots of a database that does not exist any more. */
 static void
-forget_database(EvauditDatabase *slot, Oid database)
+forget_database(EvauditDatabaseSlot *slot, Oid database)
 {
-	LWLockAcquire(evaudit_shared->lock, LW_EXCLUSIVE);
-	if (slot->database == database)
+	LWLockAcquire(evaudit_runtime->lock, LW_EXCLUSIVE);
+	if (slot->database == database && slot->holders == 0)
+		memset(slot, 0, sizeof(EvauditDatabaseSlot));
+	for (int kind = 0; kind < evaudit_nkinds; kind++)
 	{
-		slot->database = InvalidOid;
-		slot->starved = false;
+		EvauditKindSlots *jobs = &evaudit_runtime->jobs[kind];
+
+		for (int i = 0; i < jobs->n; i++)
+		{
+			if (jobs->slots[i].database == database)
+				evaudit_free_job(kind, &jobs->slots[i]);
+		}
 	}
-	for (int i = 0; i < evaudit_shared->nsources; i++)
-	{
-		if (evaudit_shared->sources[i].database == database)
-			evaudit_free_source(&evaudit_shared->sources[i]);
-	}
-	LWLockRelease(evaudit_shared->lock);
+	LWLockRelease(evaudit_runtime->lock);
 }
 
 /* Start the schedulers that are wanted; true if some are still to come. */
 static bool
-tend_databases(SchedulerHandle *handles)
+start_schedulers(SchedulerHandle *handles)
 {
 	List	   *existing = NIL;
 	bool		listed = false;
 	bool		busy = false;
 
-	for (int i = 0; i < evaudit_shared->ndatabases; i++)
+	for (int i = 0; i < evaudit_runtime->ndatabases; i++)
 	{
-		EvauditDatabase *slot = &evaudit_shared->databases[i];
+		EvauditDatabaseSlot *slot = &evaudit_runtime->databases[i];
 		Oid			database = slot->database;
 
-		if (!needs_scheduler(slot, &handles[i]))
+		if (is_alive(slot, &handles[i]) || !needs_scheduler(slot))
 			continue;
 		busy = true;
 		if (GetCurrentTimestamp() < handles[i].not_before)
@@ -252,20 +261,19 @@ tend_databases(SchedulerHandle *handles)
 		else
 			forget_database(slot, database);
 	}
-	list_free(existing);
 	return busy;
 }
 
-/* Whether somebody asked for a look at all databases. */
+/* Whether somebody asked that the databases are listed anew. */
 static bool
 take_rescan(void)
 {
 	bool		rescan;
 
-	LWLockAcquire(evaudit_shared->lock, LW_EXCLUSIVE);
-	rescan = evaudit_shared->rescan;
-	evaudit_shared->rescan = false;
-	LWLockRelease(evaudit_shared->lock);
+	LWLockAcquire(evaudit_runtime->lock, LW_EXCLUSIVE);
+	rescan = evaudit_runtime->rescan;
+	evaudit_runtime->rescan = false;
+	LWLockRelease(evaudit_runtime->lock);
 	return rescan;
 }
 
@@ -273,31 +281,39 @@ take_rescan(void)
 void
 evaudit_launcher_main(Datum arg)
 {
+	MemoryContext iteration;
 	List	   *databases = NIL;
 	SchedulerHandle *handles;
 
 	evaudit_begin_process();
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
-	MemoryContextSwitchTo(TopMemoryContext);
-	handles = palloc0(evaudit_shared->ndatabases * sizeof(SchedulerHandle));
+	life = evaudit_process_context();
+	iteration = AllocSetContextCreate(life, "evaudit iteration",
+									  ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(life);
+	handles = palloc0(evaudit_runtime->ndatabases * sizeof(SchedulerHandle));
 
-	LWLockAcquire(evaudit_shared->lock, LW_EXCLUSIVE);
-	evaudit_shared->launcher = MyProcPid;
-	evaudit_shared->rescan = true;
-	LWLockRelease(evaudit_shared->lock);
-	before_shmem_exit(forget_launcher, (Datum) 0);
+	LWLockAcquire(evaudit_runtime->lock, LW_EXCLUSIVE);
+	evaudit_runtime->launcher = MyProc;
+	evaudit_runtime->rescan = true;
+	LWLockRelease(evaudit_runtime->lock);
+	before_shmem_exit(detach, (Datum) 0);
 
 	for (;;)
 	{
 		bool		busy;
 
+		MemoryContextSwitchTo(life);
 		if (take_rescan())
 		{
 			list_free(databases);
 			databases = list_databases();
 		}
 		databases = want_schedulers(databases);
-		busy = tend_databases(handles) || databases != NIL;
-		(void) evaudit_wait(busy ? BUSY_INTERVAL : LOOK_INTERVAL);
+
+		MemoryContextSwitchTo(iteration);
+		MemoryContextReset(iteration);
+		busy = start_schedulers(handles) || databases != NIL;
+		(void) evaudit_wait(busy ? BUSY_INTERVAL : IDLE_INTERVAL);
 	}
 }

@@ -1,135 +1,277 @@
 /*-------------------------------------------------------------------------
  *
  * process.c
- *	  What the launcher, the schedulers and the workers have in common.
+ *	  The process of a job, whatever its kind.
+ *
+ * The scheduler names a slot, a number in it and a generation.  The process
+ * attaches if that generation is still the one that is wanted: not if the job
+ * was dropped or changed meanwhile, the database is needed without sessions,
+ * or another scheduler has come, which knows nothing of this process.  Then
+ * it runs what the kind of the job says.
+ *
+ * What the kind reports of its progress and its errors goes into the slot,
+ * under the lock.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include <signal.h>
-
-#include "libpq/pqsignal.h"
 #include "miscadmin.h"
-#include "postmaster/interrupt.h"
-#include "storage/latch.h"
-#include "storage/procarray.h"
-#include "tcop/tcopprot.h"
-#include "utils/guc.h"
-#include "utils/wait_event.h"
+#include "storage/ipc.h"
+#include "storage/pmsignal.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/timestamp.h"
 
-#include "runtime/workers.h"
+#include "runtime/runtime.h"
+#include "server/compat.h"
+#include "server/wait.h"
 
-/* How often the configuration was read anew. */
-int			evaudit_reloads = 0;
+/* This process, in its slot; NULL: not attached. */
+static EvauditProcessSlot *attached = NULL;
 
-/* Fill in what all of evaudit's processes have in common. */
-void
-evaudit_prepare_worker(BackgroundWorker *worker, const char *type,
-					   const char *function)
+/* At exit: clear our entry so that backends stop signalling us. */
+static void
+detach(int code, Datum arg)
 {
-	memset(worker, 0, sizeof(BackgroundWorker));
-	snprintf(worker->bgw_name, BGW_MAXLEN, "%s", type);
-	snprintf(worker->bgw_type, BGW_MAXLEN, "%s", type);
-	snprintf(worker->bgw_library_name, BGW_MAXLEN, "evaudit");
-	snprintf(worker->bgw_function_name, BGW_MAXLEN, "%s", function);
-	worker->bgw_flags = BGWORKER_SHMEM_ACCESS |
-		BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker->bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker->bgw_restart_time = BGW_NEVER_RESTART;
+	LWLockAcquire(evaudit_runtime->lock, LW_EXCLUSIVE);
+	attached->proc = NULL;
+	attached->retry_at = 0;
+	LWLockRelease(evaudit_runtime->lock);
 }
 
-/* The first thing in each process: signals. */
-void
-evaudit_begin_process(void)
+/* Attach to the slot that the scheduler took for us, or exit. */
+static EvauditJobSlot *
+attach(const EvauditProcessArgs *args)
 {
-	pqsignal(SIGTERM, die);
-	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	BackgroundWorkerUnblockSignals();
+	EvauditJobSlot *slot;
+	EvauditProcessSlot *process = NULL;
+	EvauditDatabaseSlot *database;
+
+	LWLockAcquire(evaudit_runtime->lock, LW_EXCLUSIVE);
+	slot = evaudit_find_job(args->kind, args->database, args->id);
+	database = evaudit_find_database(args->database);
+	if (slot != NULL)
+		process = &slot->processes[args->number];
+	if (process != NULL && database != NULL && database->holders == 0 &&
+		database->scheduler != NULL &&
+		process->generation == args->generation)
+	{
+		attached = process;
+		attached->proc = MyProc;
+	}
+	LWLockRelease(evaudit_runtime->lock);
+	if (attached == NULL)
+		proc_exit(0);
+	before_shmem_exit(detach, (Datum) 0);
+	return slot;
+}
+
+/* Note the ERROR that ends this process where views show it. */
+static void
+show_failure(EvauditProcess *process)
+{
+	ErrorData  *error;
+
+	/* the lock may be held by the code that raised the ERROR */
+	LWLockReleaseAll();
+	MemoryContextSwitchTo(process->context);
+	error = CopyErrorData();
+	LWLockAcquire(evaudit_runtime->lock, LW_EXCLUSIVE);
+	attached->failed = true;
+	(void) evaudit_set_error(process->slot, error->message);
+	LWLockRelease(evaudit_runtime->lock);
+}
+
+/* Run the process of a job in a database. */
+static void
+run_in_database(EvauditProcess *process, const EvauditProcessArgs *args)
+{
+	BackgroundWorkerInitializeConnectionByOid(args->database, args->owner, 0);
+	MemoryContextSwitchTo(process->iteration);
+	process->slot = attach(args);
+
+	PG_TRY();
+	{
+		evaudit_set_up_session();
+		process->kind->run(process);
+	}
+	PG_CATCH();
+	{
+		show_failure(process);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+
+	LWLockAcquire(evaudit_runtime->lock, LW_EXCLUSIVE);
+	attached->finished = true;
+	LWLockRelease(evaudit_runtime->lock);
+}
+
+/* The main function of the process of a job. */
+void
+evaudit_process_main(Datum arg)
+{
+	EvauditProcessArgs args;
+	EvauditProcess *process;
+	MemoryContext context = evaudit_process_context();
+
+	memcpy(&args, MyBgworkerEntry->bgw_extra, sizeof(args));
+	process = MemoryContextAllocZero(context, sizeof(EvauditProcess));
+	process->kind = evaudit_kinds[args.kind];
+	process->id = args.id;
+	process->number = args.number;
+	process->nprocesses = args.nprocesses;
+	process->requested = args.requested;
+	process->arg = args.arg;
+	process->context = context;
+	process->iteration = AllocSetContextCreate(context, "evaudit iteration",
+											   ALLOCSET_DEFAULT_SIZES);
+	evaudit_begin_process();
+	if (!process->kind->on_request)
+		run_in_database(process, &args);
+	else
+	{
+		MemoryContextSwitchTo(process->iteration);
+		CurrentResourceOwner = ResourceOwnerCreate(NULL, "evaudit process");
+		process->kind->run(process);
+	}
+	proc_exit(0);
 }
 
 /*
- * Settings of the session.  Losing the last commits in a crash is harmless,
- * since rows and offsets are lost together and read again: no commit waits
- * for the disk.  What is meant for users' sessions must not end the process.
+ * Start a process of a kind that backends ask for; we are told when it ends.
  */
-void
-evaudit_set_up_session(void)
+BackgroundWorkerHandle *
+evaudit_start_process(const EvauditJobKind *kind, uint32 arg)
 {
-	static const char *const settings[][2] = {
-		{"synchronous_commit", "off"},
-		{"search_path", ""},
-		{"statement_timeout", "0"},
-		{"idle_in_transaction_session_timeout", "0"},
-		{"idle_session_timeout", "0"},
-		{"transaction_timeout", "0"},	/* 17 and later */
-		{"exit_on_error", "off"},
-		{"default_transaction_isolation", "read committed"},
-		{"default_transaction_read_only", "off"},
-		{"default_transaction_deferrable", "off"},
-		{"session_replication_role", "origin"},
+	EvauditProcessArgs args = {
+		.kind = evaudit_kind_number(kind),
+		.arg = arg,
 	};
+	BackgroundWorkerHandle *handle;
+	BackgroundWorker worker;
 
-	for (int i = 0; i < lengthof(settings); i++)
-	{
-		if (GetConfigOption(settings[i][0], true, false) != NULL)
-			SetConfigOption(settings[i][0], settings[i][1],
-							PGC_SUSET, PGC_S_OVERRIDE);
-	}
+	Assert(kind->on_request);
+	evaudit_prepare_worker(&worker, kind->backend_type,
+						   "evaudit_process_main");
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS;
+	worker.bgw_start_time = BgWorkerStart_ConsistentState;
+	memcpy(worker.bgw_extra, &args, sizeof(args));
+	if (!RegisterDynamicBackgroundWorker(&worker, &handle))
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("could not start a background worker"),
+				 errhint("You may need to increase max_worker_processes.")));
+	return handle;
 }
 
 /*
- * Wait for the latch, at most some milliseconds; serve interrupts and a
- * reload of the configuration.  True if the latch was set.
+ * Begin another turn of a process's loop, outside a transaction: forget the
+ * memory of the one before, and serve what a loop that never waits would not
+ * notice.
  */
-bool
-evaudit_wait(long timeout)
+void
+evaudit_process_iterate(EvauditProcess *process)
 {
-	int			events = WaitLatch(MyLatch,
-								   WL_LATCH_SET | WL_TIMEOUT |
-								   WL_EXIT_ON_PM_DEATH,
-								   timeout, PG_WAIT_EXTENSION);
+	if (!PostmasterIsAlive())
+		proc_exit(1);
+	evaudit_process_interrupts();
+	MemoryContextSwitchTo(process->iteration);
+	MemoryContextReset(process->iteration);
+}
 
-	if (events & WL_LATCH_SET)
-		ResetLatch(MyLatch);
-	CHECK_FOR_INTERRUPTS();
-	if (ConfigReloadPending)
-	{
-		ConfigReloadPending = false;
-		ProcessConfigFile(PGC_SIGHUP);
-		evaudit_reloads++;
-	}
-	return (events & WL_LATCH_SET) != 0;
+/* Show that the process works. */
+void
+evaudit_process_running(EvauditProcess *process)
+{
+	LWLockAcquire(evaudit_runtime->lock, LW_EXCLUSIVE);
+	process->slot->state = EVAUDIT_JOB_RUNNING;
+	LWLockRelease(evaudit_runtime->lock);
 }
 
 /*
- * Have a process end whose id is in a slot; false if there is none any more.
- * The caller holds the lock.
+ * Count what was committed, and set the times that are not 0.  From the first
+ * call on, a failure of the process is the first in a row.
  */
-bool
-evaudit_end_process(pid_t pid)
+void
+evaudit_process_progressed(EvauditProcess *process, const uint64 *counters,
+						   const TimestampTz *times)
 {
-	if (pid == 0 || BackendPidGetProc(pid) == NULL)
-		return false;
-	kill(pid, SIGTERM);
-	return true;
+	LWLockAcquire(evaudit_runtime->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < process->kind->ncounters; i++)
+		process->slot->counters[i] += counters[i];
+	for (int i = 0; i < process->kind->ntimes; i++)
+	{
+		if (times[i] != 0)
+			process->slot->times[i] = times[i];
+	}
+	attached->first_commit_done = true;
+	LWLockRelease(evaudit_runtime->lock);
 }
 
-/* Have all workers in a database end; returns how many there are. */
-int
-evaudit_end_workers(Oid database)
+/*
+ * Show an error that the process can live with; true if it is another one
+ * than the last.
+ */
+bool
+evaudit_process_report_error(EvauditProcess *process, const char *error)
 {
-	int			n = 0;
+	bool		is_new;
 
-	LWLockAcquire(evaudit_shared->lock, LW_SHARED);
-	for (int i = 0; i < evaudit_shared->nsources; i++)
+	LWLockAcquire(evaudit_runtime->lock, LW_EXCLUSIVE);
+	is_new = evaudit_set_error(process->slot, error);
+	LWLockRelease(evaudit_runtime->lock);
+	return is_new;
+}
+
+/*
+ * Show that the process waits until some time before it tries again what
+ * failed; 0 if it works.
+ */
+void
+evaudit_process_retry_at(EvauditProcess *process, TimestampTz until)
+{
+	LWLockAcquire(evaudit_runtime->lock, LW_EXCLUSIVE);
+	attached->retry_at = until;
+	evaudit_show_retry(process->slot, 0, EVAUDIT_JOB_RUNNING);
+	LWLockRelease(evaudit_runtime->lock);
+}
+
+/* Show a time. */
+void
+evaudit_process_set_time(EvauditProcess *process, int which, TimestampTz time)
+{
+	/* the other processes of the job set the same */
+	if (process->slot->times[which] == time)
+		return;
+	LWLockAcquire(evaudit_runtime->lock, LW_EXCLUSIVE);
+	process->slot->times[which] = time;
+	LWLockRelease(evaudit_runtime->lock);
+}
+
+/* The value of a counter. */
+uint64
+evaudit_process_counter(EvauditProcess *process, int which)
+{
+	uint64		value;
+
+	LWLockAcquire(evaudit_runtime->lock, LW_SHARED);
+	value = process->slot->counters[which];
+	LWLockRelease(evaudit_runtime->lock);
+	return value;
+}
+
+/* Count up a counter, and wake all processes of the job to look at it. */
+void
+evaudit_process_announce(EvauditProcess *process, int which)
+{
+	LWLockAcquire(evaudit_runtime->lock, LW_EXCLUSIVE);
+	process->slot->counters[which]++;
+	for (int i = 0; i < EVAUDIT_MAX_PROCESSES; i++)
 	{
-		EvauditSourceSlot *source = &evaudit_shared->sources[i];
-
-		for (int j = 0; source->database == database &&
-			 j < EVAUDIT_MAX_WORKERS; j++)
-			n += evaudit_end_process(source->pids[j]);
+		if (process->slot->processes[i].proc != NULL)
+			SetLatch(&process->slot->processes[i].proc->procLatch);
 	}
-	LWLockRelease(evaudit_shared->lock);
-	return n;
+	LWLockRelease(evaudit_runtime->lock);
 }

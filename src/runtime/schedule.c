@@ -1,241 +1,235 @@
 /*-------------------------------------------------------------------------
  *
  * schedule.c
- *	  What the scheduler of a database shall keep running: the sources as
- *	  the tables have them.
+ *	  What the scheduler of a database keeps running: the jobs as their
+ *	  kinds list them.
  *
- * The list is brought up to date in place, so that supervise.c finds its
- * workers again.  An entry that is not wanted any more stays until they are
+ * The schedule is brought up to date in place, so that supervise.c finds its
+ * processes again.  An entry that is not wanted any more stays until they are
  * gone.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "utils/acl.h"
-#include "utils/array.h"
-#include "utils/jsonb.h"
 #include "utils/memutils.h"
 
 #include "runtime/schedule.h"
-#include "server/foreign_options.h"
-#include "server/spi.h"
-#include "sources/source.h"
+#include "server/guard.h"
 
 List	   *evaudit_schedule = NIL;
 
-/* The entry of a source, or NULL. */
-static EvauditSourceEntry *
-find_entry(int64 id)
+/* Kinds of which somebody asked for a run that was not started yet. */
+uint32		evaudit_requested_kinds = 0;
+
+static MemoryContext schedule_context;
+
+/* What list_jobs() takes and finds. */
+typedef struct JobList
+{
+	int			kind;
+	List	   *jobs;			/* of EvauditJob */
+} JobList;
+
+/* Keep the schedule in a context below another. */
+void
+evaudit_schedule_init(MemoryContext context)
+{
+	schedule_context = AllocSetContextCreate(context, "evaudit schedule",
+											 ALLOCSET_DEFAULT_SIZES);
+}
+
+/* The entry of a job, or NULL. */
+static EvauditJobEntry *
+find_entry(int kind, int64 id)
 {
 	ListCell   *lc;
 
 	foreach(lc, evaudit_schedule)
 	{
-		EvauditSourceEntry *entry = lfirst(lc);
+		EvauditJobEntry *entry = lfirst(lc);
 
-		if (entry->id == id)
+		if (entry->kind == kind && entry->id == id)
 			return entry;
 	}
 	return NULL;
 }
 
-/* The entry of a source, made if there is none. */
-static EvauditSourceEntry *
-get_entry(int64 id)
+/* A new entry. */
+static EvauditJobEntry *
+add_entry(int kind, int64 id)
 {
-	MemoryContext previous;
-	EvauditSourceEntry *entry = find_entry(id);
+	MemoryContext context = AllocSetContextCreate(schedule_context,
+												  "evaudit job",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext previous = MemoryContextSwitchTo(schedule_context);
+	EvauditJobEntry *entry = MemoryContextAllocZero(context,
+													sizeof(EvauditJobEntry));
 
-	if (entry != NULL)
-		return entry;
-	previous = MemoryContextSwitchTo(TopMemoryContext);
-	entry = palloc0(sizeof(EvauditSourceEntry));
+	entry->context = context;
+	entry->kind = kind;
 	entry->id = id;
 	evaudit_schedule = lappend(evaudit_schedule, entry);
 	MemoryContextSwitchTo(previous);
 	return entry;
 }
 
-/*
- * Why no worker can run as the owner of a source, or NULL.  The server would
- * end the worker for it too, but tell only its log.
- */
-static const char *
-owner_trouble(int row)
-{
-	bool		isnull;
-	bool		can_login = DatumGetBool(evaudit_spi_datum(row, 6, &isnull));
-
-	if (isnull)
-		return "its owner does not exist any more";
-	if (!can_login)
-		return "its owner is not permitted to log in";
-	if (!DatumGetBool(evaudit_spi_datum(row, 7, &isnull)))
-		return "its owner is not permitted to connect to the database";
-	return NULL;
-}
-
-/*
- * What defines a source, as a number.  Whether its owner may use the server's
- * own credentials is no option of it, but ends its workers, too.
- */
-static int64
-definition_of(int row, Oid owner)
-{
-	bool		isnull;
-	int64		definition = DatumGetInt64(evaudit_spi_datum(row, 5, &isnull));
-
-	if (OidIsValid(owner) && evaudit_may_use_ambient(owner))
-		return ~definition;
-	return definition;
-}
-
-/* Take one row of evaudit.sources. */
+/* Replace a string of an entry; NULL stays NULL. */
 static void
-read_source(int row)
+set_string(EvauditJobEntry *entry, char **target, const char *string)
 {
-	bool		isnull;
-	EvauditSourceEntry *entry = get_entry(DatumGetInt64(evaudit_spi_datum(row, 0,
-																		  &isnull)));
-	const EvauditSourceKind *kind = evaudit_source_kind(evaudit_spi_text(row, 3));
-	Oid			owner = get_role_oid(evaudit_spi_text(row, 2), true);
-	int64		definition = definition_of(row, owner);
+	if (*target != NULL)
+		pfree(*target);
+	*target = string == NULL ? NULL :
+		MemoryContextStrdup(entry->context, string);
+}
 
-	entry->wanted = true;
-	if (entry->name != NULL && entry->definition == definition)
+/* Whether a job is defined as its entry has it. */
+static bool
+is_unchanged(const EvauditJobEntry *entry, const EvauditJob *job)
+{
+	return entry->name != NULL && entry->definition == job->definition &&
+		(entry->error == NULL ? job->error == NULL :
+		 job->error != NULL && strcmp(entry->error, job->error) == 0);
+}
+
+/*
+ * Take a job as its kind lists it.  If it is new or was changed, whatever ran
+ * for it ends, and what failed before may not now.
+ */
+static void
+update_entry(int kind, const EvauditJob *job)
+{
+	EvauditJobEntry *entry = find_entry(kind, job->id);
+
+	if (entry == NULL)
+	{
+		if (job->paused)
+			return;
+		entry = add_entry(kind, job->id);
+	}
+	entry->wanted = !job->paused;
+	entry->dropped = false;
+	entry->due = job->due;
+	if (job->paused || is_unchanged(entry, job))
 		return;
 
-	/* new, or another than before: what went wrong before may not now */
 	entry->ending = entry->name != NULL;
-	if (entry->name != NULL)
-		pfree(entry->name);
-	entry->name = MemoryContextStrdup(TopMemoryContext,
-									  evaudit_spi_text(row, 1));
-	entry->owner = owner;
-	entry->trouble = owner_trouble(row);
-	entry->nworkers = kind->workers(DatumGetJsonbP(evaudit_spi_datum(row, 4,
-																	 &isnull)));
-	entry->definition = definition;
-	for (int i = 0; i < EVAUDIT_MAX_WORKERS; i++)
+	set_string(entry, &entry->name, job->name);
+	set_string(entry, &entry->error, job->error);
+	entry->refused = job->refused;
+	entry->error_shown = false;
+	entry->owner = job->owner;
+	entry->superuser = !OidIsValid(job->owner) || superuser_arg(job->owner);
+	entry->definition = job->definition;
+	/* one that cannot run waits as one process does */
+	entry->nprocesses = job->error != NULL ? 1 :
+		Min(job->nprocesses, EVAUDIT_MAX_PROCESSES);
+	for (int i = 0; i < EVAUDIT_MAX_PROCESSES; i++)
 	{
-		entry->workers[i].failures = 0;
-		entry->workers[i].not_before = 0;
+		entry->processes[i].failures = 0;
+		entry->processes[i].not_before = 0;
 	}
 }
 
-/* Nothing is to run any more, unless it is found to be wanted. */
-static void
-want_none(void)
+/* Sort numbers. */
+static int
+by_value(const void *a, const void *b)
 {
-	ListCell   *lc;
+	int64		left = *(const int64 *) a;
+	int64		right = *(const int64 *) b;
 
-	foreach(lc, evaudit_schedule)
-		((EvauditSourceEntry *) lfirst(lc))->wanted = false;
+	return (left > right) - (left < right);
 }
 
 /*
- * Give back the slots of sources that are not among n that exist.  Workers
- * that run yet write to their slot: it goes when the last of them is gone.
+ * Give back the slots of jobs of a kind that are not among n that exist, by
+ * id; those that are only paused keep their counters.  Processes that run yet
+ * write to their slot: it goes when the last of them is gone.
  */
 static void
-free_slots_but(const Datum *ids, int n)
+free_slots_but(int kind, const int64 *ids, int n)
 {
-	LWLockAcquire(evaudit_shared->lock, LW_EXCLUSIVE);
-	for (int i = 0; i < evaudit_shared->nsources; i++)
-	{
-		EvauditSourceSlot *slot = &evaudit_shared->sources[i];
-		bool		exists = slot->database != MyDatabaseId;
-		EvauditSourceEntry *entry;
+	EvauditKindSlots *jobs = &evaudit_runtime->jobs[kind];
 
-		for (int j = 0; j < n; j++)
-			exists |= DatumGetInt64(ids[j]) == slot->source_id;
-		if (exists)
+	LWLockAcquire(evaudit_runtime->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < jobs->n; i++)
+	{
+		EvauditJobSlot *slot = &jobs->slots[i];
+		EvauditJobEntry *entry;
+
+		if (slot->database != MyDatabaseId ||
+			(n > 0 && bsearch(&slot->id, ids, n, sizeof(int64),
+							  by_value) != NULL))
 			continue;
-		entry = find_entry(slot->source_id);
+		entry = find_entry(kind, slot->id);
 		if (entry != NULL)
 			entry->dropped = true;
 		else
-			evaudit_free_source(slot);
+			evaudit_free_job(kind, slot);
 	}
-	LWLockRelease(evaudit_shared->lock);
+	LWLockRelease(evaudit_runtime->lock);
+}
+
+/* Take the jobs that a kind listed. */
+static void
+update_kind(int kind, List *jobs)
+{
+	int64	   *ids = palloc(Max(list_length(jobs), 1) * sizeof(int64));
+	int			n = 0;
+	ListCell   *lc;
+
+	foreach(lc, evaudit_schedule)
+	{
+		EvauditJobEntry *entry = lfirst(lc);
+
+		if (entry->kind == kind)
+			entry->wanted = false;
+	}
+	foreach(lc, jobs)
+	{
+		EvauditJob *job = lfirst(lc);
+
+		update_entry(kind, job);
+		ids[n++] = job->id;
+	}
+	qsort(ids, n, sizeof(int64), by_value);
+	free_slots_but(kind, ids, n);
+	if (n == 0)
+		evaudit_requested_kinds &= ~((uint32) 1 << kind);
+}
+
+/* Let a kind list its jobs. */
+static void
+list_jobs(void *arg)
+{
+	JobList    *list = arg;
+	bool		requested =
+		(evaudit_requested_kinds & ((uint32) 1 << list->kind)) != 0;
+
+	list->jobs = evaudit_kinds[list->kind]->list(requested);
 }
 
 /*
- * Give back the slots of sources that were dropped; of those that are only
- * paused they keep the counters.  Within a transaction and SPI.
+ * Read which jobs of a kind are to run, within a transaction.  NULL, or the
+ * ERROR because of which they stay as they were.
  */
-static void
-free_slots_of_dropped(void)
+ErrorData *
+evaudit_schedule_read(int kind)
 {
-	static EvauditStatement list = {
-		"SELECT array_agg(id) FROM evaudit.sources", 0
-	};
-	Datum	   *ids = NULL;
-	int			n = 0;
-	bool		isnull;
-	Datum		array;
+	JobList		list = {.kind = kind};
+	ErrorData  *error = evaudit_guard(list_jobs, &list);
 
-	(void) evaudit_spi_execute(&list, NULL, NULL);
-	array = evaudit_spi_datum(0, 0, &isnull);
-	if (!isnull)
-		deconstruct_array(DatumGetArrayTypeP(array), INT8OID, sizeof(int64),
-						  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &ids, NULL, &n);
-	free_slots_but(ids, n);
+	if (error == NULL)
+		update_kind(kind, list.jobs);
+	return error;
 }
 
-/* The extension is gone, and all sources with it. */
+/* The extension is gone, and all jobs with it. */
 void
 evaudit_schedule_clear(void)
 {
-	want_none();
-	free_slots_but(NULL, 0);
-}
-
-/*
- * Read which sources shall run, within a transaction.  What defines a source
- * includes its owner's user mapping, whose secrets stay in the hash.
- */
-void
-evaudit_schedule_read(void)
-{
-	static EvauditStatement read = {
-		"SELECT s.id, s.name, s.owner, s.kind, s.options,"
-		" hashtextextended(row(s.name, s.owner, r.oid, r.rolcanlogin, p.connect,"
-		"  s.server, s.topic, s.options, s.seek_number, f.oid, f.srvoptions,"
-		"  u.umoptions, t.options, t.schema_version)::text, 0),"
-		" r.rolcanlogin, p.connect"
-		" FROM evaudit.sources s"
-		" LEFT JOIN evaudit.topics t ON t.name = s.topic"
-		" LEFT JOIN pg_roles r ON r.rolname = s.owner"
-		" LEFT JOIN LATERAL (SELECT has_database_privilege(r.oid, $1, 'CONNECT')"
-		"  AS connect) p ON true"
-		" LEFT JOIN pg_foreign_server f ON f.srvname = s.server"
-		" LEFT JOIN LATERAL (SELECT m.umoptions FROM pg_user_mapping m"
-		"  WHERE m.umserver = f.oid AND m.umuser IN (r.oid, 0)"
-		"  ORDER BY m.umuser DESC LIMIT 1) u ON true"
-		" WHERE NOT s.paused AND s.database = $1"
-		" ORDER BY s.id",
-		1, {OIDOID}
-	};
-	Datum		database = ObjectIdGetDatum(MyDatabaseId);
-	uint64		n;
-	EvauditSpi	spi;
-
-	want_none();
-	evaudit_spi_begin(&spi);
-	n = evaudit_spi_execute(&read, &database, NULL);
-	for (uint64 i = 0; i < n; i++)
-		read_source((int) i);
-	free_slots_of_dropped();
-	evaudit_spi_end(&spi);
-}
-
-/* Whether nothing runs and nothing shall. */
-bool
-evaudit_schedule_is_empty(void)
-{
-	return evaudit_schedule == NIL;
+	for (int kind = 0; kind < evaudit_nkinds; kind++)
+		update_kind(kind, NIL);
 }

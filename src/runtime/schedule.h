@@ -1,47 +1,58 @@
 /*-------------------------------------------------------------------------
  *
  * schedule.h
- *	  What the scheduler of a database keeps running.
+ *	  What the scheduler of a database keeps running; private to it.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef EVAUDIT_SCHEDULE_H
 #define EVAUDIT_SCHEDULE_H
 
-#include "nodes/pg_list.h"
-#include "runtime/workers.h"
+#include "runtime/runtime.h"
 
-/* One worker of a source. */
-typedef struct EvauditWorkerEntry
+/* One process of a job. */
+typedef struct EvauditProcessEntry
 {
-	BackgroundWorkerHandle *process;	/* NULL: none runs */
+	BackgroundWorkerHandle *handle; /* NULL: none */
 	int			failures;		/* in a row */
 	TimestampTz not_before;		/* when to start it at the earliest */
-} EvauditWorkerEntry;
+} EvauditProcessEntry;
 
-/* A source that runs, shall run, or is being ended. */
-typedef struct EvauditSourceEntry
+/* A job that runs, is to run, or is being ended. */
+typedef struct EvauditJobEntry
 {
+	MemoryContext context;		/* of this entry and its strings */
+	int			kind;			/* its number */
 	int64		id;
 	char	   *name;
-	Oid			owner;			/* InvalidOid: the role is not there */
-	const char *trouble;		/* why it cannot run as its owner, or NULL */
-	int64		definition;		/* hash over all that defines it */
-	int			nworkers;
-	bool		wanted;			/* found when the sources were read last */
-	bool		ending;			/* its workers are being ended */
+	char	   *error;			/* why it cannot run, or NULL */
+	bool		refused;		/* and trying again is no use */
+	bool		error_shown;	/* of a job that is refused */
+	Oid			owner;
+	bool		superuser;		/* the owner is one: no limit by role */
+	int64		definition;
+	int			nprocesses;
+	TimestampTz due;			/* 0: it runs for ever */
+	TimestampTz started_for;	/* what was due when it was started last */
+
+	bool		wanted;			/* listed, and not paused */
+	bool		ending;			/* its processes are being ended */
 	bool		dropped;		/* its slot goes when they are gone */
-	EvauditWorkerEntry workers[EVAUDIT_MAX_WORKERS];
-} EvauditSourceEntry;
+	EvauditProcessEntry processes[EVAUDIT_MAX_PROCESSES];
+} EvauditJobEntry;
 
-/* schedule.c: what shall run; of EvauditSourceEntry, in TopMemoryContext */
+/* schedule.c: what is to run; of EvauditJobEntry, in its own context */
 extern List *evaudit_schedule;
+extern uint32 evaudit_requested_kinds;
 
-extern void evaudit_schedule_read(void);
+extern void evaudit_schedule_init(MemoryContext context);
+extern ErrorData *evaudit_schedule_read(int kind);
 extern void evaudit_schedule_clear(void);
-extern bool evaudit_schedule_is_empty(void);
 
-/* supervise.c: what does */
+/* supervise.c: what does run */
+extern uint32 evaudit_stale_kinds;
+
 extern bool evaudit_supervise(void);
+extern int64 evaudit_backoff(int failures);
 
 #endif							/* EVAUDIT_SCHEDULE_H */

@@ -1,19 +1,22 @@
 /*-------------------------------------------------------------------------
  *
  * scheduler.c
- *	  The scheduler of a database: keeps a worker, or several, for each
- *	  active source.
+ *	  The scheduler of a database: keeps the processes of its jobs running.
  *
- * It compares the sources as the tables have them with the workers that run.
- * A source whose definition changed in any way, be it its options, its
- * server, its owner's user mapping or its topic, has all its workers ended,
- * and new ones started when the last of them is gone.  A worker that ends by
- * itself is started again after a pause that grows with each failure.
+ * It compares the jobs as their kinds list them with the processes that run.
+ * A job whose definition changed in any way, be it its options, its server,
+ * its owner's user mapping or its topic, has all its processes ended, and new
+ * ones started when the last of them is gone.  A process that ends by itself
+ * is started again after a pause that grows with each failure.
  *
- * The scheduler looks when it is woken, by changed sources or by the end of
- * a worker, and once a second for invalidations of the catalogs.  It ends
- * when there is nothing to keep running, so that an idle database has no
- * process in it.
+ * The scheduler acts when it is woken, by changed jobs or by the end of a
+ * process, and once a second for what is due and for invalidations of the
+ * catalogs.  It ends when there is nothing to keep running, so that an idle
+ * database has no process in it.
+ *
+ * An ERROR while a kind lists its jobs leaves these as they were, and is
+ * shown as theirs until the list can be read.  Any other ends the process;
+ * the launcher starts the next one.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,174 +28,283 @@
 #include "pgstat.h"
 #include "storage/ipc.h"
 #include "utils/inval.h"
+#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
+#include "utils/timestamp.h"
 
-#include "runtime/fetcher.h"
 #include "runtime/schedule.h"
-#include "runtime/workers.h"
+#include "server/wait.h"
 
-/* Milliseconds between two looks at what was invalidated. */
-#define LOOK_INTERVAL		1000
+/*
+ * Milliseconds between two turns in which invalidations are accepted and what
+ * has become due is started, by id: of jobs that wait for one slot, the first
+ * has it.
+ */
+#define IDLE_INTERVAL		1000
 
-/* Milliseconds until the next look while workers are to be ended. */
+/* Milliseconds until the next turn while processes are to be ended. */
 #define BUSY_INTERVAL		100
 
-/* Whether the sources, or what they are defined by, may have changed. */
-static bool changed = true;
+#define ALL_KINDS			PG_UINT32_MAX
 
-/* Catalogs that sources depend on changed. */
+/* Lists of jobs that failed in a row, and when to read them again. */
+static int	list_failures = 0;
+static TimestampTz list_again_at = 0;
+
+/* Catalogs that jobs are defined by. */
+static const int defining_caches[] = {
+	USERMAPPINGOID, FOREIGNSERVEROID, FOREIGNDATAWRAPPEROID, AUTHOID,
+	AUTHMEMMEMROLE, DATABASEOID,
+	NAMESPACEOID				/* DROP EXTENSION drops a schema */
+};
+
+/* Invalidation callback: what jobs are defined by may have changed. */
 static void
 note_change(Datum arg, int cache, uint32 hash)
 {
-	changed = true;
+	evaudit_stale_kinds = ALL_KINDS;
 }
 
-/* Settings that sources depend on may have changed. */
+/* Settings that jobs are defined by may have changed. */
 static void
 note_reload(void)
 {
 	static int	seen = 0;
 
-	changed |= evaudit_reloads != seen;
+	if (evaudit_reloads != seen)
+		evaudit_stale_kinds = ALL_KINDS;
 	seen = evaudit_reloads;
 }
 
-/* At exit: give the slot of the database back, or leave it to be restarted. */
+/* At exit: clear our entry; the launcher starts another scheduler. */
 static void
-leave_database(int code, Datum arg)
+detach(int code, Datum arg)
 {
-	EvauditDatabase *slot;
+	EvauditDatabaseSlot *slot;
 
-	LWLockAcquire(evaudit_shared->lock, LW_EXCLUSIVE);
+	LWLockAcquire(evaudit_runtime->lock, LW_EXCLUSIVE);
 	slot = evaudit_find_database(MyDatabaseId);
-	if (slot != NULL && slot->scheduler == MyProcPid)
-		slot->scheduler = 0;
-	LWLockRelease(evaudit_shared->lock);
-}
-
-/* Take the slot of the database; false if another scheduler has it. */
-static bool
-enter_database(void)
-{
-	EvauditDatabase *slot;
-	bool		taken = false;
-
-	LWLockAcquire(evaudit_shared->lock, LW_EXCLUSIVE);
-	slot = evaudit_find_database(MyDatabaseId);
-	if (slot != NULL && slot->scheduler == 0 && slot->held_by == 0)
-	{
-		slot->scheduler = MyProcPid;
-		taken = true;
-	}
-	LWLockRelease(evaudit_shared->lock);
-	return taken;
+	if (slot != NULL && slot->scheduler == MyProc)
+		slot->scheduler = NULL;
+	LWLockRelease(evaudit_runtime->lock);
 }
 
 /*
- * End the process because there is nothing to run, unless sources changed
- * since we looked.
+ * Attach to the slot of the database; false if another scheduler has it, or
+ * a command needs the database without sessions.
+ */
+static bool
+attach(void)
+{
+	EvauditDatabaseSlot *slot;
+	bool		attached = false;
+
+	LWLockAcquire(evaudit_runtime->lock, LW_EXCLUSIVE);
+	slot = evaudit_find_database(MyDatabaseId);
+	if (slot != NULL && slot->scheduler == NULL && slot->holders == 0)
+	{
+		slot->scheduler = MyProc;
+		attached = true;
+	}
+	LWLockRelease(evaudit_runtime->lock);
+	if (attached)
+		before_shmem_exit(detach, (Datum) 0);
+	return attached;
+}
+
+/*
+ * Exit because there is nothing to run, unless jobs changed since they were
+ * listed.  The slot is kept while a command holds it.
  */
 static void
-leave_if_idle(void)
+exit_if_idle(void)
 {
-	EvauditDatabase *slot;
-	bool		leave;
+	EvauditDatabaseSlot *slot;
+	bool		idle;
 
-	LWLockAcquire(evaudit_shared->lock, LW_EXCLUSIVE);
+	LWLockAcquire(evaudit_runtime->lock, LW_EXCLUSIVE);
 	slot = evaudit_find_database(MyDatabaseId);
-	leave = !slot->changed;
-	if (leave)
+	idle = !slot->changed && slot->requested == 0;
+	if (idle)
 	{
-		slot->database = InvalidOid;
-		slot->scheduler = 0;
-		slot->left = true;
+		if (slot->holders == 0)
+			slot->database = InvalidOid;
+		slot->scheduler = NULL;
+		slot->exited_cleanly = true;
 	}
-	LWLockRelease(evaudit_shared->lock);
-	if (leave)
+	LWLockRelease(evaudit_runtime->lock);
+	if (idle)
 		proc_exit(0);
 }
 
-/* Whether somebody changed the sources since this was asked last. */
-static bool
-take_change(void)
+/* Take note of what others have told us, and of invalidations. */
+static void
+take_changes(void)
 {
-	EvauditDatabase *slot;
+	EvauditDatabaseSlot *slot;
 
 	AcceptInvalidationMessages();
-	LWLockAcquire(evaudit_shared->lock, LW_EXCLUSIVE);
+	note_reload();
+	if (list_again_at != 0 && GetCurrentTimestamp() >= list_again_at)
+		evaudit_stale_kinds = ALL_KINDS;
+	LWLockAcquire(evaudit_runtime->lock, LW_EXCLUSIVE);
 	slot = evaudit_find_database(MyDatabaseId);
-	changed |= slot->changed;
+	if (slot->changed)
+		evaudit_stale_kinds = ALL_KINDS;
+	evaudit_requested_kinds |= slot->requested;
+	evaudit_stale_kinds |= slot->requested;
 	slot->changed = false;
-	LWLockRelease(evaudit_shared->lock);
-	return changed;
+	slot->requested = 0;
+	LWLockRelease(evaudit_runtime->lock);
 }
 
-/* Read the sources in a transaction of its own. */
+/* Show why the scheduler cannot work in each of its jobs; NULL: it can. */
 static void
-read_sources(void)
+show_error(const char *error)
 {
-	changed = false;
+	const char *shown = error == NULL ? "" : psprintf("scheduler: %s", error);
+	EvauditDatabaseSlot *slot;
+
+	LWLockAcquire(evaudit_runtime->lock, LW_EXCLUSIVE);
+	slot = evaudit_find_database(MyDatabaseId);
+	if (slot != NULL)
+		evaudit_copy_error(slot->last_error, shown);
+	LWLockRelease(evaudit_runtime->lock);
+}
+
+/* Let some kinds list their jobs; the first ERROR, or NULL. */
+static ErrorData *
+list_kinds(uint32 kinds)
+{
+	ErrorData  *first = NULL;
+
+	for (int kind = 0; kind < evaudit_nkinds; kind++)
+	{
+		ErrorData  *error = NULL;
+
+		if ((kinds & ((uint32) 1 << kind)) != 0 &&
+			!evaudit_kinds[kind]->on_request)
+			error = evaudit_schedule_read(kind);
+		if (first == NULL)
+			first = error;
+	}
+	return first;
+}
+
+/* Read which jobs are to run, in a transaction of its own. */
+static void
+read_jobs(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+	uint32		kinds = evaudit_stale_kinds;
+	ErrorData  *error = NULL;
+
+	/* what is invalidated from here on is read the next time */
+	evaudit_stale_kinds = 0;
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	pgstat_report_activity(STATE_RUNNING, "reading evaudit.sources");
+	MemoryContextSwitchTo(context);
+	pgstat_report_activity(STATE_RUNNING, "reading what is to run");
 	if (OidIsValid(get_extension_oid("evaudit", true)))
-	{
-		evaudit_schedule_read();
-		evaudit_fetching_read();
-	}
+		error = list_kinds(kinds);
 	else
-	{
 		evaudit_schedule_clear();
-		evaudit_fetching_clear();
-	}
 	PopActiveSnapshot();
 	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
 	pgstat_report_activity(STATE_IDLE, NULL);
+
+	if (error != NULL)
+	{
+		list_again_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													evaudit_backoff(list_failures++));
+		ereport(LOG,
+				(errmsg("could not read what is to run: %s", error->message)));
+		show_error(error->message);
+	}
+	else if (kinds == ALL_KINDS)
+	{
+		list_again_at = 0;
+		list_failures = 0;
+		show_error(NULL);
+	}
 }
 
 /*
- * End the workers of a scheduler that was ended before its time, of whom
- * nobody would know when a source is paused or altered.
+ * End the processes of a scheduler that was ended before its time, of which
+ * nobody would know when a job is paused or altered.
  */
 static void
 end_strays(void)
 {
-	while (evaudit_end_workers(MyDatabaseId) > 0)
-		(void) evaudit_wait(BUSY_INTERVAL);
+	int			n;
+
+	do
+	{
+		LWLockAcquire(evaudit_runtime->lock, LW_EXCLUSIVE);
+		n = evaudit_end_processes(MyDatabaseId);
+		LWLockRelease(evaudit_runtime->lock);
+		if (n > 0)
+			(void) evaudit_wait(BUSY_INTERVAL);
+	} while (n > 0);
+	evaudit_release_processes(MyDatabaseId);
+}
+
+/* Keep the jobs of the database running. */
+static void
+run(MemoryContext iteration)
+{
+	for (;;)
+	{
+		bool		busy;
+
+		MemoryContextSwitchTo(iteration);
+		MemoryContextReset(iteration);
+		take_changes();
+		if (evaudit_stale_kinds != 0)
+			read_jobs();
+		busy = evaudit_supervise();
+		if (evaudit_schedule == NIL && list_again_at == 0)
+			exit_if_idle();
+		(void) evaudit_wait(busy || evaudit_stale_kinds != 0 ?
+							BUSY_INTERVAL : IDLE_INTERVAL);
+	}
 }
 
 /* The scheduler's main function. */
 void
 evaudit_scheduler_main(Datum arg)
 {
+	MemoryContext context;
+	MemoryContext iteration;
+
 	evaudit_begin_process();
 	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg),
 											  InvalidOid, 0);
-	if (!enter_database())
+	if (!attach())
 		proc_exit(0);
-	before_shmem_exit(leave_database, (Datum) 0);
+	evaudit_set_up_session();
 	end_strays();
 
-	CacheRegisterSyscacheCallback(USERMAPPINGOID, note_change, (Datum) 0);
-	CacheRegisterSyscacheCallback(FOREIGNSERVEROID, note_change, (Datum) 0);
-	CacheRegisterSyscacheCallback(AUTHOID, note_change, (Datum) 0);
-	CacheRegisterSyscacheCallback(AUTHMEMMEMROLE, note_change, (Datum) 0);
-	CacheRegisterSyscacheCallback(DATABASEOID, note_change, (Datum) 0);
-	/* DROP EXTENSION drops a schema */
-	CacheRegisterSyscacheCallback(NAMESPACEOID, note_change, (Datum) 0);
+	for (int i = 0; i < lengthof(defining_caches); i++)
+		CacheRegisterSyscacheCallback(defining_caches[i], note_change,
+									  (Datum) 0);
+	context = evaudit_process_context();
+	iteration = AllocSetContextCreate(context, "evaudit iteration",
+									  ALLOCSET_DEFAULT_SIZES);
+	evaudit_schedule_init(context);
 
-	for (;;)
+	PG_TRY();
 	{
-		bool		busy;
-
-		if (take_change())
-			read_sources();
-		busy = evaudit_supervise();
-		changed |= evaudit_fetching_tend();
-		if (evaudit_schedule_is_empty() && !evaudit_fetching_wanted())
-			leave_if_idle();
-		(void) evaudit_wait(busy || changed ? BUSY_INTERVAL : LOOK_INTERVAL);
-		note_reload();
+		run(iteration);
 	}
+	PG_CATCH();
+	{
+		LWLockReleaseAll();
+		MemoryContextSwitchTo(context);
+		show_error(CopyErrorData()->message);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
 }

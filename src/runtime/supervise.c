@@ -1,12 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * supervise.c
- *	  Starting and ending workers until they are as the schedule has them.
+ *	  Starting and ending processes until they are as the schedule has them.
  *
- *		wanted, no worker		start them all		-> starting
- *		a worker ended			pause, start it		-> backoff
- *		definition changed		end them all, then start anew
- *		not wanted any more		end them all, then forget the source
+ * The README has the states of a process; each transition is a function here.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,216 +11,398 @@
 
 #include "common/pg_prng.h"
 #include "miscadmin.h"
+#include "replication/logicallauncher.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "runtime/schedule.h"
-#include "server/config.h"
 
 /* The first pause after a failure, milliseconds; each further one doubles. */
 #define FIRST_BACKOFF		1000
 
-/*
- * The slot of a source in shared memory, taken if it has none; NULL if there
- * is no room.  The caller holds the lock.
- */
-static EvauditSourceSlot *
-get_slot(const EvauditSourceEntry *entry)
-{
-	EvauditSourceSlot *slot = evaudit_find_source(MyDatabaseId, entry->id);
+/* Kinds whose jobs are to be listed anew. */
+uint32		evaudit_stale_kinds = PG_UINT32_MAX;
 
-	if (slot == NULL && (slot = evaudit_free_slot()) != NULL)
-	{
-		evaudit_free_source(slot);
-		slot->database = MyDatabaseId;
-		slot->source_id = entry->id;
-		slot->state = EVAUDIT_SOURCE_STARTING;
-	}
+/* The kind of an entry's job. */
+static const EvauditJobKind *
+kind_of(const EvauditJobEntry *entry)
+{
+	return evaudit_kinds[entry->kind];
+}
+
+/* The slot of a job, or NULL.  The caller holds the lock. */
+static EvauditJobSlot *
+find_slot(const EvauditJobEntry *entry)
+{
+	return evaudit_find_job(entry->kind, MyDatabaseId, entry->id);
+}
+
+/* Whether a job is wanted, but cannot run until somebody changes it. */
+static bool
+is_refused(const EvauditJobEntry *entry)
+{
+	return entry->wanted && entry->error != NULL && entry->refused;
+}
+
+/* Log an error of a job. */
+static void
+log_error(const EvauditJobEntry *entry, const char *error)
+{
+	ereport(LOG,
+			(errmsg("%s \"%s\": %s", kind_of(entry)->name, entry->name, error)));
+}
+
+/* Show an error that keeps a process from being started. */
+static void
+show_error(const EvauditJobEntry *entry, const char *error)
+{
+	EvauditJobSlot *slot;
+	bool		is_new = true;
+
+	LWLockAcquire(evaudit_runtime->lock, LW_EXCLUSIVE);
+	slot = evaudit_take_job(entry->kind, MyDatabaseId, entry->id);
 	if (slot != NULL)
+	{
 		slot->owner = entry->owner;
-	return slot;
-}
-
-/* Show trouble that keeps a worker from being started. */
-static void
-show_trouble(EvauditSourceEntry *entry, const char *str)
-{
-	EvauditSourceSlot *slot;
-
-	LWLockAcquire(evaudit_shared->lock, LW_EXCLUSIVE);
-	slot = get_slot(entry);
-	if (slot != NULL)
-	{
-		evaudit_copy_error(slot->last_error, str);
-		slot->last_error_at = GetCurrentTimestamp();
+		is_new = evaudit_set_error(slot, error);
 	}
-	LWLockRelease(evaudit_shared->lock);
-	ereport(LOG, (errmsg("source \"%s\": %s", entry->name, str)));
+	LWLockRelease(evaudit_runtime->lock);
+	if (is_new)
+		log_error(entry, error);
 }
 
-/* Put off the next start of a worker. */
-static void
-back_off(EvauditWorkerEntry *worker)
+/*
+ * How long to wait after so many failures in a row, milliseconds.  Many that
+ * failed for one reason do not come back at one instant.
+ */
+int64
+evaudit_backoff(int failures)
 {
-	int64		pause = (int64) FIRST_BACKOFF << Min(worker->failures, 20);
+	int64		pause = (int64) FIRST_BACKOFF << Min(failures, 20);
 
 	pause = Min(pause, evaudit_max_backoff);
-	/* many that failed for one reason shall not come back at one instant */
-	pause = (int64) (pause * (0.75 + pg_prng_double(&pg_global_prng_state) / 4));
-	worker->failures++;
-	worker->not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-													 pause);
+	return (int64) (pause *
+					(0.75 + pg_prng_double(&pg_global_prng_state) / 4));
 }
 
-/* Start one worker; put it off if that is not possible now. */
+/* Put off the next start of a process: starting -> backoff. */
 static void
-start_worker(EvauditSourceEntry *entry, int i)
+back_off(EvauditProcessEntry *process)
 {
-	EvauditWorkerEntry *worker = &entry->workers[i];
-	BackgroundWorker process;
-	EvauditWorkerOrder order = {
+	process->not_before =
+		TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+									evaudit_backoff(process->failures));
+	process->failures++;
+}
+
+/*
+ * Background worker slots that limited kinds may take in all: not those of
+ * the launchers and schedulers, nor those that are reserved.  The caller holds
+ * the lock.
+ */
+static int
+slots_for_limited(void)
+{
+	int			n = max_worker_processes - evaudit_reserved_worker_slots - 1 -
+		(max_logical_replication_workers > 0 ? 1 : 0);
+
+	for (int i = 0; i < evaudit_runtime->ndatabases; i++)
+		n -= evaudit_runtime->databases[i].scheduler != NULL;
+	return n;
+}
+
+/*
+ * The limit that keeps a job from having one more process, or NULL.  The
+ * caller holds the lock until that process counts.
+ */
+static const char *
+limit_reached(const EvauditJobEntry *entry)
+{
+	int			room = slots_for_limited();
+	int			for_role = evaudit_max_workers_per_role >= 0 ?
+		evaudit_max_workers_per_role : Max((room + 1) / 2, 1);
+
+	if (!kind_of(entry)->limited)
+		return NULL;
+	if (!entry->superuser &&
+		evaudit_processes_in_use(entry->owner) >= for_role)
+		return "its owner has all workers that evaudit.max_workers_per_role allows";
+	if (evaudit_reserved_worker_slots > 0 &&
+		evaudit_processes_in_use(InvalidOid) >= room)
+		return "all background worker slots are in use but those of evaudit.reserved_worker_slots: max_worker_processes may have to be raised";
+	return NULL;
+}
+
+/*
+ * Take the slot of a process that is about to be asked for; else the reason
+ * why it cannot be.
+ */
+static const char *
+take_process_slot(const EvauditJobEntry *entry, int i, uint32 *generation)
+{
+	EvauditJobSlot *slot;
+	const char *error = NULL;
+
+	LWLockAcquire(evaudit_runtime->lock, LW_EXCLUSIVE);
+	slot = evaudit_take_job(entry->kind, MyDatabaseId, entry->id);
+	if (slot == NULL)
+		error = kind_of(entry)->no_slot;
+	else if ((error = limit_reached(entry)) == NULL)
+	{
+		EvauditProcessSlot *process = &slot->processes[i];
+
+		slot->owner = entry->owner;
+		process->in_use = true;
+		process->failed = process->finished = false;
+		process->first_commit_done = false;
+		*generation = ++process->generation;
+	}
+	LWLockRelease(evaudit_runtime->lock);
+	return error;
+}
+
+/* Give the slot of a process back; what it noted is in the copy returned. */
+static EvauditProcessSlot
+free_process_slot(const EvauditJobEntry *entry, int i)
+{
+	EvauditProcessSlot copy = {0};
+	EvauditJobSlot *slot;
+
+	LWLockAcquire(evaudit_runtime->lock, LW_EXCLUSIVE);
+	slot = find_slot(entry);
+	if (slot != NULL)
+	{
+		copy = slot->processes[i];
+		slot->processes[i].in_use = false;
+		slot->processes[i].proc = NULL;
+		slot->processes[i].retry_at = 0;
+	}
+	LWLockRelease(evaudit_runtime->lock);
+	return copy;
+}
+
+/* Ask the postmaster for a process whose slot is taken. */
+static bool
+register_process(EvauditJobEntry *entry, int i, uint32 generation,
+				 bool requested)
+{
+	EvauditProcessArgs args = {
 		.database = MyDatabaseId,
 		.owner = entry->owner,
-		.source_id = entry->id,
-		.worker = i,
-		.nworkers = entry->nworkers,
-		.scheduler = MyProcPid,
+		.id = entry->id,
+		.kind = entry->kind,
+		.number = i,
+		.nprocesses = entry->nprocesses,
+		.generation = generation,
+		.requested = requested,
 	};
-	EvauditSourceSlot *slot;
-	const char *trouble = NULL;
+	MemoryContext previous = MemoryContextSwitchTo(entry->context);
+	BackgroundWorker worker;
+	bool		registered;
 
-	LWLockAcquire(evaudit_shared->lock, LW_EXCLUSIVE);
-	slot = get_slot(entry);
-	if (slot != NULL)
-		slot->failed[i] = slot->progressed[i] = false;
-	LWLockRelease(evaudit_shared->lock);
-
-	evaudit_prepare_worker(&process, "evaudit worker", "evaudit_worker_main");
-	process.bgw_notify_pid = MyProcPid;
-	memcpy(process.bgw_extra, &order, sizeof(order));
-	if (slot == NULL)
-		trouble = EVAUDIT_NO_SLOT;
-	else if (entry->trouble != NULL)
-		trouble = entry->trouble;
-	else if (!RegisterDynamicBackgroundWorker(&process, &worker->process))
-		trouble = EVAUDIT_NO_PROCESS;
-	if (trouble != NULL)
-	{
-		show_trouble(entry, trouble);
-		back_off(worker);
-	}
+	evaudit_prepare_worker(&worker, kind_of(entry)->backend_type,
+						   "evaudit_process_main");
+	memcpy(worker.bgw_extra, &args, sizeof(args));
+	registered = RegisterDynamicBackgroundWorker(&worker,
+												 &entry->processes[i].handle);
+	MemoryContextSwitchTo(previous);
+	if (!registered)
+		entry->processes[i].handle = NULL;
+	return registered;
 }
 
-/* A worker has ended: see whether that was a failure. */
+/*
+ * A job with a time was started: if nothing has moved that time since it was
+ * started before, the next start is put off as after a failure.
+ */
 static void
-note_end(EvauditSourceEntry *entry, int i)
+note_run(EvauditJobEntry *entry, bool requested)
 {
-	EvauditWorkerEntry *worker = &entry->workers[i];
-	EvauditSourceSlot *slot;
-	bool		failed = false;
-	bool		progressed = false;
+	if (entry->due == entry->started_for && !requested)
+		back_off(&entry->processes[0]);
+	else
+		entry->processes[0].failures = 0;
+	entry->started_for = entry->due;
+}
 
-	pfree(worker->process);
-	worker->process = NULL;
-	LWLockAcquire(evaudit_shared->lock, LW_EXCLUSIVE);
-	slot = evaudit_find_source(MyDatabaseId, entry->id);
-	if (slot != NULL)
+/* Start a process, or put that off: none -> starting | backoff. */
+static void
+start_process(EvauditJobEntry *entry, int i)
+{
+	uint32		bit = (uint32) 1 << entry->kind;
+	bool		requested = (evaudit_requested_kinds & bit) != 0;
+	uint32		generation = 0;
+	const char *error = entry->error;
+
+	if (error != NULL)
+		evaudit_stale_kinds |= bit;
+	else
+		error = take_process_slot(entry, i, &generation);
+	if (error == NULL &&
+		!register_process(entry, i, generation, requested))
 	{
-		failed = slot->failed[i];
-		progressed = slot->progressed[i];
-		slot->pids[i] = 0;
-		slot->retry_at[i] = 0;
+		(void) free_process_slot(entry, i);
+		error = EVAUDIT_NO_WORKER_SLOT;
 	}
-	LWLockRelease(evaudit_shared->lock);
+	if (error != NULL)
+	{
+		show_error(entry, error);
+		back_off(&entry->processes[i]);
+		return;
+	}
+	evaudit_requested_kinds &= ~bit;
+	if (entry->due != 0)
+		note_run(entry, requested);
+}
 
+/*
+ * A process has ended: running | starting -> backoff, if it failed, or
+ * -> none, if its run is over.
+ */
+static void
+note_end(EvauditJobEntry *entry, int i)
+{
+	EvauditProcessEntry *process = &entry->processes[i];
+	EvauditProcessSlot noted = free_process_slot(entry, i);
+
+	pfree(process->handle);
+	process->handle = NULL;
 	if (entry->ending || !entry->wanted)
 		return;
-	if (progressed)
-		worker->failures = 0;
-	if (!failed && !progressed && slot != NULL)
-		show_trouble(entry, "a worker was ended, or could not begin: see the server's log");
-	back_off(worker);
+	if (noted.finished && entry->due != 0)
+	{
+		/* when it is due next is in the tables */
+		evaudit_stale_kinds |= (uint32) 1 << entry->kind;
+		return;
+	}
+	if (noted.first_commit_done)
+		process->failures = 0;
+	if (!noted.failed && !noted.finished && !noted.first_commit_done)
+		show_error(entry, "a worker was ended, or could not begin: see the server's log");
+	back_off(process);
 }
 
-/* Tend the workers of one source; returns how many are left. */
+/* Whether a process that is not there is to be started now. */
+static bool
+is_due(const EvauditJobEntry *entry, int i, TimestampTz now)
+{
+	return i < entry->nprocesses && now >= entry->processes[i].not_before &&
+		(entry->due == 0 || now >= entry->due);
+}
+
+/* Start and end the processes of a job; returns how many there are. */
 static int
-tend_workers(EvauditSourceEntry *entry)
+supervise_job(EvauditJobEntry *entry)
 {
 	bool		end = entry->ending || !entry->wanted;
+	bool		start = !end && !is_refused(entry);
+	TimestampTz now = GetCurrentTimestamp();
 	int			alive = 0;
 
-	for (int i = 0; i < EVAUDIT_MAX_WORKERS; i++)
+	for (int i = 0; i < EVAUDIT_MAX_PROCESSES; i++)
 	{
-		EvauditWorkerEntry *worker = &entry->workers[i];
+		EvauditProcessEntry *process = &entry->processes[i];
 		pid_t		pid;
 
-		if (worker->process != NULL &&
-			GetBackgroundWorkerPid(worker->process, &pid) == BGWH_STOPPED)
+		if (process->handle != NULL &&
+			GetBackgroundWorkerPid(process->handle, &pid) == BGWH_STOPPED)
 			note_end(entry, i);
-		if (worker->process == NULL && !end && i < entry->nworkers &&
-			GetCurrentTimestamp() >= worker->not_before)
-			start_worker(entry, i);
-		else if (worker->process != NULL && end)
-			TerminateBackgroundWorker(worker->process);
-		alive += worker->process != NULL;
+		if (process->handle == NULL && start && is_due(entry, i, now))
+			start_process(entry, i);
+		else if (process->handle != NULL && end)
+			TerminateBackgroundWorker(process->handle);
+		alive += process->handle != NULL;
 	}
 	return alive;
 }
 
-/* Show the state of a source. */
-static void
-show_state(const EvauditSourceEntry *entry)
+/* When the first of the processes that wait is started again; 0: none waits. */
+static TimestampTz
+next_retry(const EvauditJobEntry *entry)
 {
-	EvauditSourceSlot *slot;
 	TimestampTz retry = 0;
 
-	for (int i = 0; i < entry->nworkers; i++)
+	for (int i = 0; i < entry->nprocesses; i++)
 	{
-		const EvauditWorkerEntry *worker = &entry->workers[i];
+		const EvauditProcessEntry *process = &entry->processes[i];
 
-		if (worker->process == NULL && worker->not_before > 0 &&
-			(retry == 0 || worker->not_before < retry))
-			retry = worker->not_before;
+		if (process->handle == NULL && process->not_before > 0 &&
+			process->failures > 0 &&
+			(retry == 0 || process->not_before < retry))
+			retry = process->not_before;
 	}
-
-	LWLockAcquire(evaudit_shared->lock, LW_EXCLUSIVE);
-	slot = evaudit_find_source(MyDatabaseId, entry->id);
-	if (slot != NULL)
-	{
-		bool		running = slot->state == EVAUDIT_SOURCE_RUNNING &&
-			!entry->ending;
-
-		if (entry->wanted)
-			evaudit_show_retry(slot, retry, running ?
-							   EVAUDIT_SOURCE_RUNNING :
-							   EVAUDIT_SOURCE_STARTING);
-		else
-		{
-			slot->next_retry_at = 0;
-			slot->state = EVAUDIT_SOURCE_STOPPED;
-		}
-	}
-	LWLockRelease(evaudit_shared->lock);
+	return retry;
 }
 
-/* All workers of a source are gone: give its slot back if it was dropped. */
+/* Show a job that cannot run until somebody changes it, and why. */
 static void
-note_all_ended(EvauditSourceEntry *entry)
+show_refused(EvauditJobEntry *entry)
 {
-	EvauditSourceSlot *slot;
+	EvauditJobSlot *slot;
+	bool		is_new = false;
+
+	LWLockAcquire(evaudit_runtime->lock, LW_EXCLUSIVE);
+	slot = evaudit_take_job(entry->kind, MyDatabaseId, entry->id);
+	if (slot != NULL)
+	{
+		slot->owner = entry->owner;
+		slot->state = EVAUDIT_JOB_REFUSED;
+		slot->next_retry_at = 0;
+		if (!entry->error_shown)
+			is_new = evaudit_set_error(slot, entry->error);
+		entry->error_shown = true;
+	}
+	LWLockRelease(evaudit_runtime->lock);
+	if (is_new)
+		log_error(entry, entry->error);
+}
+
+/* Show the state of a job. */
+static void
+show_state(EvauditJobEntry *entry)
+{
+	EvauditJobSlot *slot;
+
+	if (is_refused(entry))
+	{
+		show_refused(entry);
+		return;
+	}
+
+	LWLockAcquire(evaudit_runtime->lock, LW_EXCLUSIVE);
+	slot = find_slot(entry);
+	if (slot != NULL && entry->wanted)
+		evaudit_show_retry(slot, next_retry(entry),
+						   slot->state == EVAUDIT_JOB_RUNNING &&
+						   !entry->ending ?
+						   EVAUDIT_JOB_RUNNING : EVAUDIT_JOB_STARTING);
+	else if (slot != NULL)
+	{
+		slot->next_retry_at = 0;
+		slot->state = EVAUDIT_JOB_STOPPED;
+	}
+	LWLockRelease(evaudit_runtime->lock);
+}
+
+/* All processes of a job are gone: give its slot back if it was dropped. */
+static void
+free_if_dropped(EvauditJobEntry *entry)
+{
+	EvauditJobSlot *slot;
 
 	if (!entry->dropped)
 		return;
-	LWLockAcquire(evaudit_shared->lock, LW_EXCLUSIVE);
-	slot = evaudit_find_source(MyDatabaseId, entry->id);
+	LWLockAcquire(evaudit_runtime->lock, LW_EXCLUSIVE);
+	slot = find_slot(entry);
 	if (slot != NULL)
-		evaudit_free_source(slot);
-	LWLockRelease(evaudit_shared->lock);
+		evaudit_free_job(entry->kind, slot);
+	LWLockRelease(evaudit_runtime->lock);
 	entry->dropped = false;
 }
 
 /*
- * Start and end workers until they are as they shall be.  True if some are
- * still to end.
+ * Start and end processes until they are as they are wanted.  True if some
+ * are still to end.
  */
 bool
 evaudit_supervise(void)
@@ -233,24 +412,23 @@ evaudit_supervise(void)
 
 	foreach(lc, evaudit_schedule)
 	{
-		EvauditSourceEntry *entry = lfirst(lc);
-		int			alive = tend_workers(entry);
+		EvauditJobEntry *entry = lfirst(lc);
+		int			alive = supervise_job(entry);
 
 		show_state(entry);
 		if (alive > 0)
 			busy |= entry->ending || !entry->wanted;
 		else if (entry->ending)
 		{
-			note_all_ended(entry);
+			free_if_dropped(entry);
 			entry->ending = false;
 			busy = true;
 		}
 		else if (!entry->wanted)
 		{
-			note_all_ended(entry);
-			pfree(entry->name);
-			pfree(entry);
+			free_if_dropped(entry);
 			evaudit_schedule = foreach_delete_current(evaudit_schedule, lc);
+			MemoryContextDelete(entry->context);
 		}
 	}
 	return busy;

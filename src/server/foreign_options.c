@@ -13,6 +13,9 @@
  */
 #include "postgres.h"
 
+#include "catalog/dependency.h"
+#include "catalog/pg_foreign_data_wrapper.h"
+#include "commands/extension.h"
 #include "foreign/foreign.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
@@ -57,18 +60,56 @@ may_read_files(Oid user)
 	return has_privs_of_role(user, ROLE_PG_READ_SERVER_FILES);
 }
 
+/* Raise an ERROR unless an object belongs to the extension. */
+static void
+check_member(Oid catalog, Oid object, const ForeignServer *server)
+{
+	if (!OidIsValid(object) ||
+		getExtensionOfObject(catalog, object) !=
+		get_extension_oid("evaudit", false))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("server \"%s\" cannot be used: its foreign-data wrapper is not one of evaudit",
+						server->servername)));
+}
+
 /*
- * The options of a server, and of a user's mapping there if any.  Both are
- * checked again, as if they were set now: by the server's owner, and by the
- * user or, who can make mappings for others, the server's owner.
+ * Raise an ERROR unless a user may use a server, and its wrapper and the
+ * validator of that are the extension's own: whoever drops a server can make
+ * another one under its name.
+ */
+static void
+check_server(const ForeignServer *server, Oid user)
+{
+	ForeignDataWrapper *wrapper = GetForeignDataWrapper(server->fdwid);
+
+	check_member(ForeignDataWrapperRelationId, wrapper->fdwid, server);
+	check_member(ProcedureRelationId, wrapper->fdwvalidator, server);
+	if (evaudit_compat_server_aclcheck(server->serverid, user, ACL_USAGE) !=
+		ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FOREIGN_SERVER,
+					   server->servername);
+}
+
+/*
+ * The options of a server, and of a user's mapping there if any, for use: what
+ * was checked when they were set is checked again, as if they were set now: by
+ * the server's owner, and by the user or, who can make mappings for others,
+ * the server's owner.
  */
 List *
-evaudit_server_options(const char *name, Oid user, EvauditCheckOptions check)
+evaudit_server_options(Oid serverid, Oid user, EvauditCheckOptions check)
 {
-	ForeignServer *server = GetForeignServerByName(name, false);
-	Datum		id = ObjectIdGetDatum(server->serverid);
+	ForeignServer *server = GetForeignServerExtended(serverid,
+													 FSV_MISSING_OK);
+	Datum		id = ObjectIdGetDatum(serverid);
 	List	   *mapping;
 
+	if (server == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the server does not exist any more")));
+	check_server(server, user);
 	check(server->options, false, server->owner);
 
 	if (!SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(user),
@@ -76,21 +117,9 @@ evaudit_server_options(const char *name, Oid user, EvauditCheckOptions check)
 		!SearchSysCacheExists2(USERMAPPINGUSERSERVER,
 							   ObjectIdGetDatum(InvalidOid), id))
 		return server->options;
-	mapping = GetUserMapping(user, server->serverid)->options;
+	mapping = GetUserMapping(user, serverid)->options;
 	check(mapping, true, may_read_files(user) ? user : server->owner);
 	return list_concat(server->options, mapping);
-}
-
-/* Refuse a server that the current user may not use. */
-void
-evaudit_check_server_usage(const char *name)
-{
-	ForeignServer *server = GetForeignServerByName(name, false);
-	AclResult	result = evaudit_compat_server_aclcheck(server->serverid,
-														GetUserId(), ACL_USAGE);
-
-	if (result != ACLCHECK_OK)
-		aclcheck_error(result, OBJECT_FOREIGN_SERVER, name);
 }
 
 /* Refuse an option that reads a file of the server to those who may not. */

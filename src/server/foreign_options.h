@@ -23,9 +23,8 @@ typedef void (*EvauditCheckOptions) (List *options, bool user_mapping,
 
 extern void evaudit_foreign_options_init(void);
 extern bool evaudit_may_use_ambient(Oid user);
-extern List *evaudit_server_options(const char *server, Oid user,
+extern List *evaudit_server_options(Oid serverid, Oid user,
 									EvauditCheckOptions check);
-extern void evaudit_check_server_usage(const char *name);
 extern void evaudit_check_file_option(const char *name, Oid user);
 pg_noreturn extern void evaudit_refuse_secret(const char *name);
 

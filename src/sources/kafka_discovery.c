@@ -19,12 +19,10 @@
 #include "access/xact.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
-#include "storage/latch.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/wait_event.h"
 
-#include "server/commit_wakeup.h"
+#include "server/wait.h"
 #include "sources/kafka_source.h"
 
 /* How often a worker looks whether the first one is ready, milliseconds. */
@@ -141,16 +139,8 @@ report_missing(KafkaSource *state, List *topics)
 static void
 announce_assignment(KafkaSource *state)
 {
-	EvauditSourceSlot *slot = state->source->slot;
-	pid_t		pids[EVAUDIT_MAX_WORKERS];
-
-	LWLockAcquire(evaudit_shared->lock, LW_EXCLUSIVE);
-	slot->assignment++;
-	memcpy(pids, slot->pids, sizeof(pids));
-	LWLockRelease(evaudit_shared->lock);
-
-	for (int i = 0; i < EVAUDIT_MAX_WORKERS; i++)
-		evaudit_wake_process(pids[i]);
+	evaudit_process_announce(state->source->process,
+							 EVAUDIT_SOURCE_ASSIGNMENT);
 }
 
 /* Write down new partitions, in a transaction of its own. */
@@ -225,7 +215,7 @@ evaudit_kafka_source_discover(KafkaSource *state)
 	MemoryContext previous = MemoryContextSwitchTo(context);
 	List	   *topics = evaudit_kafka_client_topics(state->kafka);
 
-	if (state->source->worker == 0)
+	if (state->source->process->number == 0)
 		find_new(state, topics);
 	for (int i = 0; i < state->npartitions; i++)
 		evaudit_kafka_source_set_missing(state, &state->partitions[i],
@@ -296,23 +286,19 @@ evaudit_kafka_source_await_first(KafkaSource *state)
 {
 	while (!first_worker_is_ready(state))
 	{
-		(void) WaitLatch(MyLatch,
-						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 FIRST_WORKER_POLL, PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
+		(void) evaudit_wait(FIRST_WORKER_POLL);
 	}
 }
 
 /* Whether a partition falls to this worker. */
 static bool
-is_ours(const EvauditSource *source, const EvauditOffset *offset)
+is_ours(const EvauditProcess *process, const EvauditOffset *offset)
 {
 	uint32		place = hash_bytes((const unsigned char *) offset->topic,
 								   (int) strlen(offset->topic)) +
 		(uint32) offset->partition;
 
-	return place % (uint32) source->nworkers == (uint32) source->worker;
+	return place % (uint32) process->nprocesses == (uint32) process->number;
 }
 
 /*
@@ -322,12 +308,12 @@ is_ours(const EvauditSource *source, const EvauditOffset *offset)
 void
 evaudit_kafka_source_load(KafkaSource *state)
 {
+	MemoryContext context = CurrentMemoryContext;
 	EvauditOffset *all;
 	int			n;
 
-	LWLockAcquire(evaudit_shared->lock, LW_SHARED);
-	state->assignment = state->source->slot->assignment;
-	LWLockRelease(evaudit_shared->lock);
+	state->assignment = evaudit_process_counter(state->source->process,
+												EVAUDIT_SOURCE_ASSIGNMENT);
 
 	MemoryContextReset(state->context);
 	all = load_offsets(state, state->context, &n);
@@ -338,7 +324,7 @@ evaudit_kafka_source_load(KafkaSource *state)
 	{
 		KafkaPartition *partition = &state->partitions[state->npartitions];
 
-		if (!is_ours(state->source, &all[i]))
+		if (!is_ours(state->source->process, &all[i]))
 			continue;
 		partition->now = all[i];
 		partition->committed = all[i].next_offset;
@@ -347,5 +333,5 @@ evaudit_kafka_source_load(KafkaSource *state)
 		state->npartitions++;
 	}
 	state->reassign = true;
-	MemoryContextSwitchTo(TopMemoryContext);
+	MemoryContextSwitchTo(context);
 }

@@ -187,7 +187,7 @@ evaudit_kafka_source_check_target(const char *target)
 int
 evaudit_kafka_source_workers(Jsonb *options)
 {
-	return evaudit_option_int(options, "workers", 1, 1, EVAUDIT_MAX_WORKERS);
+	return evaudit_option_int(options, "workers", 1, 1, EVAUDIT_MAX_PROCESSES);
 }
 
 /* The place to start from, as text. */

@@ -277,22 +277,10 @@ evaudit_kafka_source_show_end(KafkaSource *state, const KafkaPartition *partitio
 {
 	int64		end = evaudit_kafka_client_end(state->kafka, partition->now.topic,
 											   partition->now.partition);
-	EvauditPartitionKey key;
-	EvauditPartitionEnd *entry;
 
-	if (end < 0)
-		return;
-	memset(&key, 0, sizeof(key));
-	key.database = MyDatabaseId;
-	key.source_id = state->source->id;
-	key.partition = partition->now.partition;
-	strlcpy(key.stream, partition->now.topic, sizeof(key.stream));
-
-	LWLockAcquire(evaudit_shared->lock, LW_EXCLUSIVE);
-	entry = hash_search(evaudit_partition_ends, &key, HASH_ENTER_NULL, NULL);
-	if (entry != NULL)
-		entry->end_offset = end;
-	LWLockRelease(evaudit_shared->lock);
+	if (end >= 0)
+		evaudit_show_partition_end(state->source->id, partition->now.topic,
+								   partition->now.partition, end);
 }
 
 /*

@@ -14,10 +14,8 @@
 
 #include "access/xact.h"
 #include "miscadmin.h"
-#include "storage/latch.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
-#include "utils/wait_event.h"
 
 #include "server/epoch.h"
 #include "server/foreign_options.h"
@@ -40,13 +38,15 @@ open_client(KafkaSource *state)
 	List	   *options;
 
 	StartTransactionCommand();
-	options = evaudit_kafka_read_options(state->source->server, GetUserId());
+	options = evaudit_kafka_read_options(state->source->server_oid,
+										 GetUserId());
 	state->kafka = evaudit_kafka_client_open(options,
 											 evaudit_may_use_ambient(GetUserId()),
 											 psprintf("evaudit-%s",
 													  state->source->name));
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(context);
+	state->waits = evaudit_wait_set_create(evaudit_kafka_client_fd(state->kafka));
 }
 
 /* Get ready to read. */
@@ -64,7 +64,7 @@ open_source(EvauditSource *source)
 											 sizeof(EvauditKafkaMessage));
 	open_client(state);
 
-	if (source->worker > 0)
+	if (source->process->number > 0)
 		evaudit_kafka_source_await_first(state);
 	else
 	{
@@ -174,7 +174,6 @@ static void
 run_maintenance(KafkaSource *state)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	uint32		assignment;
 
 	if (now >= state->next_discovery)
 	{
@@ -183,10 +182,9 @@ run_maintenance(KafkaSource *state)
 															DISCOVERY_INTERVAL);
 	}
 
-	LWLockAcquire(evaudit_shared->lock, LW_SHARED);
-	assignment = state->source->slot->assignment;
-	LWLockRelease(evaudit_shared->lock);
-	if (assignment != state->assignment)
+	if (evaudit_process_counter(state->source->process,
+								EVAUDIT_SOURCE_ASSIGNMENT) !=
+		state->assignment)
 		evaudit_kafka_source_load(state);
 
 	if (now >= state->next_sweep)
@@ -196,20 +194,6 @@ run_maintenance(KafkaSource *state)
 	}
 	if (state->reassign)
 		evaudit_kafka_source_assign_all(state);
-}
-
-/* Wait for records, at most some milliseconds. */
-static void
-wait_for_records(KafkaSource *state, long timeout)
-{
-	int			events = WaitLatchOrSocket(MyLatch,
-										   WL_LATCH_SET | WL_SOCKET_READABLE |
-										   WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-										   evaudit_kafka_client_fd(state->kafka),
-										   timeout, PG_WAIT_EXTENSION);
-
-	if (events & WL_LATCH_SET)
-		ResetLatch(MyLatch);
 }
 
 /* Forget the batch before; its transaction is over. */
@@ -246,7 +230,7 @@ fetch_batch(void *arg, EvauditBatch *batch)
 		bool		drained;
 		long		timeout = SWEEP_INTERVAL;
 
-		CHECK_FOR_INTERRUPTS();
+		evaudit_process_interrupts();
 		evaudit_kafka_client_check(state->kafka);
 		if (batch->nevents == 0)
 			run_maintenance(state);
@@ -276,7 +260,7 @@ fetch_batch(void *arg, EvauditBatch *batch)
 			if (timeout <= 0)
 				return true;
 		}
-		wait_for_records(state, timeout);
+		(void) evaudit_wait_set(state->waits, timeout);
 	}
 }
 
@@ -343,6 +327,7 @@ const EvauditSourceKind evaudit_kafka_source = {
 	.name = "kafka",
 	.wrapper = "evaudit_kafka",
 	.check = evaudit_kafka_source_check_options,
+	.read_options = evaudit_kafka_read_options,
 	.check_target = evaudit_kafka_source_check_target,
 	.workers = evaudit_kafka_source_workers,
 	.open = open_source,

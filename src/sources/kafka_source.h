@@ -9,7 +9,9 @@
 #define EVAUDIT_KAFKA_SOURCE_H
 
 #include "kafka/client.h"
+#include "server/wait.h"
 #include "sources/offsets.h"
+#include "sources/partition_end.h"
 #include "sources/source.h"
 
 /* A partition that this worker reads. */
@@ -31,12 +33,13 @@ typedef struct KafkaSource
 {
 	EvauditSource *source;
 	EvauditKafka *kafka;
+	WaitEventSet *waits;		/* for the client and the latch */
 
 	MemoryContext context;		/* of the partitions; reset at each reload */
 	KafkaPartition *partitions; /* by topic and number */
 	int			npartitions;
 	int			latest;			/* index of the partition looked up last */
-	uint32		assignment;		/* slot->assignment when they were loaded */
+	uint64		assignment;		/* the counter when they were loaded */
 	bool		reassign;		/* librdkafka must be told anew */
 
 	uint64		drain;			/* number of the last call to the client, */

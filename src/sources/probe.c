@@ -5,7 +5,7 @@
  *
  * What to look at is gathered by the backend that asks, in its transaction;
  * the looking is done by a process that may start threads (see
- * runtime/check_server.c).
+ * check_server.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -30,12 +30,11 @@ static void add_queue(EvauditProbe *probe, Jsonb *options);
 static const struct
 {
 	const EvauditSourceKind *kind;
-	List	   *(*read_options) (const char *server, Oid user);
 	void		(*add_streams) (EvauditProbe *probe, Jsonb *options);
 	void		(*run) (EvauditProbe *probe);
 }			probes[] = {
-	{&evaudit_kafka_source, evaudit_kafka_read_options, add_topics, evaudit_kafka_source_probe},
-	{&evaudit_sqs_source, evaudit_aws_read_options, add_queue, evaudit_sqs_probe},
+	{&evaudit_kafka_source, add_topics, evaudit_kafka_source_probe},
+	{&evaudit_sqs_source, add_queue, evaudit_sqs_probe},
 };
 
 /* Add a stream, unless it is there. */
@@ -93,7 +92,7 @@ static void
 add_streams(EvauditProbe *probe, const char *server)
 {
 	static EvauditStatement find = {
-		"SELECT owner, options FROM evaudit.sources WHERE server = $1::name"
+		"SELECT owner_oid, options FROM evaudit.sources WHERE server = $1::name"
 		" ORDER BY name",
 		1, {TEXTOID}
 	};
@@ -113,8 +112,8 @@ add_streams(EvauditProbe *probe, const char *server)
 		bool		isnull;
 		Datum		options = evaudit_spi_datum(row, 1, &isnull);
 
-		if (evaudit_owns_source(user, evaudit_spi_text(row, 0)))
-			probes[i].add_streams(probe, DatumGetJsonbPCopy(options));
+		if (evaudit_owns_source(user, DatumGetObjectId(evaudit_spi_datum(row, 0, &isnull))))
+			probes[i].add_streams(probe, evaudit_source_options(options));
 	}
 	MemoryContextSwitchTo(spi_context);
 	evaudit_spi_end(&spi);
@@ -125,10 +124,11 @@ EvauditProbe *
 evaudit_probe_make(const char *server)
 {
 	EvauditProbe *probe = palloc0(sizeof(EvauditProbe));
+	const EvauditSourceKind *kind = evaudit_server_kind(server);
 
-	probe->kind = evaudit_server_kind(server)->name;
-	probe->options = probes[probe_of(probe->kind)].read_options(server,
-																GetUserId());
+	probe->kind = kind->name;
+	probe->options = kind->read_options(get_foreign_server_oid(server, false),
+										GetUserId());
 	probe->ambient = evaudit_may_use_ambient(GetUserId());
 	add_streams(probe, server);
 	return probe;

@@ -8,9 +8,11 @@
  */
 #include "postgres.h"
 
+#include "access/detoast.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "foreign/foreign.h"
+#include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -113,6 +115,18 @@ read_common_options(EvauditSource *source)
 												 1, MAX_EVENT_BYTES);
 }
 
+/* Options as a table has them, copied; an ERROR if they are too long. */
+Jsonb *
+evaudit_source_options(Datum options)
+{
+	if (toast_raw_datum_size(options) > EVAUDIT_MAX_SOURCE_OPTIONS)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("options of a source must not exceed %d bytes",
+						EVAUDIT_MAX_SOURCE_OPTIONS)));
+	return DatumGetJsonbPCopy(options);
+}
+
 /* Refuse options that a source of this kind cannot have. */
 void
 evaudit_check_source_options(const EvauditSourceKind *kind, Jsonb *options)
@@ -133,7 +147,7 @@ evaudit_load_source(int64 id, const EvauditSourceKind **kind)
 {
 	static EvauditStatement load = {
 		"SELECT name, kind, owner, server, topic, options, seek,"
-		" seek_number, started_at IS NOT NULL"
+		" seek_number, started_at IS NOT NULL, owner_oid, server_oid"
 		" FROM evaudit.sources WHERE id = $1",
 		1, {INT8OID}
 	};
@@ -155,10 +169,14 @@ evaudit_load_source(int64 id, const EvauditSourceKind **kind)
 		source->owner = evaudit_spi_text(0, 2);
 		source->server = evaudit_spi_text(0, 3);
 		source->topic = evaudit_spi_text(0, 4);
-		source->options = DatumGetJsonbPCopy(evaudit_spi_datum(0, 5, &isnull));
+		source->options = evaudit_source_options(evaudit_spi_datum(0, 5,
+																   &isnull));
 		source->seek = evaudit_spi_text_or_null(0, 6);
 		source->seek_number = DatumGetInt32(evaudit_spi_datum(0, 7, &isnull));
 		source->started = DatumGetBool(evaudit_spi_datum(0, 8, &isnull));
+		source->owner_oid = DatumGetObjectId(evaudit_spi_datum(0, 9, &isnull));
+		source->server_oid = DatumGetObjectId(evaudit_spi_datum(0, 10,
+																&isnull));
 		MemoryContextSwitchTo(previous);
 	}
 	evaudit_spi_end(&spi);
@@ -168,40 +186,35 @@ evaudit_load_source(int64 id, const EvauditSourceKind **kind)
 	return source;
 }
 
-/* Whether a role has the rights of a source's owner; as evaudit.owns(). */
+/*
+ * Whether a user has the rights of a source's owner; as evaudit.owns().  What
+ * a role left that is gone belongs to the owner of the database.
+ */
 bool
-evaudit_owns_source(Oid user, const char *owner)
+evaudit_owns_source(Oid user, Oid owner)
 {
-	Oid			role = get_role_oid(owner, true);
-
-	return has_privs_of_role(user, OidIsValid(role) ? role :
+	return has_privs_of_role(user, OidIsValid(owner) &&
+							 GetUserNameFromId(owner, true) != NULL ? owner :
 							 ROLE_PG_DATABASE_OWNER);
 }
 
 /*
- * Show an error that does not end the worker in stat_sources and in the log;
- * once, until another one comes.
+ * Show an error that the source can live with in stat_sources, and log it
+ * unless it is the same as the last.
  */
 void
 evaudit_source_report_error(EvauditSource *source, const char *fmt,...)
 {
-	char		str[EVAUDIT_ERROR_BYTES];
+	char		error[EVAUDIT_ERROR_BYTES];
 	va_list		args;
-	bool		is_new;
 
 	va_start(args, fmt);
-	vsnprintf(str, sizeof(str), fmt, args);
+	vsnprintf(error, sizeof(error), fmt, args);
 	va_end(args);
 
-	LWLockAcquire(evaudit_shared->lock, LW_EXCLUSIVE);
-	is_new = strcmp(source->slot->last_error, str) != 0;
-	evaudit_copy_error(source->slot->last_error, str);
-	source->slot->last_error_at = GetCurrentTimestamp();
-	LWLockRelease(evaudit_shared->lock);
-
-	if (is_new)
+	if (evaudit_process_report_error(source->process, error))
 		ereport(LOG,
-				(errmsg("source \"%s\": %s", source->name, str)));
+				(errmsg("source \"%s\": %s", source->name, error)));
 }
 
 /*
@@ -211,12 +224,7 @@ evaudit_source_report_error(EvauditSource *source, const char *fmt,...)
 void
 evaudit_source_wait(EvauditSource *source, TimestampTz until)
 {
-	EvauditSourceSlot *slot = source->slot;
-
-	LWLockAcquire(evaudit_shared->lock, LW_EXCLUSIVE);
-	slot->retry_at[source->worker] = until;
-	evaudit_show_retry(slot, 0, EVAUDIT_SOURCE_RUNNING);
-	LWLockRelease(evaudit_shared->lock);
+	evaudit_process_retry_at(source->process, until);
 }
 
 /* A batch for a source, to be used again and again. */

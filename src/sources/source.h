@@ -9,8 +9,30 @@
 #define EVAUDIT_SOURCE_H
 
 #include "events/event.h"
-#include "server/shmem.h"
+#include "runtime/job.h"
 #include "utils/jsonb.h"
+
+/* Longest options of a source, in bytes. */
+#define EVAUDIT_MAX_SOURCE_OPTIONS	65536
+
+/* Counters and times of a source in its slot. */
+enum EvauditSourceCounter
+{
+	EVAUDIT_SOURCE_RECEIVED,
+	EVAUDIT_SOURCE_MERGED,
+	EVAUDIT_SOURCE_DEAD_LETTERED,
+	EVAUDIT_SOURCE_BATCHES,
+	EVAUDIT_SOURCE_ASSIGNMENT,	/* counts changes of the partitions */
+	EVAUDIT_SOURCE_COUNTERS
+};
+
+enum EvauditSourceTime
+{
+	EVAUDIT_SOURCE_LAST_RECEIVED,
+	EVAUDIT_SOURCE_LAST_COMMITTED,
+	EVAUDIT_SOURCE_CREDENTIALS_EXPIRE,
+	EVAUDIT_SOURCE_TIMES
+};
 
 /* A source as its definition stands, and the worker's part in it. */
 typedef struct EvauditSource
@@ -18,7 +40,9 @@ typedef struct EvauditSource
 	int64		id;
 	char	   *name;
 	char	   *owner;
+	Oid			owner_oid;
 	char	   *server;
+	Oid			server_oid;
 	char	   *topic;
 	Jsonb	   *options;
 	char	   *seek;			/* pending seek_source(), or NULL */
@@ -30,9 +54,7 @@ typedef struct EvauditSource
 	int			batch_interval; /* milliseconds */
 	int			max_event_bytes;
 
-	int			worker;			/* this one, from 0 */
-	int			nworkers;
-	EvauditSourceSlot *slot;
+	EvauditProcess *process;	/* the worker that reads it, or its share */
 } EvauditSource;
 
 /*
@@ -55,6 +77,12 @@ typedef struct EvauditSourceKind
 
 	/* Refuse options that cannot be; in the backend of create_source(). */
 	void		(*check) (Jsonb *options);
+
+	/*
+	 * The options of a server and of a user's mapping there, for use; an
+	 * ERROR if the user may not use them.  Within a transaction.
+	 */
+	List	   *(*read_options) (Oid server, Oid user);
 
 	/* Refuse a place to seek to that is none; likewise. */
 	void		(*check_target) (const char *target);
@@ -99,11 +127,19 @@ extern void evaudit_check_option_names(Jsonb *options,
 									   const char *const *own);
 extern EvauditSource *evaudit_load_source(int64 id,
 										  const EvauditSourceKind **kind);
-extern bool evaudit_owns_source(Oid user, const char *owner);
+extern Jsonb *evaudit_source_options(Datum options);
+extern bool evaudit_owns_source(Oid user, Oid owner);
 extern void evaudit_source_report_error(EvauditSource *source, const char *fmt,...)
 			pg_attribute_printf(2, 3);
 
 extern void evaudit_source_wait(EvauditSource *source, TimestampTz until);
+
+/* source_job.c, source_worker.c, source_stats.c */
+extern const EvauditJobKind evaudit_source_job;
+
+extern void evaudit_sources_init(void);
+extern void evaudit_source_run(EvauditProcess *process);
+extern EvauditJobStats *evaudit_source_stats_visible(int *n);
 
 extern EvauditBatch *evaudit_batch_create(const EvauditSource *source);
 extern void evaudit_batch_reset(EvauditBatch *batch);

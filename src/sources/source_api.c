@@ -11,15 +11,17 @@
  */
 #include "postgres.h"
 
+#include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "foreign/foreign.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
 
 #include "events/topic.h"
-#include "server/commit_wakeup.h"
+#include "runtime/wakeup.h"
 #include "server/compat.h"
 #include "server/foreign_options.h"
 #include "server/spi.h"
@@ -64,6 +66,42 @@ warn_superuser(const char *name)
 				 errhint("Create it as a role that has the grants that its events need, and no others.")));
 }
 
+/* Run a statement that changes a source. */
+static void
+change_source(EvauditStatement *statement, Datum *values)
+{
+	EvauditSpi	spi;
+
+	evaudit_spi_begin(&spi);
+	(void) evaudit_spi_execute(statement, values, NULL);
+	evaudit_spi_end(&spi);
+	evaudit_wake_scheduler_at_commit();
+}
+
+/*
+ * Let a source run in this database, as a role, from the server that has its
+ * server's name now; InvalidOid: the role is not there.
+ */
+static void
+set_identity(const char *name, Oid owner)
+{
+	static EvauditStatement set = {
+		"UPDATE evaudit.sources s SET paused = false, database = $2,"
+		" owner = COALESCE((SELECT r.rolname FROM pg_roles r"
+		"  WHERE r.oid = $3), owner), owner_oid = NULLIF($3, 0),"
+		" server_oid = (SELECT f.oid FROM pg_foreign_server f"
+		"  WHERE f.srvname = s.server), cluster = $4 WHERE name = $1",
+		4, {TEXTOID, OIDOID, OIDOID, INT8OID}
+	};
+	Datum		values[4];
+
+	values[0] = CStringGetTextDatum(name);
+	values[1] = ObjectIdGetDatum(MyDatabaseId);
+	values[2] = ObjectIdGetDatum(owner);
+	values[3] = Int64GetDatum((int64) GetSystemIdentifier());
+	change_source(&set, values);
+}
+
 /* create_source(name text, server name, topic text, options jsonb) */
 Datum
 evaudit_create_source(PG_FUNCTION_ARGS)
@@ -75,10 +113,6 @@ evaudit_create_source(PG_FUNCTION_ARGS)
 		" ON CONFLICT (name) DO NOTHING",
 		6, {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID}
 	};
-	static EvauditStatement place = {
-		"UPDATE evaudit.sources SET database = $2 WHERE name = $1",
-		2, {TEXTOID, OIDOID}
-	};
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	char	   *server = NameStr(*PG_GETARG_NAME(1));
 	const EvauditSourceKind *kind;
@@ -88,9 +122,11 @@ evaudit_create_source(PG_FUNCTION_ARGS)
 
 	evaudit_require_preload();
 	check_source_name(name);
-	evaudit_check_server_usage(server);
 	kind = evaudit_server_kind(server);
-	evaudit_check_source_options(kind, PG_GETARG_JSONB_P(3));
+	(void) kind->read_options(get_foreign_server_oid(server, false),
+							  GetUserId());
+	evaudit_check_source_options(kind,
+								 evaudit_source_options(PG_GETARG_DATUM(3)));
 	evaudit_topic_lock(text_to_cstring(PG_GETARG_TEXT_PP(2)));
 
 	values[0] = PG_GETARG_DATUM(0);
@@ -101,20 +137,32 @@ evaudit_create_source(PG_FUNCTION_ARGS)
 	values[5] = PG_GETARG_DATUM(3);
 	evaudit_spi_begin(&spi);
 	created = evaudit_spi_execute(&create, values, NULL);
-	if (created > 0)
-	{
-		values[1] = ObjectIdGetDatum(MyDatabaseId);
-		(void) evaudit_spi_execute(&place, values, NULL);
-	}
 	evaudit_spi_end(&spi);
 	if (created == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("source \"%s\" already exists", name)));
-
+	set_identity(name, GetUserId());
 	warn_superuser(name);
-	evaudit_wake_scheduler_at_commit();
 	PG_RETURN_VOID();
+}
+
+/* Refuse the name of no source. */
+static void
+refuse_unknown(const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("source \"%s\" does not exist", name)));
+}
+
+/* Refuse a user who does not own a source. */
+static void
+refuse_other(const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("must be owner of source \"%s\"", name)));
 }
 
 /*
@@ -125,7 +173,7 @@ static Handle
 find_source(const char *name)
 {
 	static EvauditStatement find = {
-		"SELECT id, kind, owner FROM evaudit.sources WHERE name = $1"
+		"SELECT id, kind, owner_oid FROM evaudit.sources WHERE name = $1"
 		" FOR UPDATE",
 		1, {TEXTOID}
 	};
@@ -139,32 +187,16 @@ find_source(const char *name)
 	{
 		bool		isnull;
 
-		if (!evaudit_owns_source(user, evaudit_spi_text(0, 2)))
-			ereport(ERROR,
-					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-					 errmsg("must be owner of source \"%s\"", name)));
+		if (!evaudit_owns_source(user, DatumGetObjectId(evaudit_spi_datum(0, 2, &isnull))))
+			refuse_other(name);
 		handle.id = DatumGetInt64(evaudit_spi_datum(0, 0, &isnull));
 		handle.kind = evaudit_source_kind(evaudit_spi_text(0, 1));
 	}
 	evaudit_spi_end(&spi);
 
 	if (handle.kind == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("source \"%s\" does not exist", name)));
+		refuse_unknown(name);
 	return handle;
-}
-
-/* Run a statement on a source: $1 is its id. */
-static void
-change_source(EvauditStatement *statement, Datum *values)
-{
-	EvauditSpi	spi;
-
-	evaudit_spi_begin(&spi);
-	(void) evaudit_spi_execute(statement, values, NULL);
-	evaudit_spi_end(&spi);
-	evaudit_wake_scheduler_at_commit();
 }
 
 /* The body of a function of a source's name that takes nothing else. */
@@ -215,7 +247,8 @@ evaudit_alter_source(PG_FUNCTION_ARGS)
 
 	evaudit_options_check_object(PG_GETARG_JSONB_P(1));
 	options = merged_options(source.id, PG_GETARG_DATUM(1));
-	evaudit_check_source_options(source.kind, options);
+	evaudit_check_source_options(source.kind,
+								 evaudit_source_options(JsonbPGetDatum(options)));
 	values[0] = Int64GetDatum(source.id);
 	values[1] = JsonbPGetDatum(options);
 	change_source(&alter, values);
@@ -247,22 +280,78 @@ evaudit_pause_source(PG_FUNCTION_ARGS)
 	return change_named_source(fcinfo, &pause);
 }
 
+/*
+ * The role that a source is to run as from now on.  Its name says who that is,
+ * where the oid is not known, as after a restore, or no role's any more; else
+ * the oid does.  Raises an ERROR unless the current user has the rights of
+ * both, as far as they exist.
+ */
+static Oid
+owner_to_resume(const char *name)
+{
+	static EvauditStatement find = {
+		"SELECT o.oid, n.oid FROM evaudit.sources s"
+		" LEFT JOIN pg_roles o ON o.oid = s.owner_oid"
+		" LEFT JOIN pg_roles n ON n.rolname = s.owner"
+		" WHERE s.name = $1 FOR UPDATE OF s",
+		1, {TEXTOID}
+	};
+	Datum		value = CStringGetTextDatum(name);
+	Oid			user = GetUserId();
+	Oid			by_oid = InvalidOid;
+	Oid			by_name = InvalidOid;
+	bool		found;
+	EvauditSpi	spi;
+
+	evaudit_spi_begin(&spi);
+	found = evaudit_spi_execute(&find, &value, NULL) > 0;
+	if (found)
+	{
+		bool		isnull;
+
+		by_oid = DatumGetObjectId(evaudit_spi_datum(0, 0, &isnull));
+		by_name = DatumGetObjectId(evaudit_spi_datum(0, 1, &isnull));
+	}
+	evaudit_spi_end(&spi);
+
+	if (!found)
+		refuse_unknown(name);
+	if ((OidIsValid(by_oid) && !has_privs_of_role(user, by_oid)) ||
+		(OidIsValid(by_name) && !has_privs_of_role(user, by_name)) ||
+		(!OidIsValid(by_oid) && !OidIsValid(by_name) &&
+		 !evaudit_owns_source(user, InvalidOid)))
+		refuse_other(name);
+	return OidIsValid(by_oid) ? by_oid : by_name;
+}
+
+/* Dead letters that were restored belong to whom their source now does. */
+static void
+adopt_dead_letters(const char *name, Oid owner)
+{
+	static EvauditStatement adopt = {
+		"UPDATE evaudit.dead_letter SET owner_oid = $2"
+		" WHERE source = $1 AND owner_oid IS NULL"
+		" AND owner = (SELECT r.rolname FROM pg_roles r WHERE r.oid = $2)",
+		2, {TEXTOID, OIDOID}
+	};
+	Datum		values[2] = {CStringGetTextDatum(name),
+	ObjectIdGetDatum(owner)};
+
+	change_source(&adopt, values);
+}
+
 /* resume_source(name text) */
 Datum
 evaudit_resume_source(PG_FUNCTION_ARGS)
 {
-	static EvauditStatement resume = {
-		"UPDATE evaudit.sources SET paused = false, database = $2"
-		" WHERE id = $1",
-		2, {INT8OID, OIDOID}
-	};
-	Handle		source = find_source(text_to_cstring(PG_GETARG_TEXT_PP(0)));
-	Datum		values[2];
+	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	Oid			owner;
 
 	evaudit_require_preload();
-	values[0] = Int64GetDatum(source.id);
-	values[1] = ObjectIdGetDatum(MyDatabaseId);
-	change_source(&resume, values);
+	owner = owner_to_resume(name);
+	set_identity(name, owner);
+	if (OidIsValid(owner))
+		adopt_dead_letters(name, owner);
 	PG_RETURN_VOID();
 }
 
@@ -287,23 +376,31 @@ evaudit_seek_source(PG_FUNCTION_ARGS)
 
 /*
  * Trigger before INSERT on evaudit.sources: a row that comes from a dump
- * belongs to no database until resume_source() says so.
+ * belongs to no database until resume_source() says so, and the oids in it are
+ * not of here.
  */
 Datum
 evaudit_forget_database(PG_FUNCTION_ARGS)
 {
+	static const char *const names[] = {
+		"database", "owner_oid", "server_oid", "cluster"
+	};
 	TriggerData *trigger = evaudit_own_trigger(fcinfo, "sources",
 											   "forget_database",
 											   EVAUDIT_BEFORE_INSERT);
 	TupleDesc	desc = RelationGetDescr(trigger->tg_relation);
-	int			column;
-	Datum		value = (Datum) 0;
-	bool		isnull = true;
+	int			columns[lengthof(names)];
+	Datum		values[lengthof(names)] = {0};
+	bool		nulls[lengthof(names)];
 
-	column = SPI_fnumber(desc, "database");
-	if (column <= 0)
-		elog(ERROR, "table has no column \"database\"");
+	for (int i = 0; i < lengthof(names); i++)
+	{
+		columns[i] = SPI_fnumber(desc, names[i]);
+		if (columns[i] <= 0)
+			elog(ERROR, "table has no column \"%s\"", names[i]);
+		nulls[i] = true;
+	}
 	return PointerGetDatum(heap_modify_tuple_by_cols(trigger->tg_trigtuple,
-													 desc, 1, &column,
-													 &value, &isnull));
+													 desc, lengthof(names),
+													 columns, values, nulls));
 }

@@ -102,14 +102,9 @@ evaudit_sqs_succeeded(SqsSource *state, SqsPace *pace, const SqsCall *call)
 static void
 show_expiry(SqsSource *state)
 {
-	EvauditSourceSlot *slot = state->source->slot;
-	TimestampTz expiry = evaudit_aws_credentials_expire_at(state->aws);
-
-	if (slot->credentials_expire_at == expiry)
-		return;
-	LWLockAcquire(evaudit_shared->lock, LW_EXCLUSIVE);
-	slot->credentials_expire_at = expiry;
-	LWLockRelease(evaudit_shared->lock);
+	evaudit_process_set_time(state->source->process,
+							 EVAUDIT_SOURCE_CREDENTIALS_EXPIRE,
+							 evaudit_aws_credentials_expire_at(state->aws));
 }
 
 /* Start every call that is due. */

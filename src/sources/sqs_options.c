@@ -168,7 +168,7 @@ evaudit_sqs_read_options(Jsonb *options, SqsOptions *result)
 int
 evaudit_sqs_workers(Jsonb *options)
 {
-	return evaudit_option_int(options, "workers", 1, 1, EVAUDIT_MAX_WORKERS);
+	return evaudit_option_int(options, "workers", 1, 1, EVAUDIT_MAX_PROCESSES);
 }
 
 /* Refuse options that an SQS source cannot have. */

@@ -22,6 +22,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "server/wait.h"
 #include "sources/sqs_source.h"
 
 /* The name of the queue: of a URL its last part. */
@@ -39,7 +40,7 @@ open_client(SqsSource *state)
 	StartTransactionCommand();
 	MemoryContextSwitchTo(state->context);
 	state->http = evaudit_http_open();
-	state->aws = evaudit_aws_open(state->http, state->source->server,
+	state->aws = evaudit_aws_open(state->http, state->source->server_oid,
 								  GetUserId(), EVAUDIT_AWS_SQS);
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(state->context);
@@ -138,7 +139,7 @@ fetch_batch(void *arg, EvauditBatch *batch)
 		TimestampTz now;
 		long		pause;
 
-		CHECK_FOR_INTERRUPTS();
+		evaudit_process_interrupts();
 		evaudit_sqs_take(state, batch);
 		now = state->stepped_at;
 		if (batch->nevents > 0)
@@ -210,6 +211,7 @@ const EvauditSourceKind evaudit_sqs_source = {
 	.name = "sqs",
 	.wrapper = "evaudit_aws",
 	.check = evaudit_sqs_check_options,
+	.read_options = evaudit_aws_read_options,
 	.check_target = check_target,
 	.workers = evaudit_sqs_workers,
 	.open = open_source,

@@ -31,7 +31,7 @@ sub await_error
 {
 	my ($pattern, $what) = @_;
 
-	$node->wait_for("SELECT last_error ~ '$pattern' AND state = 'backoff'
+	$node->wait_for("SELECT last_error ~ '$pattern' AND state IN ('backoff', 'stopped')
 		FROM evaudit.stat_sources WHERE name = 'logins'");
 	pass($what);
 	return;

@@ -159,25 +159,25 @@ $node->wait_for($merged, 'app u1 u2 x');
 
 # an owner who cannot run workers, for each reason
 foreach my $case (
-	[ 'ALTER ROLE collector NOLOGIN', 'not permitted to log in',
+	[ 'ALTER ROLE collector NOLOGIN', 'backoff', 'not permitted to log in',
 		'ALTER ROLE collector LOGIN' ],
-	[ 'REVOKE CONNECT ON DATABASE postgres FROM PUBLIC',
+	[ 'REVOKE CONNECT ON DATABASE postgres FROM PUBLIC', 'backoff',
 		'not permitted to connect to the database',
 		'GRANT CONNECT ON DATABASE postgres TO collector' ],
-	[ 'ALTER ROLE collector RENAME TO other', 'does not exist any more',
+	[ 'ALTER ROLE collector RENAME TO other', 'stopped', 'was renamed',
 		'ALTER ROLE other RENAME TO collector' ])
 {
-	my ($before, $error, $after) = @$case;
+	my ($before, $state, $error, $after) = @$case;
 
 	$node->safe_psql('postgres', $before);
-	wait_for_state('backoff', $error, $before);
+	wait_for_state($state, $error, $before);
 	$node->safe_psql('postgres', $after);
 	wait_for_state('running', '', $after);
 }
 $node->safe_psql('postgres', q{
 	DROP OWNED BY collector; DROP ROLE collector; DROP ROLE member;
 	CREATE DATABASE copy OWNER admin TEMPLATE postgres});
-wait_for_state('backoff', 'its owner does not exist any more', 'DROP ROLE');
+wait_for_state('stopped', 'its owner does not exist any more', 'DROP ROLE');
 refused('nobody', q{SELECT evaudit.drop_source('logins')}, qr/must be owner/);
 is( $node->safe_psql('copy', q{
 		SET ROLE admin;

@@ -62,7 +62,8 @@ $node->stop;
 # more workers than max_worker_processes: two are for the launchers of
 # evaudit and of logical replication, one for the scheduler
 $node = Evaudit::Cluster->new('workers', conf =>
-	  "max_worker_processes = 6\nevaudit.max_backoff = '500ms'\n");
+	  "max_worker_processes = 6\nevaudit.max_backoff = '500ms'\n"
+	  . "evaudit.reserved_worker_slots = 0\n");
 add_sources($node, 1, 5);
 $node->wait_for(q{SELECT sum(received) FROM evaudit.stat_sources}, '3');
 ok($node->wait_for($states, 'backoff 2, running 3'),

@@ -43,7 +43,7 @@ my @nodes;
 sub base_conf
 {
 	my (%args) = @_;
-	my $conf = "wal_level = logical\n";
+	my $conf = "wal_level = logical\nmax_worker_processes = 16\n";
 	$conf .= slurp_file($ENV{EVAUDIT_CONF})
 	  if $ENV{EVAUDIT_CONF} && !$args{install_path};
 	return $conf;

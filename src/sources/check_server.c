@@ -1,18 +1,18 @@
 /*-------------------------------------------------------------------------
  *
  * check_server.c
- *	  check_server(): looks whether a server can be used.
+ *	  check_server(): whether a server can be used.
  *
  * The libraries that talk to services start threads, which have no place in
- * a client's backend.  So the backend gathers what to look at, and a process
- * of its own looks, for as long as that takes.  It needs no connection to
- * the database, only a segment of shared memory:
+ * a client's backend.  So the backend gathers what is to be checked, and a
+ * process of its own checks it, for as long as that takes.  It needs no
+ * connection to the database, only a segment of shared memory:
  *
- *		the header | what to look at | the queue of lines found
+ *		the header | what to check | the queue of lines of the result
  *
- * What to look at holds secrets; the process wipes them as soon as it has
- * read them.  When the backend leaves the segment, even by an ERROR, it ends
- * the process.
+ * What to check holds secrets; the process wipes them as soon as it has read
+ * them.  When the backend detaches from the segment, also by an ERROR, it
+ * terminates the process.
  *
  *-------------------------------------------------------------------------
  */
@@ -30,19 +30,18 @@
 #include "storage/shm_mq.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/tuplestore.h"
 
-#include "runtime/workers.h"
 #include "server/foreign_options.h"
+#include "sources/check_server.h"
 #include "sources/probe.h"
 
 PG_FUNCTION_INFO_V1(evaudit_check_server);
 
-/* Room for lines that wait to be taken. */
+/* Bytes of the queue of lines. */
 #define QUEUE_BYTES		16384
 
-/* The last line: all has been looked at. */
+/* The last line: all has been checked. */
 #define THE_END			"."
 
 /* At the beginning of the segment. */
@@ -59,7 +58,7 @@ put_string(StringInfo request, const char *string)
 	appendBinaryStringInfo(request, string, strlen(string) + 1);
 }
 
-/* Take the string at a place, and go on behind it. */
+/* Take the string at a place, and move behind it. */
 static const char *
 get_string(const char **place)
 {
@@ -69,7 +68,7 @@ get_string(const char **place)
 	return string;
 }
 
-/* Write down what to look at. */
+/* Serialize what is to be checked. */
 static void
 write_probe(StringInfo request, const EvauditProbe *probe)
 {
@@ -96,7 +95,7 @@ write_probe(StringInfo request, const EvauditProbe *probe)
 	put_string(request, "");
 }
 
-/* Read it again. */
+/* Deserialize it. */
 static EvauditProbe *
 read_probe(const char *place)
 {
@@ -134,14 +133,14 @@ send_line(void *arg, const char *check, bool ok, const char *detail)
 	put_string(&line, ok ? "t" : "f");
 	put_string(&line, check);
 	put_string(&line, detail);
-	/* nobody to listen: the backend is gone */
+	/* the backend has detached */
 	if (shm_mq_send(arg, line.len, line.data, false, true) != SHM_MQ_SUCCESS)
 		proc_exit(0);
 }
 
-/* In the process: look, and let an error be what was found. */
+/* In the process: check, and report an ERROR as a line. */
 static void
-look(EvauditProbe *probe)
+check(EvauditProbe *probe)
 {
 	MemoryContext context = CurrentMemoryContext;
 
@@ -161,9 +160,9 @@ look(EvauditProbe *probe)
 	PG_END_TRY();
 }
 
-/* The main function of the process. */
-void
-evaudit_check_main(Datum arg)
+/* What the process does. */
+static void
+run(EvauditProcess *process)
 {
 	CheckHeader *header;
 	EvauditProbe *probe;
@@ -171,12 +170,9 @@ evaudit_check_main(Datum arg)
 	shm_mq	   *queue;
 	char	   *request;
 
-	evaudit_begin_process();
-	MemoryContextSwitchTo(TopMemoryContext);
-	CurrentResourceOwner = ResourceOwnerCreate(NULL, "evaudit check");
-	segment = dsm_attach(DatumGetUInt32(arg));
+	segment = dsm_attach(process->arg);
 	if (segment == NULL)
-		proc_exit(0);			/* the backend is gone */
+		return;					/* the backend is gone */
 	header = dsm_segment_address(segment);
 	request = (char *) header + MAXALIGN(sizeof(CheckHeader));
 	queue = (shm_mq *) ((char *) header + header->queue_at);
@@ -186,19 +182,25 @@ evaudit_check_main(Datum arg)
 	shm_mq_set_sender(queue, MyProc);
 	probe->report = send_line;
 	probe->arg = shm_mq_attach(queue, segment, NULL);
-	look(probe);
+	check(probe);
 	(void) shm_mq_send(probe->arg, strlen(THE_END), THE_END, false, true);
-	proc_exit(0);
 }
 
-/* The backend leaves the segment: the process has nothing to do any more. */
+const EvauditJobKind evaudit_check_job = {
+	.name = "check",
+	.backend_type = "evaudit check",
+	.on_request = true,
+	.run = run,
+};
+
+/* The backend detaches from the segment: the process has nothing to do. */
 static void
 end_process(dsm_segment *segment, Datum arg)
 {
 	TerminateBackgroundWorker((BackgroundWorkerHandle *) DatumGetPointer(arg));
 }
 
-/* Make the segment, with what to look at. */
+/* Make the segment, with what is to be checked. */
 static dsm_segment *
 make_segment(const EvauditProbe *probe, shm_mq **queue)
 {
@@ -221,25 +223,16 @@ make_segment(const EvauditProbe *probe, shm_mq **queue)
 	return segment;
 }
 
-/* Start the process. */
+/* Start the process; it ends when the backend detaches from the segment. */
 static BackgroundWorkerHandle *
 start_process(dsm_segment *segment)
 {
 	/* what ends the process needs it when the function's memory is gone */
 	MemoryContext context = MemoryContextSwitchTo(TopTransactionContext);
 	BackgroundWorkerHandle *handle;
-	BackgroundWorker worker;
 
-	evaudit_prepare_worker(&worker, "evaudit check", "evaudit_check_main");
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS;
-	worker.bgw_start_time = BgWorkerStart_ConsistentState;
-	worker.bgw_main_arg = UInt32GetDatum(dsm_segment_handle(segment));
-	worker.bgw_notify_pid = MyProcPid;
-	if (!RegisterDynamicBackgroundWorker(&worker, &handle))
-		ereport(ERROR,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("could not start a background worker"),
-				 errhint("You may need to increase max_worker_processes.")));
+	handle = evaudit_start_process(&evaudit_check_job,
+								   dsm_segment_handle(segment));
 	on_dsm_detach(segment, end_process, PointerGetDatum(handle));
 	MemoryContextSwitchTo(context);
 	return handle;
@@ -287,7 +280,6 @@ evaudit_check_server(PG_FUNCTION_ARGS)
 	void	   *line;
 
 	InitMaterializedSRF(fcinfo, 0);
-	evaudit_check_server_usage(server);
 	segment = make_segment(evaudit_probe_make(server), &queue);
 	lines = shm_mq_attach(queue, segment, start_process(segment));
 	for (;;)
@@ -295,7 +287,7 @@ evaudit_check_server(PG_FUNCTION_ARGS)
 		if (shm_mq_receive(lines, &len, &line, false) != SHM_MQ_SUCCESS)
 			ereport(ERROR,
 					(errcode(ERRCODE_CONNECTION_FAILURE),
-					 errmsg("the process that looks at server \"%s\" ended before it was done",
+					 errmsg("the process that checks server \"%s\" ended before it was done",
 							server)));
 		if (len == strlen(THE_END))
 			break;
