@@ -82,13 +82,13 @@ static void
 check_server(const ForeignServer *server, Oid user)
 {
 	ForeignDataWrapper *wrapper = GetForeignDataWrapper(server->fdwid);
+	AclResult	result;
 
 	check_member(ForeignDataWrapperRelationId, wrapper->fdwid, server);
 	check_member(ProcedureRelationId, wrapper->fdwvalidator, server);
-	if (evaudit_compat_server_aclcheck(server->serverid, user, ACL_USAGE) !=
-		ACLCHECK_OK)
-		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FOREIGN_SERVER,
-					   server->servername);
+	result = evaudit_compat_server_aclcheck(server->serverid, user, ACL_USAGE);
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, OBJECT_FOREIGN_SERVER, server->servername);
 }
 
 /*
