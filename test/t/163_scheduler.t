@@ -93,7 +93,7 @@ is(pids_of('good'), $pids, 'and nothing was started anew');
 query(q{INSERT INTO evaudit.issuers VALUES
 	('bad', '{"jwks_url": "https://localhost:1/", "refresh_cooldown": "soon"}', '[]'),
 	('good', '{"jwks_url": "https://localhost:1/", "issuer": "i"}', '[]')});
-ok( $node->wait_for(q{SELECT string_agg(name || ' ' || (last_error ~
+ok( $node->wait_for(q{SELECT string_agg(name || ' ' || (COALESCE(invalid, last_error) ~
 		CASE name WHEN 'bad' THEN 'refresh_cooldown' ELSE 'connect' END), ', '
 		ORDER BY name) FROM evaudit.stat_issuers}, 'bad true, good true'),
 	'each issuer has its own error');
