@@ -131,6 +131,8 @@ exit_if_idle(void)
 		if (slot->holders == 0)
 			slot->database = InvalidOid;
 		slot->scheduler = NULL;
+		slot->no_worker_slot = false;
+		slot->last_error[0] = '\0';
 		slot->exited_cleanly = true;
 	}
 	LWLockRelease(evaudit_runtime->lock);

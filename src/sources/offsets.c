@@ -5,8 +5,9 @@
  *
  * A batch saves its offsets in its own transaction, each fenced by the
  * offset it started from: of two processes that read the same records only
- * one can commit.  Rows are written in the order of their key, so that no
- * two transactions wait for each other in a circle.
+ * one can commit.  The workers of a source have disjoint partitions, and the
+ * first one moves those of a seek before any of them reads: no two
+ * transactions write the same rows, in whatever sequence each does.
  *
  *-------------------------------------------------------------------------
  */
@@ -165,8 +166,7 @@ execute_for(EvauditStatement *statement, int64 source_id,
 }
 
 /*
- * Save what a batch changed, in its transaction; the changes come ordered by
- * topic and partition.  False if one of the partitions was not where the
+ * Save what a batch changed, in its transaction.  False if one of the partitions was not where the
  * batch began: somebody else read or moved it, and nothing may be committed.
  */
 bool

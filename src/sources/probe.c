@@ -1,11 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * probe.c
- *	  Looking whether a server can be used: what is common to all kinds.
+ *	  Checking whether a server can be used: what all kinds have in common.
  *
- * What to look at is gathered by the backend that asks, in its transaction;
- * the looking is done by a process that may start threads (see
- * check_server.c).
+ * What is to be checked is gathered by the backend, in its transaction, and
+ * checked by a process that may start threads (see check_server.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -119,7 +118,7 @@ add_streams(EvauditProbe *probe, const char *server)
 	evaudit_spi_end(&spi);
 }
 
-/* What to look at to check a server for the current user. */
+/* What is to be checked of a server for the current user. */
 EvauditProbe *
 evaudit_probe_make(const char *server)
 {
@@ -148,7 +147,7 @@ evaudit_probe_report(EvauditProbe *probe, bool ok, const char *check,
 	probe->report(probe->arg, check, ok, detail);
 }
 
-/* Look; what is found is reported.  In a background worker. */
+/* Check, and report each result.  In a background worker. */
 void
 evaudit_probe_run(EvauditProbe *probe)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * probe.h
- *	  Looking whether a server can be used: what is behind check_server().
+ *	  Checking whether a server can be used, for check_server().
  *
  *-------------------------------------------------------------------------
  */
@@ -18,7 +18,7 @@ typedef struct EvauditProbeStream
 } EvauditProbeStream;
 
 /*
- * What to look at.  It holds all that a process without a connection to the
+ * What is to be checked.  It holds all that a process without a connection to the
  * database needs.
  */
 typedef struct EvauditProbe

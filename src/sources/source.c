@@ -188,7 +188,7 @@ evaudit_load_source(int64 id, const EvauditSourceKind **kind)
 
 /*
  * Whether a user has the rights of a source's owner; as evaudit.owns().  What
- * a role left that is gone belongs to the owner of the database.
+ * a dropped role owned is the database owner's.
  */
 bool
 evaudit_owns_source(Oid user, Oid owner)
