@@ -8,7 +8,7 @@
  * not send, so none is ever blanked, and it adds X-Amz-Date by itself.
  *
  * Credentials are made ready before a call, which may wait for whoever gives
- * them out.  If there are none the call is answered without being sent.
+ * them out.  If there are none the call fails without being sent.
  *
  *-------------------------------------------------------------------------
  */
@@ -192,37 +192,52 @@ evaudit_aws_call(EvauditAws *aws, const char *operation,
 		call->http = evaudit_http_fail(aws->http, aws, call);
 }
 
-/* Say what a response means. */
+/*
+ * The body of a response with status 200, in the current memory context; NULL
+ * if it is no JSON object.  One of no bytes is an empty object.
+ */
+static const EvauditJson *
+parse_body(EvauditHttpResponse *http)
+{
+	EvauditJson *json;
+
+	if (http->fault != EVAUDIT_HTTP_OK || http->status != 200)
+		return NULL;
+	if (http->body_len == 0)
+		http->body_len = strlcpy(http->body, "{}", 3);	/* there is room */
+	json = evaudit_json_parse(http->body, http->body_len);
+	return evaudit_json_is_object(json) ? json : NULL;
+}
+
+/* Find out what a response means. */
 static void
-judge(EvauditAws *aws, AwsCall *call)
+classify(EvauditAws *aws, AwsCall *call)
 {
 	MemoryContext context;
 	EvauditHttpResponse *http = call->http;
+	EvauditAwsResponse *response = &call->response;
 
-	if (http->fault == EVAUDIT_HTTP_OK && http->status == 200 &&
-		http->body[0] == '{')
+	response->json = parse_body(http);
+	if (response->json != NULL)
 	{
-		/* the common case allocates nothing */
-		call->response.fault = EVAUDIT_AWS_OK;
-		call->response.status = 200;
-		call->response.code = call->response.message = "";
-		call->response.body = http->body;
-		call->response.body_len = http->body_len;
+		response->fault = EVAUDIT_AWS_OK;
+		response->status = 200;
+		response->code = response->message = "";
 		return;
 	}
 	call->texts = AllocSetContextCreate(aws->context, "evaudit AWS response",
 										ALLOCSET_SMALL_SIZES);
 	context = MemoryContextSwitchTo(call->texts);
-	evaudit_aws_classify_response(&call->response, http);
+	evaudit_aws_classify_response(response, http);
 	if (http->fault == EVAUDIT_HTTP_UNSENT)
 	{
-		call->response.fault = EVAUDIT_AWS_CREDENTIALS;
-		call->response.message = pstrdup(aws->credentials->error);
+		response->fault = EVAUDIT_AWS_CREDENTIALS;
+		response->message = pstrdup(aws->credentials->error);
 	}
 	else if (http->fault != EVAUDIT_HTTP_OK)
-		call->response.message = psprintf("could not reach %s: %s",
-										  aws->endpoint, call->response.message);
-	else if (call->response.fault == EVAUDIT_AWS_CREDENTIALS)
+		response->message = psprintf("could not reach %s: %s",
+									 aws->endpoint, response->message);
+	else if (response->fault == EVAUDIT_AWS_CREDENTIALS)
 		evaudit_aws_credentials_refused(aws->credentials, call->generation);
 	MemoryContextSwitchTo(context);
 }
@@ -238,7 +253,7 @@ evaudit_aws_take(EvauditAws *aws)
 		return NULL;
 	call = http->tag;
 	dlist_delete(&call->node);
-	judge(aws, call);
+	classify(aws, call);
 	return &call->response;
 }
 

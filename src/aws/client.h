@@ -10,8 +10,8 @@
  *			... evaudit_aws_release(aws, response);
  *
  * A call never raises an ERROR for what the service, the network or the
- * credentials do: it is answered with a fault.  The one who calls tries
- * again, after evaudit_aws_backoff().
+ * credentials do: its response has a fault.  The caller retries, after
+ * evaudit_aws_backoff().
  *
  *-------------------------------------------------------------------------
  */
@@ -21,6 +21,7 @@
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 #include "net/http_client.h"
+#include "text/json.h"
 
 typedef struct EvauditAws EvauditAws;
 
@@ -34,9 +35,9 @@ typedef enum EvauditAwsService
 typedef enum EvauditAwsFault
 {
 	EVAUDIT_AWS_OK,
-	EVAUDIT_AWS_TRANSPORT,		/* no response, or 5xx: again, soon */
-	EVAUDIT_AWS_THROTTLED,		/* again, slowly */
-	EVAUDIT_AWS_OVER_LIMIT,		/* receive no more for a while; go on deleting */
+	EVAUDIT_AWS_TRANSPORT,		/* no response, or 5xx: retry soon */
+	EVAUDIT_AWS_THROTTLED,		/* retry slowly */
+	EVAUDIT_AWS_OVER_LIMIT,		/* receive no more for a while, but delete */
 	EVAUDIT_AWS_CREDENTIALS,	/* none, expired or refused: they are fetched
 								 * anew before the next call; slowly */
 	EVAUDIT_AWS_DENIED,			/* not allowed, or a key of KMS; slowly */
@@ -45,7 +46,10 @@ typedef enum EvauditAwsFault
 	EVAUDIT_AWS_INVALID			/* anything else: the request is at fault */
 } EvauditAwsFault;
 
-/* A response; valid until it is released. */
+/*
+ * A response; valid until it is released, but for json, which lives in the
+ * memory context that was current when the response was taken.
+ */
 typedef struct EvauditAwsResponse
 {
 	void	   *tag;
@@ -53,9 +57,7 @@ typedef struct EvauditAwsResponse
 	int			status;			/* of HTTP; 0: none */
 	const char *code;			/* "QueueDoesNotExist"; "" for none */
 	const char *message;		/* what happened, for people; "" if OK */
-	char	   *body;			/* if OK, begins with '{'; may be changed, as
-								 * evaudit_json_parse() does */
-	size_t		body_len;		/* a zero follows */
+	const EvauditJson *json;	/* if OK: the body, an object; else NULL */
 	void	   *call;			/* private */
 } EvauditAwsResponse;
 
@@ -77,7 +79,7 @@ extern EvauditAws *evaudit_aws_open_options(EvauditHttp *http, List *options,
  * outlive the call.  hold is how many milliseconds the service may let us
  * wait on purpose, as by a long poll: the server's request_timeout comes on
  * top.  Fetches credentials first where that is due, which may take seconds,
- * waiting on the latch; what is under way goes on meanwhile.
+ * waiting on the latch; calls under way continue meanwhile.
  */
 extern void evaudit_aws_call(EvauditAws *aws, const char *operation,
 							 const char *body, size_t body_len,
@@ -87,6 +89,9 @@ extern void evaudit_aws_call(EvauditAws *aws, const char *operation,
 extern EvauditAwsResponse *evaudit_aws_take(EvauditAws *aws);
 
 extern void evaudit_aws_release(EvauditAws *aws, EvauditAwsResponse *response);
+
+/* One line of a string from outside, of at most so many bytes. */
+extern char *evaudit_aws_printable(const char *string, size_t max);
 
 /* What an error code of an entry of a batch calls for. */
 extern EvauditAwsFault evaudit_aws_classify(const char *code);

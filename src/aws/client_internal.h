@@ -10,7 +10,7 @@
 
 #include "aws/client.h"
 
-/* Longest complaint about credentials. */
+/* Longest error about credentials. */
 #define AWS_ERROR_BYTES		400
 
 /* How a client is set up: the options of a server and of a user mapping. */
@@ -42,7 +42,7 @@ typedef struct AwsKeys
 	char	   *token;			/* NULL: none */
 	TimestampTz expires;		/* 0: never */
 	const char *source;			/* where they are from, for people */
-	bool		fixed;			/* looking again would bring the same */
+	bool		fixed;			/* another fetch would bring the same */
 } AwsKeys;
 
 /* The credentials in use, and how to get others. */
@@ -65,7 +65,7 @@ typedef struct AwsCredentials
 /* What one place had to offer. */
 typedef enum AwsFound
 {
-	AWS_NOT_THERE,				/* nothing: look elsewhere */
+	AWS_NOT_THERE,				/* nothing: try the next place */
 	AWS_FOUND,
 	AWS_FAILED					/* it should be there: see error */
 } AwsFound;
@@ -93,9 +93,13 @@ extern AwsCredentials *evaudit_aws_credentials_open(EvauditHttp *http,
 extern bool evaudit_aws_credentials_ready(AwsCredentials *credentials);
 extern void evaudit_aws_credentials_refused(AwsCredentials *credentials,
 											uint32 generation);
+
+/* keys.c */
 extern AwsFound evaudit_aws_fault(AwsCredentials *credentials,
 								  const char *fmt,...)
 			pg_attribute_printf(2, 3);
+extern AwsFound evaudit_aws_check_keys(AwsCredentials *credentials,
+									   const AwsKeys *keys);
 extern AwsFound evaudit_aws_keys_of_json(AwsCredentials *credentials,
 										 char *body, size_t len,
 										 const char *place, AwsKeys *keys);

@@ -3,15 +3,15 @@
  * credentials.c
  *	  Where the keys that sign requests come from, and when they are renewed.
  *
- * They are looked for in the order that users of AWS expect, from the user
+ * They are searched for in the order that users of AWS expect, from the user
  * mapping to the machine's own role.  What is not the user mapping's belongs
  * to the server: superusers and the role evaudit.ambient_credentials_role
  * may use it.  The first place that has something to say decides; if it
- * fails there, nothing further is asked.
+ * fails there, no further place is tried.
  *
  * Keys that expire are renewed some time before.  The old ones are used as
  * long as they are valid if that fails.  Renewing waits on the latch, and
- * nothing else of the client's owner goes on meanwhile but its requests.
+ * only the requests of the client's owner continue meanwhile.
  *
  * Keys are wiped when they are replaced, and are never part of a message.
  *
@@ -19,15 +19,10 @@
  */
 #include "postgres.h"
 
-#include <sys/stat.h>
-
-#include "storage/fd.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "aws/client_internal.h"
-#include "text/json.h"
-#include "text/rfc3339.h"
 
 /* How long before they expire keys are renewed, and must be: milliseconds. */
 #define ADVISORY		(15 * 60 * 1000)
@@ -37,88 +32,6 @@
 #define RETRY_AT_EASE	(60 * 1000)
 #define RETRY_SOON		(10 * 1000)
 #define RETRY_REFUSED	(5 * 1000)
-
-/* Largest file that is read. */
-#define MAX_FILE		(1024 * 1024)
-
-/* Note why there are no keys; for use in return statements. */
-AwsFound
-evaudit_aws_fault(AwsCredentials *credentials, const char *fmt,...)
-{
-	va_list		args;
-
-	va_start(args, fmt);
-	vsnprintf(credentials->error, sizeof(credentials->error), fmt, args);
-	va_end(args);
-	return AWS_FAILED;
-}
-
-/* A variable of the environment, or NULL if it is not there or empty. */
-const char *
-evaudit_aws_variable(const char *name)
-{
-	const char *value = getenv(name);
-
-	return value == NULL || *value == '\0' ? NULL : value;
-}
-
-/*
- * The content of a file, or NULL; *error then says why not, and is NULL if
- * the file does not exist.
- */
-char *
-evaudit_aws_read_file(const char *path, const char **error)
-{
-	FILE	   *file = AllocateFile(path, "r");
-	struct stat about;
-	char	   *content;
-	size_t		len;
-
-	*error = NULL;
-	if (file == NULL)
-	{
-		if (errno != ENOENT && errno != ENOTDIR)
-			*error = psprintf("could not open file \"%s\": %m", path);
-		return NULL;
-	}
-	if (fstat(fileno(file), &about) != 0 || !S_ISREG(about.st_mode) ||
-		about.st_size > MAX_FILE)
-	{
-		FreeFile(file);
-		*error = psprintf("\"%s\" is not a file of at most %d bytes",
-						  path, MAX_FILE);
-		return NULL;
-	}
-	content = palloc(MAX_FILE + 1);
-	len = fread(content, 1, MAX_FILE, file);
-	FreeFile(file);
-	content[len] = '\0';
-	return content;
-}
-
-/* Read keys from JSON as container and machine hand them out. */
-AwsFound
-evaudit_aws_keys_of_json(AwsCredentials *credentials, char *body, size_t len,
-						 const char *place, AwsKeys *keys)
-{
-	EvauditJson *json = evaudit_json_parse(body, len);
-	const char *expires = evaudit_json_string(json, "Expiration");
-
-	keys->key_id = unconstify(char *, evaudit_json_string(json, "AccessKeyId"));
-	keys->secret = unconstify(char *,
-							  evaudit_json_string(json, "SecretAccessKey"));
-	keys->token = unconstify(char *, evaudit_json_string(json, "Token"));
-	if (keys->key_id == NULL || keys->secret == NULL)
-		return evaudit_aws_fault(credentials,
-								 "the %s answered without credentials",
-								 place);
-	if (expires != NULL &&
-		!evaudit_rfc3339_parse(expires, strlen(expires), &keys->expires))
-		return evaudit_aws_fault(credentials,
-								 "the %s answered with an invalid expiration",
-								 place);
-	return AWS_FOUND;
-}
 
 /* The user mapping. */
 static AwsFound
@@ -132,31 +45,6 @@ from_mapping(AwsCredentials *credentials, AwsKeys *keys)
 	keys->secret = pstrdup(conf->secret);
 	if (conf->token != NULL)
 		keys->token = pstrdup(conf->token);
-	return AWS_FOUND;
-}
-
-/* The environment. */
-AwsFound
-evaudit_aws_environment(AwsCredentials *credentials, AwsKeys *keys)
-{
-	const char *key_id = evaudit_aws_variable("AWS_ACCESS_KEY_ID");
-	const char *secret = evaudit_aws_variable("AWS_SECRET_ACCESS_KEY");
-	const char *token = evaudit_aws_variable("AWS_SESSION_TOKEN");
-	const char *expires = evaudit_aws_variable("AWS_CREDENTIAL_EXPIRATION");
-
-	if (key_id == NULL)
-		return AWS_NOT_THERE;
-	if (secret == NULL)
-		return evaudit_aws_fault(credentials,
-								 "AWS_ACCESS_KEY_ID is set without AWS_SECRET_ACCESS_KEY");
-	keys->key_id = pstrdup(key_id);
-	keys->secret = pstrdup(secret);
-	if (token != NULL)
-		keys->token = pstrdup(token);
-	if (expires != NULL &&
-		!evaudit_rfc3339_parse(expires, strlen(expires), &keys->expires))
-		return evaudit_aws_fault(credentials,
-								 "AWS_CREDENTIAL_EXPIRATION is not a time");
 	return AWS_FOUND;
 }
 
@@ -178,12 +66,12 @@ from_web_identity(AwsCredentials *credentials, AwsKeys *keys)
 	return evaudit_aws_assume_by_token(credentials, &role, file, keys);
 }
 
-/* Where to look, in this order. */
+/* The places where keys may be, in this order. */
 static const struct
 {
 	const char *name;
 	bool		ambient;		/* belongs to the server */
-	AwsFound	(*look) (AwsCredentials *credentials, AwsKeys *keys);
+	AwsFound	(*fetch) (AwsCredentials *credentials, AwsKeys *keys);
 }			places[] = {
 	{"user mapping", false, from_mapping},
 	{"environment", true, evaudit_aws_environment},
@@ -193,9 +81,9 @@ static const struct
 	{"instance metadata", true, evaudit_aws_instance},
 };
 
-/* Look everywhere that the user may. */
+/* Find keys in the places that the user may use. */
 static AwsFound
-look_for_keys(AwsCredentials *credentials, AwsKeys *keys)
+find_keys(AwsCredentials *credentials, AwsKeys *keys)
 {
 	for (int i = 0; i < lengthof(places); i++)
 	{
@@ -205,18 +93,19 @@ look_for_keys(AwsCredentials *credentials, AwsKeys *keys)
 			return evaudit_aws_fault(credentials,
 									 "the user mapping has no access_key_id, and the AWS credentials of the server are for superusers and members of the role in evaudit.ambient_credentials_role");
 		memset(keys, 0, sizeof(AwsKeys));
-		found = places[i].look(credentials, keys);
+		found = places[i].fetch(credentials, keys);
 		if (found == AWS_NOT_THERE)
 			continue;
 		keys->source = places[i].name;
 		keys->fixed = !places[i].ambient;
-		return found;
+		return found == AWS_FOUND ?
+			evaudit_aws_check_keys(credentials, keys) : found;
 	}
 	return evaudit_aws_fault(credentials,
 							 "no AWS credentials were found: neither in the user mapping nor in the environment, shared configuration, web identity, container or instance metadata of the server");
 }
 
-/* Look for keys, and assume the user mapping's role with them if any. */
+/* Find keys, and assume the user mapping's role with them if any. */
 static AwsFound
 fetch_keys(AwsCredentials *credentials, AwsKeys *keys)
 {
@@ -226,7 +115,7 @@ fetch_keys(AwsCredentials *credentials, AwsKeys *keys)
 		.session_name = conf->session_name
 	};
 	AwsKeys		with;
-	AwsFound	found = look_for_keys(credentials, &with);
+	AwsFound	found = find_keys(credentials, &with);
 
 	if (found != AWS_FOUND || conf->role_arn == NULL)
 	{
@@ -235,7 +124,9 @@ fetch_keys(AwsCredentials *credentials, AwsKeys *keys)
 	}
 	memset(keys, 0, sizeof(AwsKeys));
 	keys->source = "assumed role";
-	return evaudit_aws_assume_role(credentials, &role, &with, keys);
+	found = evaudit_aws_assume_role(credentials, &role, &with, keys);
+	return found == AWS_FOUND ?
+		evaudit_aws_check_keys(credentials, keys) : found;
 }
 
 /* Wipe a secret. */
@@ -311,11 +202,11 @@ static long
 pause_after_fetch(const AwsCredentials *credentials, TimestampTz now)
 {
 	TimestampTz expires = credentials->keys.expires;
-	long		left = TimestampDifferenceMilliseconds(now, expires);
+	long		remaining = TimestampDifferenceMilliseconds(now, expires);
 
 	if (expires == 0)
 		return RETRY_SOON;
-	return Min(left / 2, left > MANDATORY ? RETRY_AT_EASE : RETRY_SOON);
+	return Min(remaining / 2, remaining > MANDATORY ? RETRY_AT_EASE : RETRY_SOON);
 }
 
 /* Fetch keys, and say when to do so again at the earliest. */

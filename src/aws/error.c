@@ -4,7 +4,7 @@
  *	  What a response of an AWS service means.
  *
  * An error says its code in "__type" of a JSON body, in <Code> of an XML
- * body, or in a header; whoever stands between us and the service may respond with
+ * body, or in a header; a proxy before the service may send
  * anything, HTML for instance.  The Content-Type is not to be relied on.
  *
  *-------------------------------------------------------------------------
@@ -125,18 +125,18 @@ classify_status(int status)
 }
 
 /*
- * A copy of text from outside that can be shown: one line of at most so many
- * bytes, valid in any encoding.
+ * A copy of a string from outside that can be shown: one line of at most so
+ * many bytes, valid in any encoding.
  */
-static char *
-printable(const char *str, size_t len, size_t max)
+char *
+evaudit_aws_printable(const char *string, size_t max)
 {
 	StringInfoData copy;
 
 	initStringInfo(&copy);
-	for (size_t i = 0; i < len && copy.len < max; i++)
+	for (; *string != '\0' && copy.len < max; string++)
 	{
-		unsigned char c = str[i];
+		unsigned char c = *string;
 
 		if (c > 0x20 && c < 0x7f)
 			appendStringInfoCharMacro(&copy, c);
@@ -198,7 +198,7 @@ bare_code(const char *type)
 
 	if (hash != NULL)
 		type = hash + 1;
-	return printable(type, strcspn(type, ":;"), MAX_CODE);
+	return evaudit_aws_printable(pnstrdup(type, strcspn(type, ":;")), MAX_CODE);
 }
 
 /* Find code and message of an error. */
@@ -231,48 +231,33 @@ read_error(EvauditAwsResponse *response, const EvauditHttpResponse *http)
 	if (code != NULL)
 		response->code = bare_code(code);
 	if (message != NULL)
-		response->message = printable(message, strlen(message), MAX_MESSAGE);
+		response->message = evaudit_aws_printable(message, MAX_MESSAGE);
 	else
 		response->message = psprintf("HTTP status %d", http->status);
 }
 
-/* Whether a body can be a JSON object. */
-static bool
-begins_object(const char *body)
-{
-	return body[strspn(body, " \t\r\n")] == '{';
-}
-
 /*
- * Say what a response means; what it says of a fault is in the current memory
- * context.
+ * Find out what a response without a JSON object means; what it says of an
+ * error is in the current memory context.
  */
 void
-evaudit_aws_classify_response(EvauditAwsResponse *response, const EvauditHttpResponse *http)
+evaudit_aws_classify_response(EvauditAwsResponse *response,
+							  const EvauditHttpResponse *http)
 {
 	response->status = http->status;
 	response->code = response->message = "";
-	response->body = http->body;
-	response->body_len = http->body_len;
+	response->json = NULL;
 
 	if (http->fault == EVAUDIT_HTTP_IMPOSSIBLE ||
 		http->fault == EVAUDIT_HTTP_TOO_LARGE)
 		response->fault = EVAUDIT_AWS_INVALID;
 	else if (http->fault != EVAUDIT_HTTP_OK)
 		response->fault = EVAUDIT_AWS_TRANSPORT;
-	else if (http->status == 200 && http->body_len == 0)
-	{
-		/* what has nothing to say; the buffer has room */
-		response->body_len = strlcpy(http->body, "{}", 3);
-		response->fault = EVAUDIT_AWS_OK;
-	}
-	else if (http->status == 200 && begins_object(http->body))
-		response->fault = EVAUDIT_AWS_OK;
 	else if (http->status == 200)
 	{
 		response->fault = EVAUDIT_AWS_INVALID;
 		response->message = psprintf("the response is not JSON: %s",
-									 printable(http->body, http->body_len, 60));
+									 evaudit_aws_printable(http->body, 60));
 	}
 	else
 	{
@@ -296,7 +281,7 @@ evaudit_aws_backoff(EvauditAwsFault fault, int failures)
 	for (int i = 1; i < failures && most < LONGEST_PAUSE; i++)
 		most *= 2;
 	most = Min(most, LONGEST_PAUSE);
-	/* what does not pass by itself is asked for at a steady pace */
+	/* an error that persists is retried at a steady pace */
 	if (!fast && fault != EVAUDIT_AWS_THROTTLED)
 		random = (1 + random) / 2;
 	return (int) (random * most);

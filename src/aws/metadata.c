@@ -4,7 +4,7 @@
  *	  Keys that the machine or its container is given: ECS and EKS by a URL
  *	  in the environment, EC2 by the instance metadata service, version 2.
  *
- * These are asked directly, never by way of a proxy.  A container's URL may
+ * These requests go directly, never by way of a proxy.  A container's URL may
  * only lead to where such a service can be, or be https, since the
  * authorization token goes there.
  *
@@ -16,6 +16,7 @@
 
 #include "aws/client_internal.h"
 #include "net/url.h"
+#include "text/ascii.h"
 
 /* Where a container's relative URI is, and the machine's metadata. */
 #define CONTAINER_URL	"http://169.254.170.2"
@@ -26,9 +27,11 @@
 #define ATTEMPTS		3
 
 #define MAX_RESPONSE		(64 * 1024)
+#define MAX_TOKEN		4096
+#define MAX_ROLE_NAME	64
 #define TOKEN_TTL		"X-aws-ec2-metadata-token-ttl-seconds: 21600"
 
-/* Whether a host is one that credentials may be asked of without TLS. */
+/* Whether a host is one that credentials may be requested from without TLS. */
 static bool
 is_near(const char *host)
 {
@@ -55,8 +58,8 @@ is_allowed(const char *str)
 
 /* Request, and repeat while there is no response or a status of 5xx. */
 static EvauditHttpResponse *
-ask(AwsCredentials *credentials, const char *method, const char *url,
-	const char *header, int attempts)
+request_from(AwsCredentials *credentials, const char *method, const char *url,
+			 const char *header, int attempts)
 {
 	const char *headers[2] = {header};
 	EvauditHttpRequest request = {
@@ -83,7 +86,7 @@ refuse_response(AwsCredentials *credentials, const char *place,
 		evaudit_aws_fault(credentials, "could not reach the %s: %s", place,
 						  response->error);
 	else
-		evaudit_aws_fault(credentials, "the %s answered with HTTP status %d",
+		evaudit_aws_fault(credentials, "the response of the %s has HTTP status %d",
 						  place, response->status);
 	evaudit_http_release(credentials->http, response);
 	return AWS_FAILED;
@@ -162,11 +165,32 @@ evaudit_aws_container(AwsCredentials *credentials, AwsKeys *keys)
 								 "AWS_CONTAINER_CREDENTIALS_FULL_URI leads to a host that is not allowed without TLS");
 	if (!authorization(credentials, &header))
 		return AWS_FAILED;
-	response = ask(credentials, NULL, url, header, ATTEMPTS);
+	response = request_from(credentials, NULL, url, header, ATTEMPTS);
 	if (header != NULL)
 		explicit_bzero(header, strlen(header));
 	return take_keys(credentials, "container credentials service", response,
 					 keys);
+}
+
+/* Note that the content of a response is of no use, and give it back. */
+static AwsFound
+refuse_content(AwsCredentials *credentials, EvauditHttpResponse *response)
+{
+	evaudit_http_release(credentials->http, response);
+	return evaudit_aws_fault(credentials,
+							 "the response of the instance metadata service is malformed");
+}
+
+/* Whether this can be the name of a role, which becomes part of a URL. */
+static bool
+is_role_name(const char *name)
+{
+	for (const char *c = name; *c != '\0'; c++)
+	{
+		if (!evaudit_is_alnum(*c) && strchr("+=,.@_-", *c) == NULL)
+			return false;
+	}
+	return evaudit_is_word(name, MAX_ROLE_NAME);
 }
 
 /* The role of a machine: its name, or NULL. */
@@ -176,7 +200,7 @@ instance_role(AwsCredentials *credentials, const char *base,
 {
 	char	   *url = psprintf("%s/latest/meta-data/iam/security-credentials/",
 							   base);
-	EvauditHttpResponse *response = ask(credentials, NULL, url, header, ATTEMPTS);
+	EvauditHttpResponse *response = request_from(credentials, NULL, url, header, ATTEMPTS);
 	char	   *role;
 
 	if (response->fault != EVAUDIT_HTTP_OK || response->status != 200)
@@ -184,7 +208,12 @@ instance_role(AwsCredentials *credentials, const char *base,
 		refuse_response(credentials, "instance metadata service", response);
 		return NULL;
 	}
-	role = pnstrdup(response->body, strcspn(response->body, " \r\n/?#"));
+	role = pnstrdup(response->body, strcspn(response->body, "\r\n"));
+	if (!is_role_name(role))
+	{
+		refuse_content(credentials, response);
+		return NULL;
+	}
 	evaudit_http_release(credentials->http, response);
 	return role;
 }
@@ -210,8 +239,8 @@ evaudit_aws_instance(AwsCredentials *credentials, AwsKeys *keys)
 	base = pnstrdup(base, len);
 
 	/* a machine elsewhere has no such service, or another one's */
-	response = ask(credentials, "PUT", psprintf("%s/latest/api/token", base),
-				   TOKEN_TTL, 1);
+	response = request_from(credentials, "PUT", psprintf("%s/latest/api/token", base),
+							TOKEN_TTL, 1);
 	if (response->fault != EVAUDIT_HTTP_OK ||
 		(response->status >= 400 && response->status < 500))
 	{
@@ -220,16 +249,18 @@ evaudit_aws_instance(AwsCredentials *credentials, AwsKeys *keys)
 	}
 	if (response->status != 200)
 		return refuse_response(credentials, "instance metadata service", response);
-	header = psprintf("X-aws-ec2-metadata-token: %.*s",
-					  (int) strcspn(response->body, "\r\n"), response->body);
+	response->body[strcspn(response->body, "\r\n")] = '\0';
+	if (!evaudit_is_word(response->body, MAX_TOKEN))
+		return refuse_content(credentials, response);
+	header = psprintf("X-aws-ec2-metadata-token: %s", response->body);
 	evaudit_http_release(credentials->http, response);
 
 	role = instance_role(credentials, base, header);
 	if (role == NULL)
 		return AWS_FAILED;
-	response = ask(credentials, NULL,
-				   psprintf("%s/latest/meta-data/iam/security-credentials/%s",
-							base, role),
-				   header, ATTEMPTS);
+	response = request_from(credentials, NULL,
+							psprintf("%s/latest/meta-data/iam/security-credentials/%s",
+									 base, role),
+							header, ATTEMPTS);
 	return take_keys(credentials, "instance metadata service", response, keys);
 }

@@ -262,6 +262,9 @@ assume_role(const Profiles *profiles, const char *name, int depth,
 		return evaudit_aws_fault(credentials,
 								 "AWS profile \"%s\" has a role_arn, but no credentials to assume it with",
 								 name);
+	with.source = "shared configuration";
+	if (found == AWS_FOUND)
+		found = evaudit_aws_check_keys(credentials, &with);
 	if (found == AWS_FOUND)
 		found = evaudit_aws_assume_role(credentials, &role, &with, keys);
 	if (with.secret != NULL)

@@ -21,6 +21,9 @@
 
 #define MAX_RESPONSE		(64 * 1024)
 
+/* Longest ARN of a user or role. */
+#define MAX_ARN			2048
+
 /* Append a field of a form, with what is not plain escaped. */
 static void
 add_field(StringInfo form, const char *name, const char *value)
@@ -84,14 +87,14 @@ read_keys(AwsCredentials *credentials, const char *xml, AwsKeys *keys)
 		expires == NULL ||
 		!evaudit_rfc3339_parse(expires, strlen(expires), &keys->expires))
 		return evaudit_aws_fault(credentials,
-								 "AWS STS answered without credentials");
+								 "the response of AWS STS has no credentials");
 	return AWS_FOUND;
 }
 
 /* Send a form to STS; with keys, signed by them. */
 static EvauditHttpResponse *
-ask_sts(AwsCredentials *credentials, const char *url, StringInfo form,
-		const AwsKeys *with)
+call_sts(AwsCredentials *credentials, const char *url, StringInfo form,
+		 const AwsKeys *with)
 {
 	const char *headers[3] = {
 		"Content-Type: application/x-www-form-urlencoded; charset=utf-8"
@@ -118,7 +121,7 @@ ask_sts(AwsCredentials *credentials, const char *url, StringInfo form,
 	return http;
 }
 
-/* What is wrong with a response of STS, in words. */
+/* What is wrong with a response of STS. */
 static char *
 describe_fault(const EvauditHttpResponse *http)
 {
@@ -157,7 +160,7 @@ evaudit_aws_assume_role(AwsCredentials *credentials, const AwsRole *role,
 	begin_form(&form, "AssumeRole", role);
 	add_field(&form, "ExternalId", role->external_id);
 	return take_keys(credentials, role, url,
-					 ask_sts(credentials, url, &form, with), keys);
+					 call_sts(credentials, url, &form, with), keys);
 }
 
 /* Assume a role with the token of a web identity, read anew each time. */
@@ -182,10 +185,10 @@ evaudit_aws_assume_by_token(AwsCredentials *credentials, const AwsRole *role,
 	add_field(&form, "WebIdentityToken", token);
 	explicit_bzero(token, len);
 	return take_keys(credentials, role, url,
-					 ask_sts(credentials, url, &form, NULL), keys);
+					 call_sts(credentials, url, &form, NULL), keys);
 }
 
-/* Ask whose the keys are: the ARN, or false and why there is no response. */
+/* Ask STS whose the keys are: the ARN, or false and why it is not known. */
 bool
 evaudit_aws_caller(AwsCredentials *credentials, char **str)
 {
@@ -196,15 +199,15 @@ evaudit_aws_caller(AwsCredentials *credentials, char **str)
 	initStringInfo(&form);
 	add_field(&form, "Action", "GetCallerIdentity");
 	add_field(&form, "Version", "2011-06-15");
-	http = ask_sts(credentials, chosen_endpoint(credentials->conf), &form,
-				   &credentials->keys);
+	http = call_sts(credentials, chosen_endpoint(credentials->conf), &form,
+					&credentials->keys);
 	ok = http->fault == EVAUDIT_HTTP_OK && http->status == 200;
 	*str = ok ? evaudit_aws_xml_text(http->body, "Arn") :
 		describe_fault(http);
-	if (*str == NULL)
+	if (*str == NULL || (ok && !evaudit_is_word(*str, MAX_ARN)))
 	{
 		ok = false;
-		*str = pstrdup("AWS STS answered without an ARN");
+		*str = pstrdup("the response of AWS STS has no valid ARN");
 	}
 	evaudit_http_release(credentials->http, http);
 	return ok;

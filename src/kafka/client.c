@@ -122,27 +122,43 @@ serve(EvauditKafka *kafka)
 }
 
 /*
- * Raise an ERROR about the broker.  Where the code alone would say little,
- * the client's own latest error, such as a refused password, says more.
+ * Describe an error of the broker, palloc'd.  Where the code alone would say
+ * little, the client's own latest error, such as a refused password, says
+ * more.
  */
+char *
+evaudit_kafka_client_error(EvauditKafka *kafka, const char *what,
+						   rd_kafka_resp_err_t err)
+{
+	serve(kafka);
+	return psprintf("could not %s: %s", what,
+					kafka->error[0] && unspecific_error(err) ?
+					kafka->error : rd_kafka_err2str(err));
+}
+
+/* Raise an ERROR about the broker. */
 void
 evaudit_kafka_client_fail(EvauditKafka *kafka, const char *what,
 						  rd_kafka_resp_err_t err)
 {
-	serve(kafka);
 	ereport(ERROR,
 			(errcode(ERRCODE_CONNECTION_FAILURE),
-			 errmsg("could not %s: %s", what,
-					kafka->error[0] && unspecific_error(err) ?
-					kafka->error : rd_kafka_err2str(err))));
+			 errmsg("%s", evaudit_kafka_client_error(kafka, what, err))));
+}
+
+/* Whether any broker can be reached, as far as is known. */
+bool
+evaudit_kafka_client_is_up(EvauditKafka *kafka)
+{
+	serve(kafka);
+	return !kafka->down;
 }
 
 /* Raise an ERROR if no broker can be reached. */
 void
 evaudit_kafka_client_check(EvauditKafka *kafka)
 {
-	serve(kafka);
-	if (kafka->down)
+	if (!evaudit_kafka_client_is_up(kafka))
 		evaudit_kafka_client_fail(kafka, "reach a Kafka broker",
 								  RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN);
 }

@@ -81,6 +81,8 @@ extern void evaudit_kafka_client_positions(EvauditKafka *kafka,
 										   EvauditKafkaOffset *offsets, int n);
 
 /* request.c: requests to the broker, which the latch can interrupt */
+extern bool evaudit_kafka_client_list_topics(EvauditKafka *kafka,
+											 List **topics, char **error);
 extern List *evaudit_kafka_client_topics(EvauditKafka *kafka);
 extern void evaudit_kafka_client_offsets_at(EvauditKafka *kafka, int64 time,
 											EvauditKafkaOffset *offsets, int n);

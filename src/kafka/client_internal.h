@@ -27,6 +27,9 @@ extern rd_kafka_conf_t *evaudit_kafka_conf(List *options, bool ambient,
 										   const char *group);
 
 /* client.c */
+extern char *evaudit_kafka_client_error(EvauditKafka *kafka, const char *what,
+										rd_kafka_resp_err_t err);
+extern bool evaudit_kafka_client_is_up(EvauditKafka *kafka);
 pg_noreturn extern void evaudit_kafka_client_fail(EvauditKafka *kafka,
 												  const char *what,
 												  rd_kafka_resp_err_t err);

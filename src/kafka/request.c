@@ -1,12 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * request.c
- *	  Questions to a Kafka broker that the latch can interrupt.
+ *	  Requests to a Kafka broker that the latch can interrupt.
  *
  * librdkafka's requests block until the response or a timeout, deaf to
  * signals.  Each runs in a thread of its own, which touches nothing of
- * Postgres, while the worker waits on its latch.  A request is only given up
- * because the process ends; thread and memory, from malloc(), go with it.
+ * Postgres, while the worker waits on its latch.  A request is abandoned only
+ * if the process is about to end; its thread and its memory, which is from
+ * malloc(), last until then.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,24 +18,26 @@
 #include <unistd.h>
 
 #include "miscadmin.h"
-#include "storage/latch.h"
-#include "utils/wait_event.h"
 
 #include "kafka/client_internal.h"
 #include "server/threads.h"
 #include "server/wait.h"
+#include "text/ascii.h"
 
-/* How long a broker may take to response, in milliseconds. */
+/* How long a broker may take to respond, in milliseconds. */
 #define REQUEST_TIMEOUT		15000
 
-/* How often to look whether brokers are there at all, milliseconds. */
+/* How often to check whether any broker can be reached, milliseconds. */
 #define CHECK_INTERVAL		200
+
+/* Longest name of a topic, in bytes. */
+#define MAX_TOPIC_NAME		249
 
 typedef struct KafkaRequest
 {
-	void		(*ask) (struct KafkaRequest *request);
+	void		(*send) (struct KafkaRequest *request);
 	rd_kafka_t *client;
-	int			done[2];		/* pipe: written to when answered */
+	int			done[2];		/* pipe: written to when complete */
 	rd_kafka_resp_err_t err;
 	const struct rd_kafka_metadata *metadata;
 	rd_kafka_topic_partition_list_t *offsets;
@@ -46,17 +49,16 @@ run_in_thread(void *arg)
 {
 	KafkaRequest *request = arg;
 
-	request->ask(request);
+	request->send(request);
 	(void) !write(request->done[1], "", 1);
 	return NULL;
 }
 
 /*
- * Wait for the response, serving interrupts.  The wait is over by an ERROR as
- * soon as no broker can be reached: the request would take its whole timeout
- * to find out.
+ * Wait for the response, serving interrupts.  False as soon as no broker can
+ * be reached: the request would take its whole timeout to find out.
  */
-static void
+static bool
 wait_for_response(EvauditKafka *kafka, KafkaRequest *request)
 {
 	for (;;)
@@ -65,27 +67,31 @@ wait_for_response(EvauditKafka *kafka, KafkaRequest *request)
 											 CHECK_INTERVAL);
 
 		if (events & EVAUDIT_WAIT_READABLE)
-			return;
-		evaudit_kafka_client_check(kafka);
+			return true;
+		if (!evaudit_kafka_client_is_up(kafka))
+			return false;
 	}
 }
 
-/* Make a request that ask() will put; everything in it is malloc'd. */
+/* Make a request that a function will send; all in it is malloc'd. */
 static KafkaRequest *
-make_request(EvauditKafka *kafka, void (*ask) (KafkaRequest *))
+make_request(EvauditKafka *kafka, void (*send) (KafkaRequest *))
 {
 	KafkaRequest *request = calloc(1, sizeof(KafkaRequest));
 
 	if (request == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	request->ask = ask;
+	request->send = send;
 	request->client = kafka->client;
 	return request;
 }
 
-/* Put the question in a thread and wait for the response. */
-static void
+/*
+ * Send a request in a thread and wait for the response.  False if no broker
+ * can be reached: the request is abandoned, and the process must end soon.
+ */
+static bool
 run_request(EvauditKafka *kafka, KafkaRequest *request)
 {
 	pthread_t	thread;
@@ -109,55 +115,105 @@ run_request(EvauditKafka *kafka, KafkaRequest *request)
 				 errmsg("could not start a thread: %m")));
 	}
 
-	wait_for_response(kafka, request);
+	if (!wait_for_response(kafka, request))
+		return false;
 	pthread_join(thread, NULL);
 	close(request->done[0]);
 	close(request->done[1]);
+	return true;
 }
 
-/* In the thread: what topics are there? */
+/* In the thread: request the list of topics. */
 static void
-ask_metadata(KafkaRequest *request)
+send_metadata(KafkaRequest *request)
 {
 	request->err = rd_kafka_metadata(request->client, 1, NULL,
 									 &request->metadata, REQUEST_TIMEOUT);
 }
 
-/* All topics that the broker shows us: a list of EvauditKafkaTopic. */
-List *
-evaudit_kafka_client_topics(EvauditKafka *kafka)
+/* Whether this is a name that Kafka gives topics. */
+static bool
+is_topic_name(const char *name)
 {
-	KafkaRequest *request = make_request(kafka, ask_metadata);
+	for (const char *c = name; *c != '\0'; c++)
+	{
+		if (!evaudit_is_alnum(*c) && strchr("._-", *c) == NULL)
+			return false;
+	}
+	return evaudit_is_word(name, MAX_TOPIC_NAME);
+}
+
+/*
+ * Copy the topics of a response.  Those that the broker reports an error of,
+ * or whose name no broker may give, are left out.
+ */
+static List *
+copy_topics(const struct rd_kafka_metadata *metadata)
+{
 	List	   *topics = NIL;
 
-	run_request(kafka, request);
-	if (request->err)
+	for (int i = 0; i < metadata->topic_cnt; i++)
 	{
-		rd_kafka_resp_err_t err = request->err;
-
-		free(request);
-		evaudit_kafka_client_fail(kafka, "read the topics of the Kafka cluster", err);
-	}
-	for (int i = 0; i < request->metadata->topic_cnt; i++)
-	{
-		const rd_kafka_metadata_topic_t *found = &request->metadata->topics[i];
+		const rd_kafka_metadata_topic_t *found = &metadata->topics[i];
 		EvauditKafkaTopic *topic;
 
-		if (found->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+		if (found->err != RD_KAFKA_RESP_ERR_NO_ERROR ||
+			!is_topic_name(found->topic))
 			continue;
 		topic = palloc(sizeof(EvauditKafkaTopic));
 		topic->name = pstrdup(found->topic);
 		topic->npartitions = found->partition_cnt;
 		topics = lappend(topics, topic);
 	}
-	rd_kafka_metadata_destroy(request->metadata);
-	free(request);
 	return topics;
 }
 
-/* In the thread: which offsets do these times have? */
+/*
+ * List the topics that the broker shows us, as EvauditKafkaTopic.  False, with
+ * the reason, if there was no response; the process must end soon then.
+ */
+bool
+evaudit_kafka_client_list_topics(EvauditKafka *kafka, List **topics,
+								 char **error)
+{
+	KafkaRequest *request = make_request(kafka, send_metadata);
+
+	if (!run_request(kafka, request))
+		*error = evaudit_kafka_client_error(kafka, "reach a Kafka broker",
+											RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN);
+	else if (request->err)
+	{
+		*error = evaudit_kafka_client_error(kafka,
+											"read the topics of the Kafka cluster",
+											request->err);
+		free(request);
+	}
+	else
+	{
+		*topics = copy_topics(request->metadata);
+		rd_kafka_metadata_destroy(request->metadata);
+		free(request);
+		return true;
+	}
+	return false;
+}
+
+/* The same, with an ERROR if there was no response. */
+List *
+evaudit_kafka_client_topics(EvauditKafka *kafka)
+{
+	List	   *topics = NIL;
+	char	   *error;
+
+	if (!evaudit_kafka_client_list_topics(kafka, &topics, &error))
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_FAILURE), errmsg("%s", error)));
+	return topics;
+}
+
+/* In the thread: request the offsets of times. */
 static void
-ask_offsets(KafkaRequest *request)
+send_offsets(KafkaRequest *request)
 {
 	request->err = rd_kafka_offsets_for_times(request->client,
 											  request->offsets,
@@ -178,13 +234,15 @@ evaudit_kafka_client_offsets_at(EvauditKafka *kafka, int64 time,
 
 	if (n == 0)
 		return;
-	request = make_request(kafka, ask_offsets);
+	request = make_request(kafka, send_offsets);
 	request->offsets = rd_kafka_topic_partition_list_new(n);
 	for (int i = 0; i < n; i++)
 		rd_kafka_topic_partition_list_add(request->offsets, offsets[i].topic,
 										  offsets[i].partition)->offset = time;
 
-	run_request(kafka, request);
+	if (!run_request(kafka, request))
+		evaudit_kafka_client_fail(kafka, "reach a Kafka broker",
+								  RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN);
 	err = request->err;
 	for (int i = 0; i < n && !err; i++)
 	{

@@ -26,6 +26,9 @@
 /* Bytes that are read from a socket at a time. */
 #define RECEIVE_BYTES			(64 * 1024L)
 
+/* Seconds for which the address of a name is kept. */
+#define MAX_RESOLVED			10L
+
 /* Seconds after which an idle connection is not used again, and any. */
 #define MAX_IDLE				45L
 #define MAX_AGE					300L
@@ -116,6 +119,7 @@ set_common(HttpCall *call)
 	SET(CURLOPT_QUICK_EXIT, 1L);
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
 	SET(CURLOPT_BUFFERSIZE, RECEIVE_BYTES);
+	SET(CURLOPT_DNS_CACHE_TIMEOUT, MAX_RESOLVED);
 	SET(CURLOPT_MAXAGE_CONN, MAX_IDLE);
 	SET(CURLOPT_MAXLIFETIME_CONN, MAX_AGE);
 	/* what expects "100 Continue" is sent all the same */

@@ -11,11 +11,17 @@
  */
 #include "postgres.h"
 
+#include "aws/client.h"
 #include "sources/envelope.h"
 #include "sources/sns_signature.h"
+#include "sources/transport.h"
+#include "text/ascii.h"
 #include "text/json.h"
 #include "text/json_text.h"
 #include "text/rfc3339.h"
+
+/* Most bytes of an ARN that an error shows. */
+#define MAX_SHOWN			300
 
 struct EvauditEnvelope
 {
@@ -93,7 +99,14 @@ add_attributes(EvauditEvent *event, const EvauditJson *attributes)
 				   evaudit_json_string(item, "Value"));
 }
 
-/* Whether notifications of a topic are believed. */
+/* Whether this can be the id of an event, which is kept and compared. */
+static bool
+is_id(const char *id)
+{
+	return id != NULL && evaudit_is_word(id, EVAUDIT_MAX_TRANSPORT_ID);
+}
+
+/* Whether notifications of a topic are accepted. */
 static bool
 topic_expected(const EvauditEnvelopeOptions *options, const char *arn)
 {
@@ -118,7 +131,7 @@ open_sns(EvauditEnvelope *envelope, const EvauditJson *json,
 	const char *message = evaudit_json_string(json, "Message");
 
 	if (type == NULL || strcmp(type, "Notification") != 0 ||
-		arn == NULL || id == NULL || message == NULL)
+		arn == NULL || !is_id(id) || message == NULL)
 	{
 		evaudit_event_reject(event, EVAUDIT_BAD_ENVELOPE,
 							 "message is not a notification of SNS");
@@ -127,7 +140,8 @@ open_sns(EvauditEnvelope *envelope, const EvauditJson *json,
 	if (!topic_expected(envelope->options, arn))
 	{
 		evaudit_event_reject(event, EVAUDIT_BAD_ENVELOPE,
-							 "SNS topic \"%s\" is not among topic_arns", arn);
+							 "SNS topic \"%s\" is not among topic_arns",
+							 evaudit_aws_printable(arn, MAX_SHOWN));
 		return true;
 	}
 	if (envelope->verifier != NULL)
@@ -159,7 +173,7 @@ open_eventbridge(const EvauditJson *json, EvauditEvent *event)
 
 	if (evaudit_json_scan_member(event->payload, event->payload_len, "detail",
 								 &detail, &len) != EVAUDIT_JSON_OK ||
-		id == NULL || detail == NULL || *detail != '{' ||
+		!is_id(id) || detail == NULL || *detail != '{' ||
 		evaudit_json_string(json, "source") == NULL ||
 		evaudit_json_string(json, "detail-type") == NULL)
 	{

@@ -29,7 +29,7 @@ typedef enum EvauditEnvelopeKind
 typedef struct EvauditEnvelopeOptions
 {
 	EvauditEnvelopeKind kind;
-	List	   *topic_arns;		/* SNS topics that are believed; NIL: all */
+	List	   *topic_arns;		/* SNS topics that are accepted; NIL: all */
 	bool		verify_sns;		/* check signatures */
 } EvauditEnvelopeOptions;
 
@@ -44,7 +44,7 @@ extern EvauditEnvelope *evaudit_envelope_create(const EvauditEnvelopeOptions *op
  * Take an event out of its envelope, or reject it; what it is then lives in
  * the current memory context.  Outside a transaction, as a certificate may
  * have to be fetched.  False, with the reason in *error, if that failed:
- * nothing is known of the event then, and it is to be tried again later.
+ * nothing is known of the event then, and it is to be retried later.
  */
 extern bool evaudit_envelope_open(EvauditEnvelope *envelope,
 								  EvauditEvent *event, const char **error);

@@ -3,14 +3,14 @@
  * kafka_discovery.c
  *	  Which partitions a Kafka source reads, and from where.
  *
- * The first worker of a source looks the partitions up, at its start and
- * every few seconds after, and writes down new ones with an absolute offset
- * before anybody reads them.  A partition can so never be started twice in
+ * The first worker of a source lists the partitions, at its start and every
+ * few seconds after, and saves new ones with an absolute offset before
+ * anybody reads them.  A partition can so never be started twice in
  * different places, and what was produced while nobody read is not missed.
  * Partitions that appear once the source has begun are read from their
  * beginning, whatever the option "start" says: all in them is new.
  *
- * The broker is asked outside of transactions.
+ * Requests to the broker are made outside of transactions.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,8 +25,11 @@
 #include "server/wait.h"
 #include "sources/kafka_source.h"
 
-/* How often a worker looks whether the first one is ready, milliseconds. */
+/* How often a worker checks whether the first one is ready, milliseconds. */
 #define FIRST_WORKER_POLL	2000
+
+/* Most partitions that a source reads. */
+#define MAX_PARTITIONS		10000
 
 /*
  * Load all partitions of the source's topics, in a transaction of its own.
@@ -88,8 +91,14 @@ new_partitions(KafkaSource *state, List *topics,
 			continue;
 		for (int p = 0; p < topic->npartitions; p++)
 		{
+			CHECK_FOR_INTERRUPTS();
 			if (is_known(known, nknown, topic->name, p))
 				continue;
+			if (nknown + *n >= MAX_PARTITIONS)
+				ereport(ERROR,
+						(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						 errmsg("Kafka topics of source \"%s\" have more than %d partitions",
+								state->source->name, MAX_PARTITIONS)));
 			if (*n == room)
 			{
 				room = Max(16, room * 2);
@@ -109,8 +118,8 @@ new_partitions(KafkaSource *state, List *topics,
 }
 
 /*
- * Say which topics were asked for by name and are not shown to us; the broker
- * does not tell those that are not there from those that we may not see.
+ * Report topics that the options name and that the broker does not show; it
+ * does not tell those that do not exist from those that we may not read.
  */
 static void
 report_missing(KafkaSource *state, List *topics)
@@ -143,7 +152,7 @@ announce_assignment(KafkaSource *state)
 							 EVAUDIT_SOURCE_ASSIGNMENT);
 }
 
-/* Write down new partitions, in a transaction of its own. */
+/* Save new partitions, in a transaction of its own. */
 static void
 save_new(KafkaSource *state, EvauditOffset *offsets, int n)
 {
@@ -158,7 +167,7 @@ save_new(KafkaSource *state, EvauditOffset *offsets, int n)
 	state->source->started = true;
 }
 
-/* First worker: look for partitions that are not known, write them down. */
+/* First worker: find partitions that are not known, and add them. */
 static void
 find_new(KafkaSource *state, List *topics)
 {
@@ -226,7 +235,7 @@ evaudit_kafka_source_discover(KafkaSource *state)
 }
 
 /*
- * Do what seek_source() asked for, before anybody reads.  Partitions that the
+ * Carry out a pending seek_source(), before anybody reads.  Partitions that the
  * cluster does not have stay where they are.
  */
 void
@@ -303,7 +312,7 @@ is_ours(const EvauditProcess *process, const EvauditOffset *offset)
 
 /*
  * Load this worker's partitions as the table has them, between two batches;
- * what was read before goes on where it was.
+ * what was read before continues where it was.
  */
 void
 evaudit_kafka_source_load(KafkaSource *state)
@@ -328,7 +337,9 @@ evaudit_kafka_source_load(KafkaSource *state)
 			continue;
 		partition->now = all[i];
 		partition->committed = all[i].next_offset;
-		partition->verifying = all[i].seen;
+		/* the last record seen is of use only where reading follows it */
+		partition->now.seen &= all[i].seen_offset < all[i].next_offset;
+		partition->verifying = partition->now.seen;
 		partition->last_event = -1;
 		state->npartitions++;
 	}

@@ -110,7 +110,7 @@ named_offset(Jsonb *target, const EvauditOffset *partition, int64 *offset)
 	return true;
 }
 
-/* Ask the broker for the offsets of a time. */
+/* Look up the offsets of a time. */
 static void
 look_up_time(EvauditKafka *kafka, int64 time, EvauditOffset *offsets, int n)
 {
@@ -131,7 +131,7 @@ look_up_time(EvauditKafka *kafka, int64 time, EvauditOffset *offsets, int n)
 	if (!none)
 		return;
 
-	/* nothing as late as that: go on with what comes next */
+	/* nothing as late as that: continue with what comes next */
 	evaudit_kafka_client_offsets_at(kafka, EVAUDIT_KAFKA_LATEST, found, n);
 	for (int i = 0; i < n; i++)
 	{
@@ -142,8 +142,8 @@ look_up_time(EvauditKafka *kafka, int64 time, EvauditOffset *offsets, int n)
 
 /*
  * Set next_offset of each partition that a target names, and bring these to
- * the front.  Returns how many they are.  Asks the broker; call it outside a
- * transaction.
+ * the front.  Returns how many they are.  Waits for the broker; call it outside
+ * a transaction.
  */
 int
 evaudit_kafka_source_resolve_target(EvauditKafka *kafka, const char *target,

@@ -28,7 +28,7 @@
 
 /*
  * A silence in which a topic could be made anew and grow, milliseconds.  Its
- * end is an error to the fetch that waits, after which librdkafka asks again
+ * end is an error to the fetch that waits, after which librdkafka fetches again
  * no sooner than fetch.error.backoff.ms, which kafka/client.c sets.
  */
 #define SILENCE				400
@@ -72,14 +72,21 @@ evaudit_kafka_source_partition(KafkaSource *state, const char *topic, int32 numb
 	return NULL;
 }
 
-/* Note what is wrong with a partition; NULL: nothing any more. */
+/*
+ * Set the error of a partition; NULL: none any more.  It lives as long as the
+ * partition, whose errors come and go, so the one before is freed.
+ */
 static void
 set_error(KafkaSource *state, KafkaPartition *partition, const char *error)
 {
-	if (error == NULL && partition->now.error == NULL)
+	char	   *before = partition->now.error;
+
+	if (error == NULL && before == NULL)
 		return;
 	partition->now.error = error == NULL ? NULL :
 		MemoryContextStrdup(state->context, error);
+	if (before != NULL)
+		pfree(before);
 	partition->changed = true;
 	if (error != NULL)
 		evaudit_source_report_error(state->source,
@@ -172,7 +179,7 @@ evaudit_kafka_source_accept(KafkaSource *state, KafkaPartition *partition,
 	return true;
 }
 
-/* The broker has no record at the offset that we asked for: find out why. */
+/* The broker has no record at the requested offset: find out why. */
 static void
 out_of_range(KafkaSource *state, KafkaPartition *partition)
 {
@@ -205,7 +212,7 @@ out_of_range(KafkaSource *state, KafkaPartition *partition)
 		suspend_partition(state, partition, "offset out of range");
 }
 
-/* Deal with a message that is no record. */
+/* Handle a message that is an error of a partition. */
 void
 evaudit_kafka_source_handle_error(KafkaSource *state, KafkaPartition *partition,
 								  const EvauditKafkaMessage *message)
@@ -231,7 +238,7 @@ resume_partition(KafkaSource *state, KafkaPartition *partition)
 
 /*
  * Note that the cluster does not have a partition any more, or has it again:
- * librdkafka goes on asking for one that is gone without a word.
+ * librdkafka keeps requesting one that is gone, without an error.
  */
 void
 evaudit_kafka_source_set_missing(KafkaSource *state, KafkaPartition *partition,

@@ -1,44 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * kafka_probe.c
- *	  Looking whether a Kafka cluster can be used.
+ *	  Checks of a Kafka cluster and of the topics that are read from it.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "utils/memutils.h"
-
 #include "kafka/client.h"
 #include "sources/probe.h"
-
-/* The topics that we are shown, or NULL if there is no response. */
-static bool
-reach(EvauditProbe *probe, List **topics)
-{
-	MemoryContext context = CurrentMemoryContext;
-	volatile bool reached = false;
-
-	PG_TRY();
-	{
-		EvauditKafka *kafka = evaudit_kafka_client_open(probe->options, probe->ambient,
-														"evaudit-check");
-
-		*topics = evaudit_kafka_client_topics(kafka);
-		reached = true;
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		evaudit_probe_report(probe, false, "brokers", "%s", error->message);
-	}
-	PG_END_TRY();
-	return reached;
-}
 
 /* The topic of a name, or NULL. */
 static EvauditKafkaTopic *
@@ -56,15 +26,22 @@ find_topic(List *topics, const char *name)
 	return NULL;
 }
 
-/* Connect with the credentials, and look for the topics. */
+/* Connect with the credentials, and check the topics. */
 void
 evaudit_kafka_source_probe(EvauditProbe *probe)
 {
+	EvauditKafka *kafka = evaudit_kafka_client_open(probe->options,
+													probe->ambient,
+													"evaudit-check");
 	List	   *topics = NIL;
+	char	   *error;
 	ListCell   *lc;
 
-	if (!reach(probe, &topics))
+	if (!evaudit_kafka_client_list_topics(kafka, &topics, &error))
+	{
+		evaudit_probe_report(probe, false, "brokers", "%s", error);
 		return;
+	}
 	evaudit_probe_report(probe, true, "brokers",
 						 "reached, with the credentials given; %d topics can be seen",
 						 list_length(topics));

@@ -20,6 +20,7 @@
 #include "server/epoch.h"
 #include "server/foreign_options.h"
 #include "sources/kafka_source.h"
+#include "sources/transport.h"
 
 /* How often partitions that came or went are looked for, milliseconds. */
 #define DISCOVERY_INTERVAL	10000
@@ -83,7 +84,8 @@ add_headers(EvauditEvent *event, EvauditBatch *batch,
 {
 	EvauditHeader header;
 
-	while (evaudit_kafka_client_header(message, event->nheaders, &header.name,
+	while (event->nheaders <= EVAUDIT_MAX_HEADERS &&
+		   evaudit_kafka_client_header(message, event->nheaders, &header.name,
 									   &header.value, &header.value_len))
 	{
 		int			n = event->nheaders;
@@ -118,6 +120,7 @@ add_event(KafkaSource *state, EvauditBatch *batch,
 	event->partition = message->partition;
 	event->offset = message->offset;
 	add_headers(event, batch, message);
+	evaudit_bound_transport(state->source, batch, event);
 }
 
 /* Take what the client has, as far as there is room; false if there is more. */

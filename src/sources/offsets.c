@@ -5,9 +5,9 @@
  *
  * A batch saves its offsets in its own transaction, each fenced by the
  * offset it started from: of two processes that read the same records only
- * one can commit.  The workers of a source have disjoint partitions, and the
- * first one moves those of a seek before any of them reads: no two
- * transactions write the same rows, in whatever sequence each does.
+ * one can commit.  Several rows of a source are locked in the order of topic
+ * and partition before any of them is changed, so that a batch and a seek
+ * cannot wait for each other in a circle.
  *
  *-------------------------------------------------------------------------
  */
@@ -153,6 +153,18 @@ bind_columns(Datum *values, OffsetColumns *columns, int n)
 	" expected, next_offset, seen_offset, seen_time, seen_checksum," \
 	" stopped, error)"
 
+/*
+ * The row locks of the partitions in $2 and $3, taken in order: UPDATE alone
+ * takes them in whatever order its join has.  To be joined with, so that the
+ * lock of a row comes before its change.
+ */
+#define LOCKED_ROWS \
+	"WITH locked AS MATERIALIZED (SELECT l.topic, l.partition" \
+	" FROM evaudit.offsets l WHERE l.source_id = $1" \
+	" AND EXISTS (SELECT FROM unnest($2, $3) AS k (topic, partition)" \
+	" WHERE k.topic = l.topic AND k.partition = l.partition)" \
+	" ORDER BY l.topic COLLATE \"C\", l.partition FOR NO KEY UPDATE) "
+
 /* Run one of the statements below for n partitions. */
 static uint64
 execute_for(EvauditStatement *statement, int64 source_id,
@@ -174,12 +186,14 @@ evaudit_offsets_save(int64 source_id, const EvauditOffsetChange *changes,
 					 int n)
 {
 	static EvauditStatement save = {
+		LOCKED_ROWS
 		"UPDATE evaudit.offsets o SET next_offset = n.next_offset,"
 		" seen_offset = n.seen_offset, seen_time = n.seen_time,"
 		" seen_checksum = n.seen_checksum, stopped = n.stopped,"
-		" error = n.error FROM" COLUMN_ROWS
-		" WHERE o.source_id = $1 AND o.topic = n.topic"
-		" AND o.partition = n.partition AND o.next_offset = n.expected",
+		" error = n.error FROM locked," COLUMN_ROWS
+		" WHERE o.source_id = $1 AND o.topic = locked.topic"
+		" AND o.partition = locked.partition AND n.topic = o.topic"
+		" AND n.partition = o.partition AND o.next_offset = n.expected",
 		10, {COLUMN_TYPES}
 	};
 	OffsetColumns columns = make_columns(n);
@@ -227,7 +241,7 @@ evaudit_offsets_add(int64 source_id, const EvauditOffset *offsets, int n)
 }
 
 /*
- * Put partitions to where seek_source() wanted them, and forget the request
+ * Move partitions to where seek_source() wants them, and clear the request
  * unless a later one came; within a transaction.
  */
 void
@@ -235,11 +249,13 @@ evaudit_offsets_move(int64 source_id, int seek_number,
 					 const EvauditOffset *offsets, int n)
 {
 	static EvauditStatement move = {
+		LOCKED_ROWS
 		"UPDATE evaudit.offsets o SET next_offset = n.next_offset,"
 		" seen_offset = NULL, seen_time = NULL, seen_checksum = NULL,"
-		" stopped = false, error = NULL FROM" COLUMN_ROWS
-		" WHERE o.source_id = $1 AND o.topic = n.topic"
-		" AND o.partition = n.partition",
+		" stopped = false, error = NULL FROM locked," COLUMN_ROWS
+		" WHERE o.source_id = $1 AND o.topic = locked.topic"
+		" AND o.partition = locked.partition AND n.topic = o.topic"
+		" AND n.partition = o.partition",
 		10, {COLUMN_TYPES}
 	};
 	static EvauditStatement forget = {

@@ -3,10 +3,10 @@
  * sns_certificate.c
  *	  The certificates that SNS signs with, fetched once.
  *
- * A notification names the URL of its certificate, and whoever can put a
- * message into the queue can name any.  Only hosts of SNS itself are asked,
- * by https and without following a redirect; what their TLS certificate
- * vouches for is believed.
+ * A notification names the URL of its certificate, and whoever can send a
+ * message to the queue can name any.  Only hosts of SNS itself are requested,
+ * by https and without following a redirect; their TLS certificate is what
+ * makes the result trusted.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,10 +24,12 @@
 #define FETCH_TIMEOUT		10000
 #define MAX_PEM_BYTES		16384
 
-/* After a failure a URL is not asked again for so long, milliseconds. */
+/* After a failure a URL is not requested again for so long, milliseconds. */
 #define RETRY_PAUSE			10000
 
 #define MAX_URL_BYTES		512
+
+#define PEM_BEGIN			"-----BEGIN CERTIFICATE-----"
 
 /* What is known of a URL. */
 typedef struct Certificate
@@ -96,7 +98,30 @@ is_url_of_sns(const char *url)
 					"0123456789-_./")] == '\0';
 }
 
-/* Ask for a certificate. */
+/* Whether what was fetched can be a certificate. */
+static bool
+is_certificate(const EvauditHttpResponse *response)
+{
+	return strlen(response->body) == response->body_len &&
+		strncmp(response->body, PEM_BEGIN, strlen(PEM_BEGIN)) == 0;
+}
+
+/*
+ * What a response says of a URL.  The host has proved to be one of SNS, so
+ * that a response without a certificate is the fault of who named the URL.
+ */
+static EvauditSnsCertificate
+state_of_response(const EvauditHttpResponse *response)
+{
+	if (response->fault != EVAUDIT_HTTP_OK || response->status < 200 ||
+		response->status >= 500 || response->status == 408 ||
+		response->status == 429)
+		return EVAUDIT_SNS_UNKNOWN;
+	return response->status == 200 && is_certificate(response) ?
+		EVAUDIT_SNS_FOUND : EVAUDIT_SNS_REFUSED;
+}
+
+/* Fetch a certificate. */
 static void
 fetch(EvauditSnsVerifier *verifier, Certificate *certificate)
 {
@@ -110,17 +135,10 @@ fetch(EvauditSnsVerifier *verifier, Certificate *certificate)
 
 	certificate->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 														RETRY_PAUSE);
-	if (response->fault == EVAUDIT_HTTP_OK && response->status == 200)
-	{
-		certificate->pem = MemoryContextStrdup(verifier->context, response->body);
-		certificate->state = EVAUDIT_SNS_FOUND;
-	}
-	else if (response->fault == EVAUDIT_HTTP_OK &&
-			 response->status >= 300 && response->status < 500 &&
-			 response->status != 408 && response->status != 429)
-		certificate->state = EVAUDIT_SNS_REFUSED;
-	else
-		certificate->state = EVAUDIT_SNS_UNKNOWN;
+	certificate->state = state_of_response(response);
+	if (certificate->state == EVAUDIT_SNS_FOUND)
+		certificate->pem = MemoryContextStrdup(verifier->context,
+											   response->body);
 	evaudit_http_release(verifier->http, response);
 }
 

@@ -4,11 +4,10 @@
  *	  Deleting messages, and setting when they become visible again: both in
  *	  calls of ten.
  *
- * Deletes go on beside receives, some calls at a time, while further batches
+ * Deletes run beside receives, some calls at a time, while further batches
  * are filled.  A response may say of single entries that they failed: those
- * are tried again by themselves.  A receipt handle that is of no use any
- * more belongs to a message that is gone, or that will come once more and is
- * deleted then.
+ * are retried alone.  A receipt handle that is not valid any more belongs to
+ * a message that is gone, or that is delivered once more and deleted then.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,12 +17,12 @@
 
 #include "sources/sqs_source.h"
 
-/* Attempts after which an entry is given up: its message comes again. */
+/* Attempts after which an entry is dropped: its message comes again. */
 #define MAX_TRIES		5
 
-/* Put a message in a line. */
+/* Add a message to a queue of entries. */
 void
-evaudit_sqs_add_entry(SqsSource *state, SqsEntryQueue *line, const char *handle,
+evaudit_sqs_add_entry(SqsSource *state, SqsEntryQueue *queue, const char *handle,
 					  int visibility)
 {
 	size_t		len = strlen(handle);
@@ -33,8 +32,8 @@ evaudit_sqs_add_entry(SqsSource *state, SqsEntryQueue *line, const char *handle,
 	entry->visibility = visibility;
 	entry->tries = 0;
 	memcpy(entry->handle, handle, len + 1);
-	dlist_push_tail(&line->waiting, &entry->node);
-	line->nwaiting++;
+	dlist_push_tail(&queue->waiting, &entry->node);
+	queue->nwaiting++;
 }
 
 /* Write the body of a call. */
@@ -49,7 +48,7 @@ write_body(const SqsSource *state, const SqsCall *call, StringInfo body)
 	{
 		const SqsEntry *entry = call->entries[i];
 
-		/* a message may be in line twice: its place is the id */
+		/* a message may be queued twice: its index is the id */
 		appendStringInfo(body, "%s{\"Id\":\"%d\",\"ReceiptHandle\":",
 						 i > 0 ? "," : "", i);
 		evaudit_json_quote(body, entry->handle, strlen(entry->handle));
@@ -61,87 +60,114 @@ write_body(const SqsSource *state, const SqsCall *call, StringInfo body)
 	appendStringInfoString(body, "]}");
 }
 
-/* Put a call for the first messages of a line. */
+/* Send a call for the first entries of a queue. */
 static void
-start_call(SqsSource *state, SqsEntryQueue *line)
+start_call(SqsSource *state, SqsEntryQueue *queue)
 {
-	SqsCall    *call = evaudit_sqs_new_call(state, line->operation);
+	SqsCall    *call = evaudit_sqs_new_call(state, queue->operation);
 	StringInfoData body;
 
-	while (call->nentries < SQS_MAX_ENTRIES && line->nwaiting > 0)
+	while (call->nentries < SQS_MAX_ENTRIES && queue->nwaiting > 0)
 	{
-		SqsEntry   *entry = dlist_head_element(SqsEntry, node, &line->waiting);
+		SqsEntry   *entry = dlist_head_element(SqsEntry, node, &queue->waiting);
 
-		/* what failed goes by itself */
+		/* an entry that failed is sent alone */
 		if (entry->tries > 0 && call->nentries > 0)
 			break;
 		dlist_delete(&entry->node);
-		line->nwaiting--;
+		queue->nwaiting--;
 		call->entries[call->nentries++] = entry;
 		if (entry->tries > 0)
 			break;
 	}
-	line->ncalls++;
+	queue->ncalls++;
 	write_body(state, call, &body);
 	evaudit_sqs_call(state, call, body.data, body.len);
 	pfree(body.data);
 }
 
-/* Put calls for a line, as many at a time as there are receives. */
+/* Send calls for a queue, as many at a time as there are receives. */
 void
-evaudit_sqs_start_entries(SqsSource *state, SqsEntryQueue *line, TimestampTz now)
+evaudit_sqs_start_entries(SqsSource *state, SqsEntryQueue *queue, TimestampTz now)
 {
-	while (line->nwaiting > 0 && line->ncalls < Max(state->wanted, 2) &&
-		   now >= line->pace.not_before)
-		start_call(state, line);
+	while (queue->nwaiting > 0 && queue->ncalls < Max(state->wanted, 2) &&
+		   now >= queue->pace.not_before)
+		start_call(state, queue);
 }
 
 /* An entry failed: try it again, unless that is of no use. */
 static void
-retry_entry(SqsEntryQueue *line, SqsEntry *entry, bool again)
+retry_entry(SqsEntryQueue *queue, SqsEntry *entry, bool again)
 {
 	if (again && ++entry->tries < MAX_TRIES)
 	{
-		dlist_push_tail(&line->waiting, &entry->node);
-		line->nwaiting++;
+		dlist_push_tail(&queue->waiting, &entry->node);
+		queue->nwaiting++;
 	}
 	else
 		pfree(entry);
 }
 
-/* See which entries of a call that was answered have failed. */
-static void
-retry_failed(SqsSource *state, SqsEntryQueue *line, const SqsCall *call,
-			 EvauditAwsResponse *response)
+/*
+ * Note the entries of a call that one list of its response names; false if
+ * the list is none, or names others.
+ */
+static bool
+read_entries(const SqsCall *call, const EvauditJson *list, bool *named)
 {
-	EvauditJson *json = evaudit_json_parse(response->body, response->body_len);
-	const EvauditJson *item =
-		evaudit_json_first(evaudit_json_get(json, "Failed"));
-	bool		failed[SQS_MAX_ENTRIES] = {false};
+	const EvauditJson *item;
 
-	for (; item != NULL; item = evaudit_json_next(item))
+	if (list != NULL && !evaudit_json_is_array(list))
+		return false;
+	for (item = evaudit_json_first(list); item != NULL;
+		 item = evaudit_json_next(item))
 	{
-		const char *code = evaudit_json_string(item, "Code");
-		EvauditAwsFault fault = evaudit_aws_classify(code ? code : "");
 		double		i;
 
 		if (!evaudit_json_number(item, "Id", &i) ||
-			i < 0 || i >= call->nentries || failed[(int) i])
+			!(i >= 0 && i < call->nentries))
+			return false;
+		named[(int) i] = true;
+	}
+	return true;
+}
+
+/* Queue those entries of a call again that have failed; drop the others. */
+static void
+retry_failed(SqsEntryQueue *queue, const SqsCall *call,
+			 const EvauditJson *list, const bool *done)
+{
+	bool		handled[SQS_MAX_ENTRIES] = {false};
+	const EvauditJson *item;
+
+	for (item = evaudit_json_first(list); item != NULL;
+		 item = evaudit_json_next(item))
+	{
+		const char *code = evaudit_json_string(item, "Code");
+		EvauditAwsFault fault = evaudit_aws_classify(code ? code : "");
+		double		i = 0;
+
+		(void) evaudit_json_number(item, "Id", &i);
+		if (handled[(int) i])
 			continue;
-		failed[(int) i] = true;
-		retry_entry(line, call->entries[(int) i],
+		handled[(int) i] = true;
+		retry_entry(queue, call->entries[(int) i],
 					fault != EVAUDIT_AWS_STALE);
 	}
 	for (int i = 0; i < call->nentries; i++)
 	{
-		if (!failed[i])
+		if (handled[i])
+			continue;
+		if (done[i])
 			pfree(call->entries[i]);
+		else
+			retry_entry(queue, call->entries[i], true);
 	}
 }
 
-/* A whole call failed: all of it is in line again, as long as that helps. */
+/* A whole call failed: queue its entries again, where that can help. */
 static void
-retry_call(SqsSource *state, SqsEntryQueue *line, const SqsCall *call,
+retry_call(SqsSource *state, SqsEntryQueue *queue, const SqsCall *call,
 		   EvauditAwsFault fault)
 {
 	for (int i = call->nentries - 1; i >= 0; i--)
@@ -149,39 +175,54 @@ retry_call(SqsSource *state, SqsEntryQueue *line, const SqsCall *call,
 		SqsEntry   *entry = call->entries[i];
 
 		if (fault == EVAUDIT_AWS_INVALID || fault == EVAUDIT_AWS_STALE)
-			retry_entry(line, entry, call->nentries > 1);
+			retry_entry(queue, entry, call->nentries > 1);
 		else if (fault == EVAUDIT_AWS_MISSING)
 			pfree(entry);		/* gone with its queue */
 		else
 		{
-			dlist_push_head(&line->waiting, &entry->node);
-			line->nwaiting++;
+			dlist_push_head(&queue->waiting, &entry->node);
+			queue->nwaiting++;
 		}
 	}
 	if (fault == EVAUDIT_AWS_MISSING)
 		evaudit_sqs_forget_queue(state);
 }
 
-/* A call of a line was answered. */
+/*
+ * Handle the response of a call.  Each entry must be in one of its lists: of
+ * one in neither nobody knows whether it was done.
+ */
 void
-evaudit_sqs_entries_done(SqsSource *state, SqsEntryQueue *line,
-						 const SqsCall *call, EvauditAwsResponse *response)
+evaudit_sqs_entries_done(SqsSource *state, SqsEntryQueue *queue,
+						 const SqsCall *call,
+						 const EvauditAwsResponse *response)
 {
-	MemoryContext scratch;
-	MemoryContext previous;
+	const EvauditJson *failed = evaudit_json_get(response->json, "Failed");
+	bool		named[SQS_MAX_ENTRIES] = {false};
+	bool		complete = true;
 
-	line->ncalls--;
+	queue->ncalls--;
 	if (response->fault != EVAUDIT_AWS_OK)
 	{
-		evaudit_sqs_failed(state, &line->pace, call, response);
-		retry_call(state, line, call, response->fault);
+		evaudit_sqs_failed(state, &queue->pace, call, response);
+		retry_call(state, queue, call, response->fault);
 		return;
 	}
-	evaudit_sqs_succeeded(state, &line->pace, call);
-	scratch = AllocSetContextCreate(CurrentMemoryContext, "evaudit entries",
-									ALLOCSET_DEFAULT_SIZES);
-	previous = MemoryContextSwitchTo(scratch);
-	retry_failed(state, line, call, response);
-	MemoryContextSwitchTo(previous);
-	MemoryContextDelete(scratch);
+	if (!read_entries(call, evaudit_json_get(response->json, "Successful"),
+					  named) ||
+		!read_entries(call, failed, named))
+	{
+		evaudit_sqs_invalid_response(state, &queue->pace, call,
+									 "the response names entries that are not in the request");
+		retry_call(state, queue, call, EVAUDIT_AWS_INVALID);
+		return;
+	}
+	for (int i = 0; i < call->nentries; i++)
+		complete &= named[i];
+	if (complete)
+		evaudit_sqs_succeeded(state, &queue->pace, call);
+	else
+		evaudit_sqs_invalid_response(state, &queue->pace, call,
+									 "the response does not name all entries of the request");
+	retry_failed(queue, call, failed, named);
 }

@@ -5,7 +5,7 @@
  *
  *	  queue				name or URL of the queue
  *	  envelope			raw (the default), sns or eventbridge
- *	  topic_arns		SNS topics that are believed: one, or an array; all
+ *	  topic_arns		SNS topics that are accepted: one, or an array; all
  *	  verify_sns		whether signatures of SNS are checked: false, true
  *	  max_receives		receives in flight under load: 16
  *	  visibility_timeout	seconds, or a time; the queue's own by default
@@ -48,8 +48,8 @@ is_queue_name(const char *name)
 }
 
 /* Whether this can be the URL of a queue. */
-static bool
-is_queue_url(const char *url)
+bool
+evaudit_sqs_is_queue_url(const char *url)
 {
 	if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
 		return false;
@@ -70,7 +70,7 @@ read_queue(Jsonb *options, SqsOptions *result)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("option \"%s\" is required", "queue")));
-	result->is_url = is_queue_url(result->queue);
+	result->is_url = evaudit_sqs_is_queue_url(result->queue);
 	if (!result->is_url && !is_queue_name(result->queue))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

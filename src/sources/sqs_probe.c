@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * sqs_probe.c
- *	  Looking whether an AWS server can be used, and its queues for it.
+ *	  Checks of an AWS server and of the queues that are read from it.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,99 +11,103 @@
 
 #include "aws/client.h"
 #include "sources/probe.h"
+#include "sources/sqs_source.h"
 #include "text/json.h"
 #include "text/rfc3339.h"
 
 /* A message that is hidden for less may come again while it is worked on. */
 #define SHORT_VISIBILITY	30
 
-/* What the looking needs. */
-typedef struct Look
+/* Most bytes of a redrive policy that are shown. */
+#define MAX_SHOWN			500
+
+/* What the checks share. */
+typedef struct SqsProbe
 {
 	EvauditProbe *probe;
 	EvauditHttp *http;
 	EvauditAws *aws;
-} Look;
+} SqsProbe;
 
 /* Make a call and wait for its response. */
 static EvauditAwsResponse *
-call(Look *look, const char *operation, const char *body)
+call(SqsProbe *state, const char *operation, const char *body)
 {
 	EvauditAwsResponse *response;
 
-	evaudit_aws_call(look->aws, operation, body, strlen(body), NULL, 0);
-	while ((response = evaudit_aws_take(look->aws)) == NULL)
-		(void) evaudit_http_wait(look->http, -1);
+	evaudit_aws_call(state->aws, operation, body, strlen(body), NULL, 0);
+	while ((response = evaudit_aws_take(state->aws)) == NULL)
+		(void) evaudit_http_wait(state->http, -1);
 	return response;
 }
 
 /* Report a fault. */
 static void
-report_fault(Look *look, const char *check, const EvauditAwsResponse *response)
+report_fault(SqsProbe *state, const char *check, const EvauditAwsResponse *response)
 {
-	evaudit_probe_report(look->probe, false, check, "%s%s%s", response->code,
+	evaudit_probe_report(state->probe, false, check, "%s%s%s", response->code,
 						 response->code[0] != '\0' ? ": " : "", response->message);
 }
 
 /* Where the credentials are from.  Only the key's id is shown, its end. */
 static bool
-check_credentials(Look *look)
+check_credentials(SqsProbe *state)
 {
 	char		time[EVAUDIT_RFC3339_LEN] = "";
 	TimestampTz expires;
-	const char *error = evaudit_aws_credentials_fetch(look->aws);
-	const char *id = evaudit_aws_credentials_id(look->aws);
+	const char *error = evaudit_aws_credentials_fetch(state->aws);
+	const char *id = evaudit_aws_credentials_id(state->aws);
 
 	if (error != NULL)
 	{
-		evaudit_probe_report(look->probe, false, "credentials", "%s", error);
+		evaudit_probe_report(state->probe, false, "credentials", "%s", error);
 		return false;
 	}
-	expires = evaudit_aws_credentials_expire_at(look->aws);
+	expires = evaudit_aws_credentials_expire_at(state->aws);
 	if (expires != 0)
 		(void) evaudit_rfc3339_format(expires, time);
-	evaudit_probe_report(look->probe, true, "credentials",
+	evaudit_probe_report(state->probe, true, "credentials",
 						 "from %s, key ...%s%s%s",
-						 evaudit_aws_credentials_source(look->aws),
+						 evaudit_aws_credentials_source(state->aws),
 						 strlen(id) > 4 ? id + strlen(id) - 4 : "",
 						 expires != 0 ? ", expire at " : "", time);
 	return true;
 }
 
-/* Who we are to AWS; not asked where only the queues' endpoint is known. */
+/* Who we are to AWS; skipped where only the endpoint of SQS is known. */
 static void
-check_identity(Look *look)
+check_identity(SqsProbe *state)
 {
 	char	   *str;
 
-	if (!evaudit_aws_knows_sts(look->aws))
+	if (!evaudit_aws_knows_sts(state->aws))
 		return;
-	if (evaudit_aws_identity(look->aws, &str))
-		evaudit_probe_report(look->probe, true, "identity", "%s", str);
+	if (evaudit_aws_identity(state->aws, &str))
+		evaudit_probe_report(state->probe, true, "identity", "%s", str);
 	else
-		evaudit_probe_report(look->probe, false, "identity", "%s", str);
+		evaudit_probe_report(state->probe, false, "identity", "%s", str);
 }
 
-/* Whether SQS responds; that queues may be listed is not needed. */
+/* Whether SQS responds; the right to list queues is not needed. */
 static bool
-check_service(Look *look)
+check_service(SqsProbe *state)
 {
-	EvauditAwsResponse *response = call(look, "ListQueues", "{\"MaxResults\":1}");
+	EvauditAwsResponse *response = call(state, "ListQueues", "{\"MaxResults\":1}");
 	bool		ok = response->fault == EVAUDIT_AWS_OK ||
 		response->fault == EVAUDIT_AWS_DENIED;
 
 	if (ok)
-		evaudit_probe_report(look->probe, true, "service", "%s responds",
-							 evaudit_aws_endpoint(look->aws));
+		evaudit_probe_report(state->probe, true, "service", "%s responds",
+							 evaudit_aws_endpoint(state->aws));
 	else
-		report_fault(look, "service", response);
-	evaudit_aws_release(look->aws, response);
+		report_fault(state, "service", response);
+	evaudit_aws_release(state->aws, response);
 	return ok;
 }
 
 /* The URL of a queue, or NULL after a report. */
 static char *
-queue_url(Look *look, const char *check, const char *queue)
+queue_url(SqsProbe *state, const char *check, const char *queue)
 {
 	StringInfoData body;
 	EvauditAwsResponse *response;
@@ -116,25 +120,23 @@ queue_url(Look *look, const char *check, const char *queue)
 	appendStringInfoString(&body, "{\"QueueName\":");
 	evaudit_json_quote(&body, queue, strlen(queue));
 	appendStringInfoChar(&body, '}');
-	response = call(look, "GetQueueUrl", body.data);
+	response = call(state, "GetQueueUrl", body.data);
 	if (response->fault == EVAUDIT_AWS_OK)
-		url = evaudit_json_string(evaudit_json_parse(response->body,
-													 response->body_len),
-								  "QueueUrl");
-	if (url != NULL)
+		url = evaudit_json_string(response->json, "QueueUrl");
+	if (url != NULL && evaudit_sqs_is_queue_url(url))
 		result = pstrdup(url);
 	else if (response->fault != EVAUDIT_AWS_OK)
-		report_fault(look, check, response);
+		report_fault(state, check, response);
 	else
-		evaudit_probe_report(look->probe, false, check,
-							 "the service answered without a URL");
-	evaudit_aws_release(look->aws, response);
+		evaudit_probe_report(state->probe, false, check,
+							 "the response has no valid QueueUrl");
+	evaudit_aws_release(state->aws, response);
 	return result;
 }
 
-/* What is amiss with the attributes of a queue, or fit. */
+/* Check the attributes of a queue. */
 static void
-check_attributes(Look *look, const char *check,
+check_attributes(SqsProbe *state, const char *check,
 				 const EvauditProbeStream *stream, const EvauditJson *attributes)
 {
 	const char *redrive = evaudit_json_string(attributes, "RedrivePolicy");
@@ -147,25 +149,25 @@ check_attributes(Look *look, const char *check,
 	if (stream->visibility > 0)
 		visibility = stream->visibility;
 
-	evaudit_probe_report(look->probe, true, check, "about %.0f messages wait",
+	evaudit_probe_report(state->probe, true, check, "about %.0f messages wait",
 						 waiting);
-	evaudit_probe_report(look->probe, visibility >= SHORT_VISIBILITY,
+	evaudit_probe_report(state->probe, visibility >= SHORT_VISIBILITY,
 						 psprintf("%s: visibility timeout", check),
 						 visibility >= SHORT_VISIBILITY ? "%.0f s" :
 						 "%.0f s is short: messages may come again while they are worked on",
 						 visibility);
-	evaudit_probe_report(look->probe, redrive != NULL,
+	evaudit_probe_report(state->probe, redrive != NULL,
 						 psprintf("%s: redrive policy", check), "%s",
-						 redrive != NULL ? redrive :
-						 "there is none: what evaudit leaves in the queue comes again for as long as the queue keeps it");
+						 redrive != NULL ? evaudit_aws_printable(redrive, MAX_SHOWN) :
+						 "there is none: a message that stays in the queue is delivered again for as long as the queue keeps it");
 }
 
-/* Look at a queue. */
+/* Check a queue. */
 static void
-check_queue(Look *look, const EvauditProbeStream *stream)
+check_queue(SqsProbe *state, const EvauditProbeStream *stream)
 {
 	char	   *check = psprintf("queue \"%s\"", stream->name);
-	char	   *url = queue_url(look, check, stream->name);
+	char	   *url = queue_url(state, check, stream->name);
 	const EvauditJson *attributes;
 	EvauditAwsResponse *response;
 	StringInfoData body;
@@ -176,34 +178,32 @@ check_queue(Look *look, const EvauditProbeStream *stream)
 	appendStringInfoString(&body, "{\"AttributeNames\":[\"All\"],\"QueueUrl\":");
 	evaudit_json_quote(&body, url, strlen(url));
 	appendStringInfoChar(&body, '}');
-	response = call(look, "GetQueueAttributes", body.data);
+	response = call(state, "GetQueueAttributes", body.data);
 	if (response->fault != EVAUDIT_AWS_OK)
-		report_fault(look, check, response);
+		report_fault(state, check, response);
 	else
 	{
-		attributes = evaudit_json_get(evaudit_json_parse(response->body,
-														 response->body_len),
-									  "Attributes");
-		check_attributes(look, check, stream, attributes);
+		attributes = evaudit_json_get(response->json, "Attributes");
+		check_attributes(state, check, stream, attributes);
 	}
-	evaudit_aws_release(look->aws, response);
+	evaudit_aws_release(state->aws, response);
 }
 
-/* Look at credentials, service and queues. */
+/* Check credentials, service and queues. */
 void
 evaudit_sqs_probe(EvauditProbe *probe)
 {
-	Look		look = {.probe = probe};
+	SqsProbe	state = {.probe = probe};
 	ListCell   *lc;
 
-	look.http = evaudit_http_open();
-	look.aws = evaudit_aws_open_options(look.http, probe->options,
-										probe->ambient, EVAUDIT_AWS_SQS);
-	if (!check_credentials(&look))
+	state.http = evaudit_http_open();
+	state.aws = evaudit_aws_open_options(state.http, probe->options,
+										 probe->ambient, EVAUDIT_AWS_SQS);
+	if (!check_credentials(&state))
 		return;
-	check_identity(&look);
-	if (!check_service(&look))
+	check_identity(&state);
+	if (!check_service(&state))
 		return;
 	foreach(lc, probe->streams)
-		check_queue(&look, lfirst(lc));
+		check_queue(&state, lfirst(lc));
 }

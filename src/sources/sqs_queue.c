@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * sqs_queue.c
- *	  Finding the queue: its URL, and how long it hides what was received.
+ *	  The lookup of the queue: its URL, and how long it hides what was received.
  *
- * Neither is asked for again while the queue is there.  When it is gone it
- * is looked for until it is there again: one made anew has the same name,
+ * Neither is requested again while the queue exists.  When it is gone the
+ * lookup is repeated until it exists again: one made anew has the same name,
  * and may have other attributes.
  *
  *-------------------------------------------------------------------------
@@ -19,9 +19,9 @@
  * own default, in seconds. */
 #define USUAL_VISIBILITY	30
 
-/* Ask for the URL of the queue. */
+/* Request the URL of the queue. */
 static void
-ask_url(SqsSource *state)
+request_url(SqsSource *state)
 {
 	StringInfoData body;
 
@@ -34,9 +34,9 @@ ask_url(SqsSource *state)
 	pfree(body.data);
 }
 
-/* Ask for the attributes of the queue. */
+/* Request the attributes of the queue. */
 static void
-ask_attributes(SqsSource *state)
+request_attributes(SqsSource *state)
 {
 	StringInfoData body;
 
@@ -49,15 +49,15 @@ ask_attributes(SqsSource *state)
 	pfree(body.data);
 }
 
-/* Take the next step towards a queue that is ready. */
+/* Take the next step of the lookup. */
 void
 evaudit_sqs_start_lookup(SqsSource *state)
 {
 	state->lookup_pending = true;
 	if (state->queue_state == SQS_QUEUE_UNKNOWN)
-		ask_url(state);
+		request_url(state);
 	else
-		ask_attributes(state);
+		request_attributes(state);
 }
 
 /* Write the body of receives that wait and hide for so many seconds. */
@@ -107,59 +107,72 @@ make_ready(SqsSource *state, int visibility)
 	state->queue_state = SQS_QUEUE_READY;
 }
 
-/* Take the queue's URL from a response; false if it has none. */
-static bool
+/* Take the queue's URL from a response; what is wrong with it, or NULL. */
+static const char *
 take_url(SqsSource *state, const EvauditJson *json)
 {
 	const char *url = evaudit_json_string(json, "QueueUrl");
 
-	if (url == NULL)
-		return false;
+	if (url == NULL || !evaudit_sqs_is_queue_url(url))
+		return "the response has no valid QueueUrl";
 	if (state->url != NULL)
 		pfree(state->url);
 	state->url = MemoryContextStrdup(state->context, url);
 	state->queue_state = SQS_QUEUE_FOUND;
-	return true;
+	return NULL;
 }
 
-/* A response of the look-up has come. */
-void
-evaudit_sqs_lookup_done(SqsSource *state, const SqsCall *call,
-						EvauditAwsResponse *response)
+/*
+ * Take the queue's visibility timeout from a response; what is wrong with it,
+ * or NULL.  Who may receive need not be allowed to read attributes, and some
+ * services have none.
+ */
+static const char *
+take_attributes(SqsSource *state, const EvauditJson *json)
 {
-	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext,
-												  "evaudit queue",
-												  ALLOCSET_SMALL_SIZES);
-	MemoryContext previous = MemoryContextSwitchTo(scratch);
-	EvauditJson *json = response->fault != EVAUDIT_AWS_OK ? NULL :
-		evaudit_json_parse(response->body, response->body_len);
 	double		visibility = 0;
 
-	state->lookup_pending = false;
-	if (call->operation == SQS_GET_ATTRIBUTES &&
-		(response->fault == EVAUDIT_AWS_OK ||
-		 response->fault == EVAUDIT_AWS_DENIED ||
-		 response->fault == EVAUDIT_AWS_INVALID))
-	{
-		/* who may receive need not be allowed to read attributes */
-		(void) evaudit_json_number(evaudit_json_get(json, "Attributes"),
-								   "VisibilityTimeout", &visibility);
-		make_ready(state, (int) visibility);
-	}
-	else if (response->fault != EVAUDIT_AWS_OK)
-		evaudit_sqs_failed(state, &state->pace, call, response);
-	else if (!take_url(state, json))
-	{
-		response->fault = EVAUDIT_AWS_INVALID;
-		response->message = "the response has no QueueUrl";
-		evaudit_sqs_failed(state, &state->pace, call, response);
-	}
-
-	MemoryContextSwitchTo(previous);
-	MemoryContextDelete(scratch);
+	if (evaudit_json_number(evaudit_json_get(json, "Attributes"),
+							"VisibilityTimeout", &visibility) &&
+		!(visibility >= 0 && visibility <= SQS_MAX_VISIBILITY))
+		return "the response has an invalid VisibilityTimeout";
+	make_ready(state, (int) visibility);
+	return NULL;
 }
 
-/* The queue is gone: look for it again. */
+/* Whether the lookup can do without the attributes. */
+static bool
+are_attributes_denied(const SqsCall *call, const EvauditAwsResponse *response)
+{
+	return call->operation == SQS_GET_ATTRIBUTES &&
+		(response->fault == EVAUDIT_AWS_DENIED ||
+		 (response->fault == EVAUDIT_AWS_INVALID && response->status >= 400));
+}
+
+/* Handle a response of the lookup. */
+void
+evaudit_sqs_lookup_done(SqsSource *state, const SqsCall *call,
+						const EvauditAwsResponse *response)
+{
+	const char *error;
+
+	state->lookup_pending = false;
+	if (are_attributes_denied(call, response))
+		error = take_attributes(state, NULL);
+	else if (response->fault != EVAUDIT_AWS_OK)
+	{
+		evaudit_sqs_failed(state, &state->pace, call, response);
+		return;
+	}
+	else if (call->operation == SQS_GET_ATTRIBUTES)
+		error = take_attributes(state, response->json);
+	else
+		error = take_url(state, response->json);
+	if (error != NULL)
+		evaudit_sqs_invalid_response(state, &state->pace, call, error);
+}
+
+/* The queue is gone: begin the lookup anew. */
 void
 evaudit_sqs_forget_queue(SqsSource *state)
 {

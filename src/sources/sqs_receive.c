@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * sqs_receive.c
- *	  Receiving messages and making events of them.
+ *	  Receiving messages.
  *
  * Receives are long polls that follow each other without a gap: while a
  * batch is committed, the responses of those under way wait in the kernel.
  * How many there are follows the load: each response that is full asks for
- * one more, each that is nearly empty for one less.  An idle queue is asked
- * by one, three times a minute; only that one waits for long, since what it
- * waits for cannot be called back.
+ * one more, each that is nearly empty for one less.  An idle queue has one,
+ * three times a minute; only that one waits for long, since a receive cannot
+ * be cancelled.
  *
  * Until the first batch is committed there is only one, too: if the
  * database takes nothing, as few messages as possible use up the receives
@@ -18,17 +18,16 @@
  */
 #include "postgres.h"
 
-#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "server/epoch.h"
 #include "sources/sqs_source.h"
+#include "text/ascii.h"
 
 /* A response of no more messages than this says that there is no backlog. */
 #define FEW_MESSAGES		2
 
-/* More milliseconds than any time has that is of use. */
-#define MAX_MILLIS			1e15
+/* Longest receipt handle, in bytes. */
+#define MAX_HANDLE_BYTES	4096
 
 /* Most messages that wait for being deleted while further ones come. */
 static int
@@ -38,8 +37,8 @@ most_undeleted(const SqsSource *state)
 }
 
 /*
- * Put a receive; one waits for long, the others not.  Nor does the first one
- * after a failure: its response says that all is well again.
+ * Send a receive; one waits for long, the others not.  Nor does the first one
+ * after a failure: its response shows that the service has recovered.
  */
 static void
 start_receive(SqsSource *state)
@@ -55,7 +54,7 @@ start_receive(SqsSource *state)
 	evaudit_sqs_call(state, call, body, strlen(body));
 }
 
-/* Put as many receives as the load calls for. */
+/* Send as many receives as the load needs. */
 void
 evaudit_sqs_start_receives(SqsSource *state, TimestampTz now)
 {
@@ -79,126 +78,58 @@ follow_load(SqsSource *state, int n)
 		state->wanted = Max(state->wanted - 1, 1);
 }
 
-/* Make headers of a message's attributes, those of type Binary in Base64. */
-static void
-add_headers(EvauditEvent *event, const EvauditJson *attributes)
+/* The number of messages that a response has; -1 if it is malformed. */
+static int
+count_messages(const EvauditJson *messages)
 {
-	const EvauditJson *item;
+	const EvauditJson *message;
 	int			n = 0;
 
-	for (item = evaudit_json_first(attributes); item != NULL;
-		 item = evaudit_json_next(item))
+	if (messages == NULL)
+		return 0;
+	if (!evaudit_json_is_array(messages))
+		return -1;
+	for (message = evaudit_json_first(messages); message != NULL;
+		 message = evaudit_json_next(message))
 		n++;
-	if (n == 0)
-		return;
-	event->headers = palloc(n * sizeof(EvauditHeader));
-	for (item = evaudit_json_first(attributes); item != NULL;
-		 item = evaudit_json_next(item))
-	{
-		EvauditHeader *header = &event->headers[event->nheaders];
-
-		header->name = evaudit_json_name(item);
-		header->value = evaudit_json_string(item, "StringValue");
-		if (header->value == NULL)
-			header->value = evaudit_json_string(item, "BinaryValue");
-		header->value_len = header->value ? strlen(header->value) : 0;
-		if (header->name != NULL)
-			event->nheaders++;
-	}
-}
-
-/* Fill in what the queue says of a message. */
-static void
-fill_event(SqsSource *state, EvauditEvent *event, SqsHeld *held,
-		   const EvauditJson *message)
-{
-	const EvauditJson *attributes = evaudit_json_get(message, "Attributes");
-	double		number;
-
-	event->stream = state->name;
-	event->message_id = evaudit_json_string(message, "MessageId");
-	if (event->message_id == NULL)
-		event->message_id = "";
-	event->transport_id = event->message_id;
-	if (evaudit_json_number(attributes, "ApproximateReceiveCount", &number))
-		event->receive_count = (int) Min(Max(number, 0), PG_INT32_MAX);
-	if (evaudit_json_number(attributes, "SentTimestamp", &number) &&
-		number >= 0 && number < MAX_MILLIS)
-		event->has_record_time = evaudit_epoch_time((int64) number,
-													&event->record_time);
-	add_headers(event, evaudit_json_get(message, "MessageAttributes"));
-
-	held->handle = evaudit_json_string(message, "ReceiptHandle");
-	held->group = evaudit_json_string(attributes, "MessageGroupId");
-	if (held->group != NULL)
-	{
-		event->key = held->group;
-		event->key_len = strlen(held->group);
-	}
+	return n <= SQS_MAX_ENTRIES ? n : -1;
 }
 
 /*
- * Take a message into the batch; or put it back into the queue for a while,
- * if what is needed to judge it is not to be had now.
+ * Take the messages of a response.  False if one has no receipt handle, by
+ * which it could be deleted; it is skipped.
  */
-static void
-add_message(SqsSource *state, EvauditBatch *batch, const EvauditJson *message,
-			TimestampTz expires)
-{
-	SqsHeld    *held = &state->held[batch->nevents];
-	const char *body = evaudit_json_string(message, "Body");
-	const char *error = NULL;
-	EvauditEvent *event;
-
-	event = evaudit_batch_add(state->source, batch, body,
-							  body == NULL ? 0 : strlen(body));
-	fill_event(state, event, held, message);
-	held->expires = expires;
-	if (event->reason == EVAUDIT_ACCEPTED &&
-		!evaudit_envelope_open(state->envelope, event, &error))
-	{
-		batch->nevents--;
-		evaudit_source_report_error(state->source, "%s", error);
-		evaudit_sqs_add_entry(state, &state->changes, held->handle,
-							  evaudit_sqs_delay(event->receive_count));
-	}
-	state->nheld = batch->nevents;
-}
-
-/* Take the messages of a response. */
-static void
+static bool
 take_messages(SqsSource *state, EvauditBatch *batch, const SqsCall *call,
-			  EvauditAwsResponse *response)
+			  const EvauditJson *messages)
 {
-	EvauditJson *json = evaudit_json_parse(response->body, response->body_len);
-	const EvauditJson *message =
-		evaudit_json_first(evaudit_json_get(json, "Messages"));
 	TimestampTz received = Max(call->started, state->stepped_at);
-	int			n = 0;
+	const EvauditJson *message;
+	bool		complete = true;
 
-	for (; message != NULL && n < SQS_MAX_ENTRIES;
+	for (message = evaudit_json_first(messages); message != NULL;
 		 message = evaudit_json_next(message))
 	{
 		const char *handle = evaudit_json_string(message, "ReceiptHandle");
 
-		if (handle == NULL)
-			continue;
-		n++;
-		if (state->shutting_down)
+		if (handle == NULL || !evaudit_is_word(handle, MAX_HANDLE_BYTES))
+			complete = false;
+		else if (state->shutting_down)
 			evaudit_sqs_add_entry(state, &state->changes, handle, 0);
 		else
-			add_message(state, batch, message,
-						received + call->visibility * USECS_PER_SEC);
+			evaudit_sqs_add_message(state, batch, message, handle,
+									received + call->visibility * USECS_PER_SEC);
 	}
-	follow_load(state, n);
+	return complete;
 }
 
-/* A receive was answered. */
+/* Handle the response of a receive. */
 void
 evaudit_sqs_received(SqsSource *state, EvauditBatch *batch,
-					 const SqsCall *call, EvauditAwsResponse *response)
+					 const SqsCall *call, const EvauditAwsResponse *response)
 {
-	MemoryContext previous;
+	const EvauditJson *messages = evaudit_json_get(response->json, "Messages");
+	int			n = count_messages(messages);
 
 	state->receives--;
 	if (call->wait == SQS_LONG_WAIT)
@@ -209,10 +140,16 @@ evaudit_sqs_received(SqsSource *state, EvauditBatch *batch,
 		evaudit_sqs_failed(state, &state->pace, call, response);
 		if (response->fault == EVAUDIT_AWS_MISSING)
 			evaudit_sqs_forget_queue(state);
-		return;
 	}
-	evaudit_sqs_succeeded(state, &state->pace, call);
-	previous = MemoryContextSwitchTo(batch->context);
-	take_messages(state, batch, call, response);
-	MemoryContextSwitchTo(previous);
+	else if (n < 0)
+		evaudit_sqs_invalid_response(state, &state->pace, call,
+									 "the response is not a list of at most ten messages");
+	else if (!take_messages(state, batch, call, messages))
+		evaudit_sqs_invalid_response(state, &state->pace, call,
+									 "a message has no valid ReceiptHandle");
+	else
+	{
+		evaudit_sqs_succeeded(state, &state->pace, call);
+		follow_load(state, n);
+	}
 }

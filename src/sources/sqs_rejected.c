@@ -4,15 +4,15 @@
  *	  What becomes of events that were rejected: a dead letter, or another
  *	  delivery by the queue.
  *
- *	  on_bad_event "leave"		a bad event stays in the queue, hidden for
- *								the usual time: the queue's redrive policy
- *								has the last word
- *	  refused by the database	left max_attempts times; each time the queue
- *								hides it for longer
+ *	  on_bad_event "leave"		a bad event is deferred: it stays in the
+ *								queue, hidden for the usual time, and the
+ *								queue's redrive policy decides in the end
+ *	  refused by the database	deferred max_attempts times; each time the
+ *								queue hides it for longer
  *
- * In a FIFO queue, what follows a message that is left must wait for it: the
- * rest of its group is left, too, and is visible again at once, behind it.
- * Other groups go on.
+ * In a FIFO queue, what follows a deferred message must wait for it: the rest
+ * of its group is deferred, too, and is visible again at once, behind it.
+ * Other groups are not affected.
  *
  *-------------------------------------------------------------------------
  */
@@ -35,9 +35,9 @@ evaudit_sqs_delay(int receive_count)
 	return receive_count > 10 ? MAX_DELAY : 1 << Max(receive_count - 1, 0);
 }
 
-/* Whether a rejected event stays in the queue; how long it is hidden then. */
+/* Whether a rejected event is deferred, and for how many seconds. */
 static bool
-stays(const SqsSource *state, const EvauditEvent *event, int *hide)
+is_deferred(const SqsSource *state, const EvauditEvent *event, int *hide)
 {
 	if (event->reason != EVAUDIT_DATABASE_ERROR)
 	{
@@ -48,20 +48,20 @@ stays(const SqsSource *state, const EvauditEvent *event, int *hide)
 	return event->receive_count < state->options.max_attempts;
 }
 
-/* Mark an event as left. */
+/* Defer an event for some seconds. */
 static void
-leave_event(EvauditEvent *event, SqsHeld *held, int hide)
+defer_event(EvauditEvent *event, SqsHeld *held, int hide)
 {
 	event->deferred = true;
 	held->hide = hide;
 }
 
 /*
- * Leave the events that follow one of their group that is left.  False if
- * one of them has had an effect.
+ * Defer the events that follow a deferred one of their group.  False if one
+ * of them has had an effect.
  */
 static bool
-leave_groups(SqsSource *state, EvauditBatch *batch)
+defer_groups(SqsSource *state, EvauditBatch *batch)
 {
 	HASHCTL		control = {
 		.keysize = GROUP_BYTES,
@@ -88,7 +88,7 @@ leave_groups(SqsSource *state, EvauditBatch *batch)
 		clean &= event->reason != EVAUDIT_ACCEPTED;
 		evaudit_event_reject(event, EVAUDIT_DATABASE_ERROR,
 							 "an earlier message of its group is not done");
-		leave_event(event, held, 0);
+		defer_event(event, held, 0);
 	}
 	hash_destroy(stopped);
 	return clean;
@@ -124,9 +124,9 @@ evaudit_sqs_handle_rejected(void *arg, EvauditBatch *batch)
 		int			hide;
 
 		if (event->reason == EVAUDIT_ACCEPTED || event->deferred ||
-			!stays(state, event, &hide))
+			!is_deferred(state, event, &hide))
 			continue;
-		leave_event(event, &state->held[i], hide);
+		defer_event(event, &state->held[i], hide);
 		if (n++ == 0)
 			first = event;
 	}
@@ -135,7 +135,7 @@ evaudit_sqs_handle_rejected(void *arg, EvauditBatch *batch)
 	evaudit_source_report_error(state->source,
 								"%d messages stay in queue \"%s\" for now, the first one %s: %s",
 								n, state->name, first->message_id, first->error);
-	if (!state->fifo || leave_groups(state, batch))
+	if (!state->fifo || defer_groups(state, batch))
 		return true;
 	forget_conflicts(batch);
 	return false;

@@ -1,17 +1,17 @@
 /*-------------------------------------------------------------------------
  *
- * sqs_leave.c
- *	  Leaving the queue when the process ends, whatever the reason.
+ * sqs_shutdown.c
+ *	  The end of a worker that reads a queue, whatever the reason.
  *
- * Deletes of what is committed are brought to an end, and messages that are
- * not become visible again at once, instead of when their time is over.  A
- * receive under way cannot be called back: the service hands out messages to
- * a connection that nobody reads any more.  So its response is waited for, and
- * what is in it is put back; and only then, as it would get again what was
- * put back before.
+ * Deletes of what is committed are completed, and messages that are not
+ * become visible again at once, not only when their time is over.  A receive
+ * under way cannot be cancelled: the service would send its messages to a
+ * connection that nobody reads any more.  So its response is waited for, and
+ * its messages are made visible; the other ones only after that, as the
+ * receive would get them again.
  *
- * All that takes no more than LEAVE_TIMEOUT, as a shutdown or DROP DATABASE
- * waits for it.  What is not done by then comes again by itself.
+ * All that takes no more than SHUTDOWN_TIMEOUT, as a shutdown or DROP
+ * DATABASE waits for it.  The queue delivers again what is not done by then.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,12 +25,11 @@
 
 #include "sources/sqs_source.h"
 
-/* How long leaving may take, and how long of it receives are waited for, in
- * milliseconds. */
-#define LEAVE_TIMEOUT		2500
+/* How long all of it may take, and waiting for receives, in milliseconds. */
+#define SHUTDOWN_TIMEOUT	2500
 #define RECEIVE_TIMEOUT		(SQS_SHORT_WAIT * 1000 + 250)
 
-/* Put back the messages of the batch that is not acknowledged. */
+/* Make the messages of a batch visible that is not acknowledged. */
 static void
 release_batch(SqsSource *state)
 {
@@ -42,7 +41,7 @@ release_batch(SqsSource *state)
 							  state->held[i].handle, 0);
 }
 
-/* Whether anything is left to do that is worth the wait. */
+/* Whether there are calls that are worth waiting for. */
 static bool
 is_busy(const SqsSource *state, bool receives)
 {
@@ -52,14 +51,14 @@ is_busy(const SqsSource *state, bool receives)
 		 (receives && state->receives > 0));
 }
 
-/* At exit: leave in good order, as far as the time allows. */
+/* At exit: complete what is under way, as far as the time allows. */
 static void
-leave_queue(int code, Datum arg)
+shut_down(int code, Datum arg)
 {
 	SqsSource  *state = (SqsSource *) DatumGetPointer(arg);
 	TimestampTz begin = GetCurrentTimestamp();
-	TimestampTz end = TimestampTzPlusMilliseconds(begin, LEAVE_TIMEOUT);
-	TimestampTz patience = TimestampTzPlusMilliseconds(begin, RECEIVE_TIMEOUT);
+	TimestampTz end = TimestampTzPlusMilliseconds(begin, SHUTDOWN_TIMEOUT);
+	TimestampTz receives_end = TimestampTzPlusMilliseconds(begin, RECEIVE_TIMEOUT);
 	EvauditBatch none = {0};
 	TimestampTz now = begin;
 
@@ -67,7 +66,7 @@ leave_queue(int code, Datum arg)
 		return;
 	/* no locks are held while others are waited for */
 	AbortOutOfAnyTransaction();
-	none.context = AllocSetContextCreate(TopMemoryContext, "evaudit leave",
+	none.context = AllocSetContextCreate(TopMemoryContext, "evaudit shutdown",
 										 ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(none.context);
 	state->shutting_down = true;
@@ -75,22 +74,22 @@ leave_queue(int code, Datum arg)
 	/* many calls at a time, and no pause between them */
 	state->wanted = state->options.max_receives;
 	state->deletes.pace.not_before = 0;
-	while (now < end && is_busy(state, now < patience))
+	while (now < end && is_busy(state, now < receives_end))
 	{
-		TimestampTz until = now < patience ? patience : end;
+		TimestampTz until = now < receives_end ? receives_end : end;
 
-		state->changes.pace.not_before = state->receives > 0 ? patience : 0;
-		evaudit_sqs_start_due_calls(state, &none);
+		state->changes.pace.not_before = state->receives > 0 ? receives_end : 0;
+		evaudit_sqs_start_due_calls(state);
 		(void) evaudit_http_wait(state->http,
 								 TimestampDifferenceMilliseconds(now, until));
-		evaudit_sqs_take(state, &none);
+		evaudit_sqs_handle_responses(state, &none);
 		now = GetCurrentTimestamp();
 	}
 }
 
-/* Have the queue left in good order when the process ends. */
+/* Have all that done when the process ends. */
 void
 evaudit_sqs_register_shutdown(SqsSource *state)
 {
-	before_shmem_exit(leave_queue, PointerGetDatum(state));
+	before_shmem_exit(shut_down, PointerGetDatum(state));
 }

@@ -9,8 +9,8 @@
  * their message.
  *
  * A worker runs one loop: receives, deletes and changes of visibility are
- * calls that are under way together, their responses are dealt with as they
- * come, and a batch is what was received meanwhile.
+ * calls that are under way together, their responses are handled as they
+ * arrive, and a batch is what was received meanwhile.
  *
  *-------------------------------------------------------------------------
  */
@@ -46,15 +46,15 @@ open_client(SqsSource *state)
 	MemoryContextSwitchTo(state->context);
 }
 
-/* Prepare a line of entries. */
+/* Prepare a queue of entries. */
 static void
-init_line(SqsEntryQueue *line, SqsOperation operation)
+init_entries(SqsEntryQueue *queue, SqsOperation operation)
 {
-	line->operation = operation;
-	dlist_init(&line->waiting);
+	queue->operation = operation;
+	dlist_init(&queue->waiting);
 }
 
-/* Get ready to receive; nothing is asked of the service yet. */
+/* Get ready to receive; no call is made yet. */
 static void *
 open_source(EvauditSource *source)
 {
@@ -72,8 +72,8 @@ open_source(EvauditSource *source)
 		state->url = pstrdup(state->options.queue);
 	evaudit_sqs_forget_queue(state);
 	state->wanted = 1;
-	init_line(&state->deletes, SQS_DELETE);
-	init_line(&state->changes, SQS_SET_VISIBILITY);
+	init_entries(&state->deletes, SQS_DELETE);
+	init_entries(&state->changes, SQS_SET_VISIBILITY);
 	state->held = MemoryContextAllocHuge(state->context,
 										 source->max_events * sizeof(SqsHeld));
 	open_client(state);
@@ -87,9 +87,8 @@ open_source(EvauditSource *source)
 }
 
 /*
- * Keep the messages of the batch ours: where no more is left than half of
- * the time that they were hidden for at least, ask for all of it again.
- * Returns when to look again.
+ * Keep the messages of the batch ours: where half of the visibility timeout
+ * that they have at least is over, set it anew.  Returns when to check again.
  */
 static TimestampTz
 extend_batch(SqsSource *state, TimestampTz now)
@@ -123,7 +122,7 @@ is_done(const SqsSource *state, const EvauditBatch *batch, bool more)
 
 /*
  * Fill a batch.  It is done when it is full; or batch_interval has passed
- * since its first message.  Deletes go on meanwhile.
+ * since its first message.  Deletes are sent meanwhile.
  */
 static bool
 fetch_batch(void *arg, EvauditBatch *batch)
@@ -140,7 +139,7 @@ fetch_batch(void *arg, EvauditBatch *batch)
 		long		pause;
 
 		evaudit_process_interrupts();
-		evaudit_sqs_take(state, batch);
+		evaudit_sqs_handle_responses(state, batch);
 		now = state->stepped_at;
 		if (batch->nevents > 0)
 		{
@@ -150,7 +149,7 @@ fetch_batch(void *arg, EvauditBatch *batch)
 			if (now >= extend_at)
 				extend_at = extend_batch(state, now);
 		}
-		evaudit_sqs_start_due_calls(state, batch);
+		evaudit_sqs_start_due_calls(state);
 		if (is_done(state, batch, more) || (deadline != 0 && now >= deadline))
 			break;
 
@@ -178,7 +177,7 @@ commit_batch(void *arg, EvauditBatch *batch)
 	ForceSyncCommit();
 }
 
-/* The batch is durable: delete its messages, but for those that are left. */
+/* The batch is durable: delete its messages, but for the deferred ones. */
 static void
 acknowledge_batch(void *arg, EvauditBatch *batch)
 {
@@ -189,12 +188,12 @@ acknowledge_batch(void *arg, EvauditBatch *batch)
 	for (int i = 0; i < batch->nevents; i++)
 	{
 		const SqsHeld *held = &state->held[i];
-		bool		left = batch->events[i].deferred;
+		bool		deferred = batch->events[i].deferred;
 
-		evaudit_sqs_add_entry(state, left ? &state->changes : &state->deletes,
+		evaudit_sqs_add_entry(state, deferred ? &state->changes : &state->deletes,
 							  held->handle, held->hide);
 	}
-	evaudit_sqs_start_due_calls(state, batch);
+	evaudit_sqs_start_due_calls(state);
 }
 
 /* A queue has no places to seek to. */

@@ -17,7 +17,7 @@
 /* Most messages in one call of SQS. */
 #define SQS_MAX_ENTRIES		10
 
-/* Most messages in a batch, but for those of the last responses. */
+/* Most messages in a batch, not counting those of its last receive. */
 #define SQS_MAX_BATCH		1000
 
 /*
@@ -30,7 +30,7 @@
 
 /*
  * For how long at first, in seconds, a receive that waits for long hides
- * what it gets.  If we end meanwhile, its response reaches nobody.
+ * what it gets.  If we end meanwhile, its response is lost.
  */
 #define SQS_SHORT_VISIBILITY	5
 
@@ -52,12 +52,12 @@ typedef struct SqsOptions
 /* What is known of the queue, in sqs_queue.c. */
 typedef enum SqsQueueState
 {
-	SQS_QUEUE_UNKNOWN,			/* its URL is still to be found */
-	SQS_QUEUE_FOUND,			/* its attributes are still to be read */
+	SQS_QUEUE_UNKNOWN,			/* its URL is not known yet */
+	SQS_QUEUE_FOUND,			/* its attributes are not known yet */
 	SQS_QUEUE_READY
 } SqsQueueState;
 
-/* When calls may go on after failures. */
+/* When the next call may start after failures. */
 typedef struct SqsPace
 {
 	int			failures;		/* in a row */
@@ -83,7 +83,7 @@ typedef struct SqsEntry
 	char		handle[FLEXIBLE_ARRAY_MEMBER];
 } SqsEntry;
 
-/* Entries on their way to the queue, in sqs_entries.c. */
+/* Entries that wait for a call, in sqs_entries.c. */
 typedef struct SqsEntryQueue
 {
 	SqsOperation operation;
@@ -110,7 +110,7 @@ typedef struct SqsHeld
 	const char *handle;
 	const char *group;			/* of a FIFO queue, else NULL */
 	TimestampTz expires;		/* visible again */
-	int			hide;			/* seconds it stays away if it is left */
+	int			hide;			/* seconds until it is visible, if deferred */
 } SqsHeld;
 
 typedef struct SqsSource
@@ -132,12 +132,12 @@ typedef struct SqsSource
 	char	   *long_receive;	/* bodies of receives, by their wait */
 	char	   *short_receive;
 
-	SqsPace		pace;			/* of receives and of looking */
+	SqsPace		pace;			/* of receives and of the lookup */
 	int			receives;		/* under way */
 	bool		long_wait;		/* one of them waits for long */
-	int			wanted;			/* as many as the load calls for */
+	int			wanted;			/* as many as the load needs */
 	bool		first_commit_done;	/* a batch was committed */
-	TimestampTz stepped_at;		/* when responses were last taken */
+	TimestampTz stepped_at;		/* when responses were last handled */
 
 	SqsEntryQueue deletes;
 	SqsEntryQueue changes;		/* of visibility */
@@ -147,54 +147,71 @@ typedef struct SqsSource
 	bool		shutting_down;	/* the process ends: receive no more */
 } SqsSource;
 
+/*
+ * Each file uses those before it: options, call, queue, entries, rejected,
+ * message, receive, dispatch, shutdown, source.
+ */
+
 /* sqs_options.c */
 extern void evaudit_sqs_check_options(Jsonb *options);
 extern int	evaudit_sqs_workers(Jsonb *options);
 extern void evaudit_sqs_read_options(Jsonb *options, SqsOptions *result);
+extern bool evaudit_sqs_is_queue_url(const char *url);
 
-/* sqs_calls.c */
+/* sqs_call.c */
+extern SqsCall *evaudit_sqs_new_call(SqsSource *state, SqsOperation operation);
 extern void evaudit_sqs_call(SqsSource *state, SqsCall *call,
 							 const char *body, size_t len);
-extern SqsCall *evaudit_sqs_new_call(SqsSource *state, SqsOperation operation);
-extern void evaudit_sqs_start_due_calls(SqsSource *state, EvauditBatch *batch);
-extern void evaudit_sqs_take(SqsSource *state, EvauditBatch *batch);
-extern bool evaudit_sqs_batch_done(const SqsSource *state,
-								   const EvauditBatch *batch);
-extern long evaudit_sqs_shorten_pause(long pause, TimestampTz now,
-									  TimestampTz until);
-extern long evaudit_sqs_pause(const SqsSource *state, TimestampTz now);
 extern void evaudit_sqs_failed(SqsSource *state, SqsPace *pace,
 							   const SqsCall *call,
 							   const EvauditAwsResponse *response);
+extern void evaudit_sqs_invalid_response(SqsSource *state, SqsPace *pace,
+										 const SqsCall *call,
+										 const char *message);
 extern void evaudit_sqs_succeeded(SqsSource *state, SqsPace *pace,
 								  const SqsCall *call);
 
 /* sqs_queue.c */
 extern void evaudit_sqs_start_lookup(SqsSource *state);
 extern void evaudit_sqs_lookup_done(SqsSource *state, const SqsCall *call,
-									EvauditAwsResponse *response);
+									const EvauditAwsResponse *response);
 extern void evaudit_sqs_forget_queue(SqsSource *state);
 
-/* sqs_receive.c */
-extern void evaudit_sqs_start_receives(SqsSource *state, TimestampTz now);
-extern void evaudit_sqs_received(SqsSource *state, EvauditBatch *batch,
-								 const SqsCall *call,
-								 EvauditAwsResponse *response);
-
 /* sqs_entries.c */
-extern void evaudit_sqs_add_entry(SqsSource *state, SqsEntryQueue *line,
+extern void evaudit_sqs_add_entry(SqsSource *state, SqsEntryQueue *queue,
 								  const char *handle, int visibility);
-extern void evaudit_sqs_start_entries(SqsSource *state, SqsEntryQueue *line,
+extern void evaudit_sqs_start_entries(SqsSource *state, SqsEntryQueue *queue,
 									  TimestampTz now);
-extern void evaudit_sqs_entries_done(SqsSource *state, SqsEntryQueue *line,
+extern void evaudit_sqs_entries_done(SqsSource *state, SqsEntryQueue *queue,
 									 const SqsCall *call,
-									 EvauditAwsResponse *response);
+									 const EvauditAwsResponse *response);
 
 /* sqs_rejected.c */
 extern int	evaudit_sqs_delay(int receive_count);
 extern bool evaudit_sqs_handle_rejected(void *arg, EvauditBatch *batch);
 
-/* sqs_leave.c */
+/* sqs_message.c */
+extern void evaudit_sqs_add_message(SqsSource *state, EvauditBatch *batch,
+									const EvauditJson *message,
+									const char *handle, TimestampTz expires);
+
+/* sqs_receive.c */
+extern void evaudit_sqs_start_receives(SqsSource *state, TimestampTz now);
+extern void evaudit_sqs_received(SqsSource *state, EvauditBatch *batch,
+								 const SqsCall *call,
+								 const EvauditAwsResponse *response);
+
+/* sqs_dispatch.c */
+extern void evaudit_sqs_start_due_calls(SqsSource *state);
+extern void evaudit_sqs_handle_responses(SqsSource *state,
+										 EvauditBatch *batch);
+extern bool evaudit_sqs_batch_done(const SqsSource *state,
+								   const EvauditBatch *batch);
+extern long evaudit_sqs_shorten_pause(long pause, TimestampTz now,
+									  TimestampTz until);
+extern long evaudit_sqs_pause(const SqsSource *state, TimestampTz now);
+
+/* sqs_shutdown.c */
 extern void evaudit_sqs_register_shutdown(SqsSource *state);
 
 #endif							/* EVAUDIT_SQS_SOURCE_H */

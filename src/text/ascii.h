@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * ascii.h
- *	  Letters and digits of ASCII, whatever the locale takes for them.
+ *	  Letters, digits and words of ASCII, whatever the locale takes for them.
  *
  *-------------------------------------------------------------------------
  */
@@ -27,6 +27,23 @@ static inline bool
 evaudit_is_alnum(char c)
 {
 	return evaudit_is_digit(c) || evaudit_is_letter(c);
+}
+
+/*
+ * Whether a string has 1 to max bytes, all of them printable and none a
+ * space: what can be part of a header, a key or a message.
+ */
+static inline bool
+evaudit_is_word(const char *string, size_t max)
+{
+	size_t		len = 0;
+
+	for (; string[len] != '\0'; len++)
+	{
+		if (len == max || string[len] <= 0x20 || string[len] >= 0x7f)
+			return false;
+	}
+	return len > 0;
 }
 
 /* The value of a hexadecimal digit, or -1. */

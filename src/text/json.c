@@ -88,6 +88,13 @@ evaudit_json_is_object(const EvauditJson *json)
 	return cJSON_IsObject(json);
 }
 
+/* Whether a value is an array; json may be NULL. */
+bool
+evaudit_json_is_array(const EvauditJson *json)
+{
+	return cJSON_IsArray(json);
+}
+
 /* The value of a member, or NULL if there is none; json may be NULL. */
 const EvauditJson *
 evaudit_json_get(const EvauditJson *json, const char *name)

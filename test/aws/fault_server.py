@@ -58,6 +58,8 @@ class Rule:
     fail_entries  the number of entries of a batch that fail, by "error";
                   "sender_fault"
     replace     [regular expression, replacement] in the answer's body
+    replace_message  [mark, regular expression, replacement] in those of its
+                messages that have the mark in them
     """
 
     def __init__(self, said):
@@ -221,8 +223,18 @@ class Handler(BaseHTTPRequestHandler):
             raise Cut
         if rule["replace"]:
             body = re.sub(*rule["replace"], body)
+        if rule["replace_message"]:
+            body = self.replace_message(body, *rule["replace_message"])
         self.answer(status, kind, body, rule["headers"] or {},
                     rule["cut"] == "answer")
+
+    @staticmethod
+    def replace_message(body, mark, pattern, replacement):
+        messages = [json.dumps(m)
+                    for m in json.loads(body).get("Messages", [])]
+        return '{"Messages": [' + ", ".join(
+            re.sub(pattern, replacement, m, count=1) if mark in m else m
+            for m in messages) + "]}"
 
     @staticmethod
     def refuse(rule):

@@ -330,7 +330,7 @@ is( found(),
 	'which is one line');
 environment($full => "$url/ecs");
 is( found(),
-	'credentials! the container credentials service answered with HTTP status 401',
+	'credentials! the response of the container credentials service has HTTP status 401',
 	'not without one');
 environment($full => 'http://192.0.2.1/ecs',
 	AWS_CONTAINER_AUTHORIZATION_TOKEN => 'container-token');
@@ -344,8 +344,15 @@ like(found(), qr/^credentials! could not reach the container credentials service
 $aws->control(pages => { '/none' => { body => '{"AccessKeyId": 1}' } });
 environment($full => "$url/none");
 is( found(),
-	'credentials! the container credentials service answered without credentials',
+	'credentials! the response of the container credentials service has no credentials',
 	'an answer without keys');
+foreach my $token ('a\r\nX-Header: x', '', 't' x 20_000, "\\u00e9")
+{
+	$aws->control(pages => { '/none' => { body => '{"AccessKeyId": "AKIA",'
+			. qq( "SecretAccessKey": "s", "Token": "$token"}) } });
+	is(found(), 'credentials! the AWS credentials of the container are malformed',
+		'keys that no header can have: ' . substr($token, 0, 12));
+}
 doors();
 
 # --- the machine
@@ -371,7 +378,7 @@ like(found(), qr/^credentials: from instance metadata/,
 	'an error that passes');
 $aws->rules({ operation => '/latest/meta-data.*', status => 404, text => '' });
 is( found(),
-	'credentials! the instance metadata service answered with HTTP status 404',
+	'credentials! the response of the instance metadata service has HTTP status 404',
 	'a machine without a role');
 
 # --- secrets
