@@ -1,4 +1,4 @@
--- tokens.sql: whose tokens are believed, and by which keys.
+-- tokens.sql: whose tokens are accepted, and with which keys.
 
 CREATE TABLE evaudit.issuers (
 	name text PRIMARY KEY,

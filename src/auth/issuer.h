@@ -72,9 +72,9 @@ extern const char *evaudit_issuer_key_option(Jsonb *options);
 
 /* issuer_keys.c: documents of keys, and keys as evaudit.issuers has them */
 extern Jsonb *evaudit_keys_read_json(JsonbContainer *document, bool lenient,
-									 uint32 algorithms, char **trouble);
+									 uint32 algorithms, char **reason);
 extern Jsonb *evaudit_keys_read_pem(const char *pem, uint32 algorithms,
-									char **trouble);
+									char **reason);
 extern Jsonb *evaudit_keys_none(void);
 extern void evaudit_keys_load(EvauditIssuer *issuer, Jsonb *keys);
 

@@ -76,25 +76,25 @@ static Jsonb *
 read_keys(const EvauditIssuer *issuer, Jsonb *options, const char *option)
 {
 	JsonbValue *value = evaudit_option_value(options, option);
-	char	   *trouble = "it must be an object";
+	char	   *reason = "it must be an object";
 	Jsonb	   *keys = NULL;
 
 	if (strcmp(option, "jwks_url") == 0)
 		return evaudit_keys_none();
 	if (VARSIZE(options) > EVAUDIT_MAX_KEYS_BYTES)
-		trouble = psprintf("it has more than %d bytes",
-						   EVAUDIT_MAX_KEYS_BYTES);
+		reason = psprintf("it has more than %d bytes",
+						  EVAUDIT_MAX_KEYS_BYTES);
 	else if (strcmp(option, "pem") == 0)
 		keys = evaudit_keys_read_pem(evaudit_option_text(options, option),
-									 issuer->algorithms, &trouble);
+									 issuer->algorithms, &reason);
 	else if (value->type == jbvBinary)
 		keys = evaudit_keys_read_json(value->val.binary.data, false,
-									  issuer->algorithms, &trouble);
+									  issuer->algorithms, &reason);
 	/* it may be a private key by mistake: keep the statement out of logs */
 	if (keys == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("option \"%s\" cannot be used: %s", option, trouble),
+				 errmsg("option \"%s\" cannot be used: %s", option, reason),
 				 errhidestmt(true), errhidecontext(true)));
 	return keys;
 }
@@ -234,7 +234,7 @@ evaudit_alter_issuer(PG_FUNCTION_ARGS)
 						   "keys" : NULL);
 	check_fetching(issuer);
 	check_keys_serve(issuer, keys);
-	/* the trigger wakes the scheduler for those that are left */
+	/* the trigger wakes the scheduler only if another issuer has a URL */
 	if (evaudit_option_value(options, "jwks_url") != NULL)
 		evaudit_wake_scheduler_at_commit();
 
@@ -282,7 +282,7 @@ evaudit_drop_issuer(PG_FUNCTION_ARGS)
 Datum
 evaudit_issuers_changed(PG_FUNCTION_ARGS)
 {
-	static EvauditStatement look = {
+	static EvauditStatement find_fetched = {
 		"SELECT FROM evaudit.issuers WHERE options ? 'jwks_url' LIMIT 1", 0
 	};
 	TriggerData *trigger = evaudit_own_trigger(fcinfo, "issuers",
@@ -293,7 +293,7 @@ evaudit_issuers_changed(PG_FUNCTION_ARGS)
 
 	CacheInvalidateRelcache(trigger->tg_relation);
 	evaudit_spi_begin(&spi);
-	found = evaudit_spi_execute(&look, NULL, NULL);
+	found = evaudit_spi_execute(&find_fetched, NULL, NULL);
 	evaudit_spi_end(&spi);
 	if (found > 0)
 		evaudit_wake_scheduler_at_commit();

@@ -10,8 +10,8 @@
  * that a backend loads was accepted before.
  *
  * As RFC 7517 says, keys of a type, curve, use or algorithm that is not ours
- * are passed over.  One that is ours but cannot be used is an error where a
- * person gave it, and passed over in a document that was fetched.
+ * are skipped.  One that is ours but cannot be used is an error where a person
+ * gave it, and skipped in a document that was fetched.
  *
  *-------------------------------------------------------------------------
  */
@@ -33,7 +33,7 @@ typedef struct Reader
 	uint32		algorithms;		/* that the issuer uses */
 	uint32		served;			/* those that a key serves */
 	const char *why;			/* a key cannot be used, or is not ours */
-	bool		foreign;		/* it is not ours: pass it over */
+	bool		foreign;		/* it is not ours: skip it */
 } Reader;
 
 /* The bits of the algorithms that a key serves. */
@@ -92,9 +92,9 @@ push_key(Reader *reader, const EvauditKey *key, char *kid, char *alg)
 	evaudit_compat_jsonb_push(&reader->state, WJB_END_OBJECT, NULL);
 }
 
-/* Pass a key over that is not ours. */
+/* Skip a key that is not ours. */
 static void *
-pass_over(Reader *reader)
+skip_key(Reader *reader)
 {
 	reader->foreign = true;
 	return NULL;
@@ -132,7 +132,7 @@ read_jwk(Reader *reader, JsonbContainer *jwk)
 	uint8	   *second;
 
 	if (is_for_something_else(jwk))
-		return pass_over(reader);
+		return skip_key(reader);
 	if (strcmp(kty, "RSA") == 0)
 	{
 		first = bytes_member(jwk, "n", &first_len);
@@ -148,7 +148,7 @@ read_jwk(Reader *reader, JsonbContainer *jwk)
 	{
 		if (strcmp(crv, "P-256") != 0 && strcmp(crv, "P-384") != 0 &&
 			strcmp(crv, "P-521") != 0)
-			return pass_over(reader);
+			return skip_key(reader);
 		second = bytes_member(jwk, "y", &second_len);
 		reader->why = "its \"x\" or \"y\" is not in base64url";
 		if (first == NULL || second == NULL)
@@ -163,7 +163,7 @@ read_jwk(Reader *reader, JsonbContainer *jwk)
 			return NULL;
 		return evaudit_key_from_ed25519(first, first_len, &reader->why);
 	}
-	return pass_over(reader);
+	return skip_key(reader);
 }
 
 /* The key of the gateway's form: base64 of DER. */
@@ -197,7 +197,7 @@ read_element(Reader *reader, const JsonbValue *element)
 		algorithm = evaudit_algorithm_from_name(alg, strlen(alg));
 	der = evaudit_jsonb_text(object, "key");
 	if (alg != NULL && algorithm == EVAUDIT_ALG_UNKNOWN)
-		pass_over(reader);
+		skip_key(reader);
 	else if (evaudit_jsonb_text(object, "kty") != NULL)
 		key = read_jwk(reader, object);
 	else if (der != NULL)
@@ -214,15 +214,15 @@ read_element(Reader *reader, const JsonbValue *element)
 
 /* Complete the keys; NULL if they are of no use, and why. */
 static Jsonb *
-finish(Reader *reader, char **trouble)
+finish(Reader *reader, char **reason)
 {
 	evaudit_compat_jsonb_push(&reader->state, WJB_END_ARRAY, NULL);
 	if (reader->nkeys == 0)
-		*trouble = "none of the keys is a public key for signatures, of type RSA, EC or Ed25519";
+		*reason = "none of the keys is a public key for signatures, of type RSA, EC or Ed25519";
 	else if (reader->nkeys > EVAUDIT_MAX_KEYS)
-		*trouble = psprintf("there are more than %d keys", EVAUDIT_MAX_KEYS);
+		*reason = psprintf("there are more than %d keys", EVAUDIT_MAX_KEYS);
 	else if ((reader->served & reader->algorithms) == 0)
-		*trouble = "none of the keys is of the type of an algorithm of the issuer";
+		*reason = "none of the keys is of the type of an algorithm of the issuer";
 	else
 		return JsonbValueToJsonb(reader->state.result);
 	return NULL;
@@ -251,7 +251,7 @@ key_array(JsonbContainer *document)
  */
 Jsonb *
 evaudit_keys_read_json(JsonbContainer *document, bool lenient,
-					   uint32 algorithms, char **trouble)
+					   uint32 algorithms, char **reason)
 {
 	JsonbContainer *keys = key_array(document);
 	Reader		reader = {.algorithms = algorithms};
@@ -259,7 +259,7 @@ evaudit_keys_read_json(JsonbContainer *document, bool lenient,
 	JsonbIteratorToken token;
 	JsonbValue	v;
 
-	*trouble = "it is not an object with an array \"keys\"";
+	*reason = "it is not an object with an array \"keys\"";
 	if (keys == NULL)
 		return NULL;
 	evaudit_compat_jsonb_push(&reader.state, WJB_BEGIN_ARRAY, NULL);
@@ -272,16 +272,16 @@ evaudit_keys_read_json(JsonbContainer *document, bool lenient,
 		if (reader.nkeys <= EVAUDIT_MAX_KEYS &&
 			!read_element(&reader, &v) && !lenient)
 		{
-			*trouble = psprintf("key %d: %s", reader.position, reader.why);
+			*reason = psprintf("key %d: %s", reader.position, reader.why);
 			return NULL;
 		}
 	}
-	return finish(&reader, trouble);
+	return finish(&reader, reason);
 }
 
 /* Read one or several keys or certificates in PEM, likewise. */
 Jsonb *
-evaudit_keys_read_pem(const char *pem, uint32 algorithms, char **trouble)
+evaudit_keys_read_pem(const char *pem, uint32 algorithms, char **reason)
 {
 	Reader		reader = {.algorithms = algorithms};
 
@@ -292,14 +292,14 @@ evaudit_keys_read_pem(const char *pem, uint32 algorithms, char **trouble)
 
 		if (key == NULL && (pem != NULL || reader.nkeys == 0))
 		{
-			*trouble = psprintf("key %d: %s", reader.nkeys + 1, reader.why);
+			*reason = psprintf("key %d: %s", reader.nkeys + 1, reader.why);
 			return NULL;
 		}
 		if (key == NULL)
 			break;
 		push_key(&reader, key, NULL, NULL);
 	}
-	return finish(&reader, trouble);
+	return finish(&reader, reason);
 }
 
 /* The keys of an issuer that has none yet, as evaudit.issuers has them. */

@@ -176,7 +176,7 @@ check_size(Jsonb *options)
 				 errdetail("Keys that are given are not counted.")));
 }
 
-/* Check all options but those that hold keys, and take them. */
+/* Compile all options but those that hold keys; an ERROR if one is invalid. */
 EvauditIssuer *
 evaudit_issuer_compile(const char *name, Jsonb *options)
 {

@@ -5,7 +5,7 @@
  *
  * A dump, another release or an edit by hand may bring a row that no function
  * would have written.  It must not fail the other issuers, and no token may
- * pass because of it: it becomes an issuer that is invalid, with the reason,
+ * pass because of it: the result is an issuer that is invalid, with the reason,
  * and keeps its option "issuer" so that it still is the one that refuses
  * tokens of that name.
  *

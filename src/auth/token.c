@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * token.c
- *	  Whether a token is to be believed, and by whose keys.
+ *	  Whether a token is valid, and by whose keys.
  *
  * The order of the checks: its size and form; its header; who may have
  * issued it; the signature; the claims.  The claim "iss" chooses among the
- * issuers before the signature is known to be good, which is harmless: it
+ * issuers before the signature is verified, which is harmless: it
  * only says whose keys have to match.
  *
  *-------------------------------------------------------------------------
@@ -62,16 +62,16 @@ ask_for_keys(const EvauditIssuer *issuer)
 /* Whether the signature was made with a key of the issuer. */
 static bool
 check_signature(const EvauditIssuer *issuer, const EvauditTokenParts *parts,
-				EvauditTokenFault *fault)
+				EvauditTokenError *error)
 {
 	const EvauditTokenHeader *header = &parts->header;
 	bool		tried = false;
 
 	if (issuer->invalid != NULL)
-		return evaudit_token_fail(fault, EVAUDIT_TOKEN_INVALID_ISSUER,
+		return evaudit_token_fail(error, EVAUDIT_TOKEN_INVALID_ISSUER,
 								  "issuer of the token is not set up correctly");
 	if (!(issuer->algorithms & EVAUDIT_ALGORITHM_BIT(header->algorithm)))
-		return evaudit_token_fail(fault, EVAUDIT_TOKEN_BAD_ALGORITHM,
+		return evaudit_token_fail(error, EVAUDIT_TOKEN_BAD_ALGORITHM,
 								  "algorithm of the token is not one of its issuer");
 	for (int i = 0; i < issuer->nkeys; i++)
 	{
@@ -87,15 +87,15 @@ check_signature(const EvauditIssuer *issuer, const EvauditTokenParts *parts,
 	if (!tried || header->kid == NULL || !issuer->has_kids)
 		ask_for_keys(issuer);
 	if (tried)
-		return evaudit_token_fail(fault, EVAUDIT_TOKEN_BAD_SIGNATURE,
+		return evaudit_token_fail(error, EVAUDIT_TOKEN_BAD_SIGNATURE,
 								  "signature of the token does not match");
 	if (issuer->nkeys == 0)
-		return evaudit_token_fail(fault, EVAUDIT_TOKEN_NO_KEYS,
+		return evaudit_token_fail(error, EVAUDIT_TOKEN_NO_KEYS,
 								  "keys of the token's issuer have not been fetched yet");
 	if (!knows_kid(issuer, header))
-		return evaudit_token_fail(fault, EVAUDIT_TOKEN_UNKNOWN_KEY,
+		return evaudit_token_fail(error, EVAUDIT_TOKEN_UNKNOWN_KEY,
 								  "issuer of the token has no key of its \"kid\"");
-	return evaudit_token_fail(fault, EVAUDIT_TOKEN_UNKNOWN_KEY,
+	return evaudit_token_fail(error, EVAUDIT_TOKEN_UNKNOWN_KEY,
 							  "issuer of the token has no key for its algorithm");
 }
 
@@ -118,53 +118,53 @@ may_have_issued(const EvauditIssuer *issuer, const JsonbValue *iss)
 static bool
 try_issuers(List *issuers, const JsonbValue *iss,
 			const EvauditTokenParts *parts, EvauditTokenTimes *times,
-			EvauditTokenFault *fault)
+			EvauditTokenError *error)
 {
 	ListCell   *lc;
 
 	foreach(lc, issuers)
 	{
 		const EvauditIssuer *issuer = lfirst(lc);
-		EvauditTokenFault found;
+		EvauditTokenError found;
 
 		if (!may_have_issued(issuer, iss))
 			continue;
 		if (check_signature(issuer, parts, &found) &&
 			evaudit_claims_check(issuer, parts, times, &found))
 			return true;
-		if (found.code > fault->code)
-			*fault = found;
+		if (found.code > error->code)
+			*error = found;
 	}
 	return false;
 }
 
-/* Verify a token that is not known yet, in the current context. */
+/* Verify a token that is not cached, in the current context. */
 static bool
 verify(List *issuers, const char *token, size_t len,
 	   EvauditTokenParts *parts, EvauditTokenTimes *times,
-	   EvauditTokenFault *fault)
+	   EvauditTokenError *error)
 {
 	JsonbValue *iss = NULL;
 
-	if (!evaudit_token_parse(token, len, parts, fault))
+	if (!evaudit_token_parse(token, len, parts, error))
 		return false;
 	if (parts->claims != NULL)
 		iss = evaudit_claim(parts->claims, "iss");
 	if (iss != NULL && iss->type == jbvString)
 	{
-		if (try_issuers(issuers, iss, parts, times, fault))
+		if (try_issuers(issuers, iss, parts, times, error))
 			return true;
-		if (fault->code != EVAUDIT_TOKEN_GOOD)
+		if (error->code != EVAUDIT_TOKEN_GOOD)
 			return false;
 	}
-	if (try_issuers(issuers, NULL, parts, times, fault))
+	if (try_issuers(issuers, NULL, parts, times, error))
 		return true;
-	if (fault->code == EVAUDIT_TOKEN_GOOD)
+	if (error->code == EVAUDIT_TOKEN_GOOD)
 	{
-		(void) evaudit_token_fail(fault, EVAUDIT_TOKEN_UNKNOWN_ISSUER,
+		(void) evaudit_token_fail(error, EVAUDIT_TOKEN_UNKNOWN_ISSUER,
 								  "issuer of the token is not known");
 		if (issuers == NIL)
-			fault->hint = "There are no issuers yet: see evaudit.create_issuer().";
+			error->hint = "There are no issuers yet: see evaudit.create_issuer().";
 	}
 	return false;
 }
@@ -181,7 +181,7 @@ copy_claims(const Jsonb *claims)
 
 /* The claims of a token, or NULL and what is wrong with it. */
 Jsonb *
-evaudit_token_verify(const char *token, size_t len, EvauditTokenFault *fault)
+evaudit_token_verify(const char *token, size_t len, EvauditTokenError *error)
 {
 	static MemoryContext scratch = NULL;
 	MemoryContext context = CurrentMemoryContext;
@@ -191,22 +191,22 @@ evaudit_token_verify(const char *token, size_t len, EvauditTokenFault *fault)
 	EvauditTokenTimes times;
 	Jsonb	   *claims;
 
-	memset(fault, 0, sizeof(*fault));
+	memset(error, 0, sizeof(*error));
 	claims = evaudit_token_recall(token, len, generation, &times);
 	if (claims != NULL)
-		return evaudit_times_check(&times, fault) ? copy_claims(claims) : NULL;
+		return evaudit_times_check(&times, error) ? copy_claims(claims) : NULL;
 
 	if (scratch == NULL)
 		scratch = AllocSetContextCreate(TopMemoryContext, "evaudit token",
 										ALLOCSET_DEFAULT_SIZES);
 	MemoryContextReset(scratch);
 	MemoryContextSwitchTo(scratch);
-	if (verify(issuers, token, len, &parts, &times, fault))
+	if (verify(issuers, token, len, &parts, &times, error))
 		claims = parts.claims;
 	MemoryContextSwitchTo(context);
 	if (claims == NULL)
 	{
-		fault->message = pstrdup(fault->message);
+		error->message = pstrdup(error->message);
 		return NULL;
 	}
 	evaudit_token_remember(token, len, generation, claims, &times);
@@ -224,7 +224,7 @@ evaudit_token_subject(Jsonb *claims)
 	return pnstrdup(sub->val.string.val, sub->val.string.len);
 }
 
-/* Where tokens are to be had, or NULL. */
+/* Where tokens are issued, or NULL. */
 char *
 evaudit_token_url(void)
 {
@@ -245,7 +245,7 @@ evaudit_token_url(void)
 Datum
 evaudit_verify_token(PG_FUNCTION_ARGS)
 {
-	EvauditTokenFault fault;
+	EvauditTokenError error;
 	text	   *token = NULL;
 	Jsonb	   *claims;
 
@@ -253,13 +253,17 @@ evaudit_verify_token(PG_FUNCTION_ARGS)
 		token = PG_GETARG_TEXT_PP(0);
 	claims = evaudit_token_verify(token != NULL ? VARDATA_ANY(token) : "",
 								  token != NULL ? VARSIZE_ANY_EXHDR(token) : 0,
-								  &fault);
-	/* a token that is refused here may be good elsewhere: keep it out of logs */
+								  &error);
+
+	/*
+	 * a token that is refused here may be valid elsewhere: keep it out of
+	 * logs
+	 */
 	if (claims == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-				 errmsg_internal("%s", fault.message),
-				 fault.hint != NULL ? errhint("%s", fault.hint) : 0,
+				 errmsg_internal("%s", error.message),
+				 error.hint != NULL ? errhint("%s", error.hint) : 0,
 				 errhidestmt(true), errhidecontext(true)));
 	PG_RETURN_JSONB_P(claims);
 }

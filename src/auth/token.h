@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * token.h
- *	  Tokens (JWT): what evaudit.verify_token() and the HTTP door ask.
+ *	  Tokens (JWT): what evaudit.verify_token() and evaudit.http() use.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,14 +10,14 @@
 
 #include "utils/jsonb.h"
 
-/* Longest token that is looked at, in bytes. */
+/* Longest token that is parsed, in bytes. */
 #define EVAUDIT_MAX_TOKEN_BYTES		16384
 
 /*
  * What is wrong with a token, in the order of the checks: of several issuers
  * that could have made it, the one that got furthest is reported.
  */
-typedef enum EvauditTokenFaultCode
+typedef enum EvauditTokenErrorCode
 {
 	EVAUDIT_TOKEN_GOOD = 0,
 	EVAUDIT_TOKEN_MISSING,		/* no token at all */
@@ -35,15 +35,15 @@ typedef enum EvauditTokenFaultCode
 	EVAUDIT_TOKEN_EXPIRED,
 	EVAUDIT_TOKEN_NOT_YET_VALID,
 	EVAUDIT_TOKEN_WRONG_AUDIENCE
-} EvauditTokenFaultCode;
+} EvauditTokenErrorCode;
 
 /* The message is a static text or palloc'd; it holds nothing of the token. */
-typedef struct EvauditTokenFault
+typedef struct EvauditTokenError
 {
-	EvauditTokenFaultCode code;
+	EvauditTokenErrorCode code;
 	const char *message;		/* as an error message: no capital, no period */
 	const char *hint;			/* NULL: none */
-} EvauditTokenFault;
+} EvauditTokenError;
 
 /*
  * The claims of a token, in the current memory context; NULL if there is
@@ -51,7 +51,7 @@ typedef struct EvauditTokenFault
  * I/O beyond reading evaudit.issuers.
  */
 extern Jsonb *evaudit_token_verify(const char *token, size_t len,
-								   EvauditTokenFault *fault);
+								   EvauditTokenError *error);
 
 /* The claim "sub", palloc'd; NULL if the claims have none. */
 extern char *evaudit_token_subject(Jsonb *claims);

@@ -1,11 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * token_cache.c
- *	  Tokens that were found good, so that each is verified once in a
- *	  session.
+ *	  Tokens that were verified, so that each is verified once in a session.
  *
- * The whole token is compared, and nothing but good ones gets in; the hash
- * is therefore no more than a place.  Whatever changes of the issuers
+ * The whole token is compared, and only valid ones are cached; the hash is
+ * therefore no more than a place.  Any change of the issuers
  * empties the cache; the times are checked at each use.
  *
  *-------------------------------------------------------------------------
@@ -46,7 +45,7 @@ place_of(const char *token, size_t len)
 							  (int) n) % NPLACES];
 }
 
-/* The claims of a token that was good, until the next call; or NULL. */
+/* The claims of a cached token, valid until the next call; or NULL. */
 Jsonb *
 evaudit_token_recall(const char *token, size_t len, uint64 generation,
 					 EvauditTokenTimes *times)
@@ -63,7 +62,7 @@ evaudit_token_recall(const char *token, size_t len, uint64 generation,
 	return known->claims;
 }
 
-/* Forget all tokens, since issuers may have changed. */
+/* Discard all tokens, since issuers may have changed. */
 static void
 start_over(uint64 generation)
 {
@@ -75,7 +74,7 @@ start_over(uint64 generation)
 	filled_for = generation;
 }
 
-/* Keep a token that is good. */
+/* Cache a token that is valid. */
 void
 evaudit_token_remember(const char *token, size_t len, uint64 generation,
 					   Jsonb *claims, const EvauditTokenTimes *times)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * token_claims.c
- *	  What a token claims, checked when its signature is good (RFC 7519).
+ *	  The claims of a token whose signature is verified (RFC 7519).
  *
  *-------------------------------------------------------------------------
  */
@@ -21,7 +21,7 @@
 /* A claim that must be a time if it is there: in seconds, or NAN for none. */
 static bool
 take_time(Jsonb *claims, const char *name, const char *message,
-		  double *seconds, EvauditTokenFault *fault)
+		  double *seconds, EvauditTokenError *error)
 {
 	JsonbValue *v = evaudit_claim(claims, name);
 
@@ -32,7 +32,7 @@ take_time(Jsonb *claims, const char *name, const char *message,
 		*seconds = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow,
 													  NumericGetDatum(v->val.numeric)));
 	if (!(*seconds >= 0 && *seconds <= LAST_TIME))
-		return evaudit_token_fail(fault, EVAUDIT_TOKEN_BAD_CLAIMS, message);
+		return evaudit_token_fail(error, EVAUDIT_TOKEN_BAD_CLAIMS, message);
 	return true;
 }
 
@@ -46,26 +46,26 @@ is_text(Jsonb *claims, const char *name, bool may_be_empty)
 		(v->type == jbvString && (may_be_empty || v->val.string.len > 0));
 }
 
-/* Take the times that the claims are good for. */
+/* Take the times that the claims are valid for. */
 static bool
 take_times(const EvauditIssuer *issuer, Jsonb *claims,
-		   EvauditTokenTimes *times, EvauditTokenFault *fault)
+		   EvauditTokenTimes *times, EvauditTokenError *error)
 {
 	double		exp;
 	double		nbf;
 	double		iat;
 
 	if (!take_time(claims, "exp", "\"exp\" of the token is not a time",
-				   &exp, fault) ||
+				   &exp, error) ||
 		!take_time(claims, "nbf", "\"nbf\" of the token is not a time",
-				   &nbf, fault) ||
+				   &nbf, error) ||
 		!take_time(claims, "iat", "\"iat\" of the token is not a time",
-				   &iat, fault))
+				   &iat, error))
 		return false;
 	if (isnan(exp) && issuer->require_exp)
-		return evaudit_token_fail(fault, EVAUDIT_TOKEN_BAD_CLAIMS,
+		return evaudit_token_fail(error, EVAUDIT_TOKEN_BAD_CLAIMS,
 								  "token never expires: it has no \"exp\"");
-	/* fmax() and comparisons with NAN leave out what is not there */
+	/* fmax() and comparisons with NAN ignore what is not there */
 	times->until = isnan(exp) ? INFINITY : exp + issuer->clock_skew;
 	times->from = fmax(fmax(nbf, iat), 0) - issuer->clock_skew;
 	return true;
@@ -91,7 +91,7 @@ is_our_audience(const EvauditIssuer *issuer, const JsonbValue *v)
 /* Whether "aud", a text or an array of texts, names us. */
 static bool
 check_audience(const EvauditIssuer *issuer, Jsonb *claims,
-			   EvauditTokenFault *fault)
+			   EvauditTokenError *error)
 {
 	JsonbValue *aud = evaudit_claim(claims, "aud");
 	JsonbIterator *it;
@@ -102,7 +102,7 @@ check_audience(const EvauditIssuer *issuer, Jsonb *claims,
 
 	if (aud == NULL)
 		return issuer->audiences == NIL ||
-			evaudit_token_fail(fault, EVAUDIT_TOKEN_WRONG_AUDIENCE,
+			evaudit_token_fail(error, EVAUDIT_TOKEN_WRONG_AUDIENCE,
 							   "token has no \"aud\", which its issuer must name");
 	if (aud->type == jbvString)
 		found = is_our_audience(issuer, aud);
@@ -121,52 +121,52 @@ check_audience(const EvauditIssuer *issuer, Jsonb *claims,
 	else
 		valid = false;
 	if (!valid)
-		return evaudit_token_fail(fault, EVAUDIT_TOKEN_BAD_CLAIMS,
+		return evaudit_token_fail(error, EVAUDIT_TOKEN_BAD_CLAIMS,
 								  "\"aud\" of the token is neither a string nor an array of strings");
 	if (found)
 		return true;
-	(void) evaudit_token_fail(fault, EVAUDIT_TOKEN_WRONG_AUDIENCE,
+	(void) evaudit_token_fail(error, EVAUDIT_TOKEN_WRONG_AUDIENCE,
 							  "token is for another audience");
 	if (issuer->audiences == NIL)
-		fault->hint = "Tokens that name an audience are accepted by an issuer whose option \"audience\" names it, too.";
+		error->hint = "Tokens that name an audience are accepted by an issuer whose option \"audience\" names it, too.";
 	return false;
 }
 
 /* Whether it is time for a token. */
 bool
-evaudit_times_check(const EvauditTokenTimes *times, EvauditTokenFault *fault)
+evaudit_times_check(const EvauditTokenTimes *times, EvauditTokenError *error)
 {
 	double		now = GetCurrentTimestamp() / 1000000.0 +
 		(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (double) SECS_PER_DAY;
 
 	if (now >= times->until)
-		return evaudit_token_fail(fault, EVAUDIT_TOKEN_EXPIRED,
+		return evaudit_token_fail(error, EVAUDIT_TOKEN_EXPIRED,
 								  "token has expired");
 	if (now < times->from)
-		return evaudit_token_fail(fault, EVAUDIT_TOKEN_NOT_YET_VALID,
+		return evaudit_token_fail(error, EVAUDIT_TOKEN_NOT_YET_VALID,
 								  "token is not valid yet (\"nbf\" or \"iat\" is in the future)");
 	return true;
 }
 
-/* Check the claims of a token whose signature is good. */
+/* Check the claims of a token whose signature is verified. */
 bool
 evaudit_claims_check(const EvauditIssuer *issuer,
 					 const EvauditTokenParts *parts,
-					 EvauditTokenTimes *times, EvauditTokenFault *fault)
+					 EvauditTokenTimes *times, EvauditTokenError *error)
 {
 	Jsonb	   *claims = parts->claims;
 
 	if (claims == NULL)
-		return evaudit_token_fail(fault, EVAUDIT_TOKEN_BAD_CLAIMS,
+		return evaudit_token_fail(error, EVAUDIT_TOKEN_BAD_CLAIMS,
 								  psprintf("payload of the token is %s",
 										   parts->claims_error));
 	if (!is_text(claims, "iss", true))
-		return evaudit_token_fail(fault, EVAUDIT_TOKEN_BAD_CLAIMS,
+		return evaudit_token_fail(error, EVAUDIT_TOKEN_BAD_CLAIMS,
 								  "\"iss\" of the token is not a string");
 	if (!is_text(claims, "sub", false))
-		return evaudit_token_fail(fault, EVAUDIT_TOKEN_BAD_CLAIMS,
+		return evaudit_token_fail(error, EVAUDIT_TOKEN_BAD_CLAIMS,
 								  "\"sub\" of the token is not a string, or is empty");
-	return take_times(issuer, claims, times, fault) &&
-		evaudit_times_check(times, fault) &&
-		check_audience(issuer, claims, fault);
+	return take_times(issuer, claims, times, error) &&
+		evaudit_times_check(times, error) &&
+		check_audience(issuer, claims, error);
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * token_json.c
- *	  JSON that somebody signed, or says so.
+ *	  JSON of tokens and of documents of keys.
  *
  * A member that occurs twice means one thing to one reader and another to
  * the next; jsonb keeps the last and forgets that there were two.  So the
@@ -38,7 +38,7 @@ count_in_jsonb(Jsonb *jsonb)
 
 /* What is wrong with a text, to follow "is". */
 static const char *
-fault(EvauditJsonStatus status)
+error(EvauditJsonStatus status)
 {
 	switch (status)
 	{
@@ -56,7 +56,7 @@ fault(EvauditJsonStatus status)
 	}
 }
 
-/* Read an object; *jsonb is set only if it is good. */
+/* Read an object; *jsonb is set only if it is valid. */
 static EvauditJsonStatus
 read_object(const char *json, size_t len, Jsonb **jsonb)
 {
@@ -85,6 +85,6 @@ evaudit_token_json(const char *json, size_t len, const char **why)
 	Jsonb	   *jsonb = NULL;
 	EvauditJsonStatus status = read_object(json, len, &jsonb);
 
-	*why = fault(status);
+	*why = error(status);
 	return status == EVAUDIT_JSON_OK ? jsonb : NULL;
 }

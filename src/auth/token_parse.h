@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * token_parse.h
- *	  A token taken apart: for the files token*.c alone.
+ *	  The parts of a token: for the files token*.c alone.
  *
  *-------------------------------------------------------------------------
  */
@@ -33,21 +33,21 @@ typedef struct EvauditTokenParts
 	const char *claims_error;	/* and why */
 } EvauditTokenParts;
 
-/* When claims are good, in seconds since 1970; issuer's skew included. */
+/* When claims are valid, in seconds since 1970; issuer's skew included. */
 typedef struct EvauditTokenTimes
 {
 	double		from;
-	double		until;			/* not good any more */
+	double		until;			/* no longer valid */
 } EvauditTokenTimes;
 
 /* Fail with a code and a message; the value of the function that fails. */
 static inline bool
-evaudit_token_fail(EvauditTokenFault *fault, EvauditTokenFaultCode code,
+evaudit_token_fail(EvauditTokenError *error, EvauditTokenErrorCode code,
 				   const char *message)
 {
-	fault->code = code;
-	fault->message = message;
-	fault->hint = NULL;
+	error->code = code;
+	error->message = message;
+	error->hint = NULL;
 	return false;
 }
 
@@ -61,15 +61,15 @@ evaudit_claim(Jsonb *claims, const char *name)
 /* token_parse.c */
 extern bool evaudit_token_parse(const char *token, size_t len,
 								EvauditTokenParts *parts,
-								EvauditTokenFault *fault);
+								EvauditTokenError *error);
 
 /* token_claims.c */
 extern bool evaudit_claims_check(const EvauditIssuer *issuer,
 								 const EvauditTokenParts *parts,
 								 EvauditTokenTimes *times,
-								 EvauditTokenFault *fault);
+								 EvauditTokenError *error);
 extern bool evaudit_times_check(const EvauditTokenTimes *times,
-								EvauditTokenFault *fault);
+								EvauditTokenError *error);
 
 /* token_cache.c */
 extern Jsonb *evaudit_token_recall(const char *token, size_t len,

@@ -3,7 +3,7 @@
  * crypto.h
  *	  Public keys and the signatures made with their other halves.
  *
- * Nothing here raises an ERROR for what a key or a signature looks like: a
+ * Nothing here raises an ERROR for an invalid key or signature: a
  * function returns NULL or false and, where that helps, says why in a text
  * that is static and repeats nothing of the input.
  *
@@ -85,7 +85,7 @@ extern bool evaudit_key_verify(EvauditKey *key, EvauditAlgorithm algorithm,
  * Verify what was signed with the key of a certificate: PEM text of len
  * bytes, EVAUDIT_ALG_RS1 or _RS256.  NULL if the signature is good and the
  * certificate valid now, else why not.  Who issued the certificate is not
- * looked at: the caller knows where it came from.  To verify many, keep the
+ * checked: the caller knows where it came from.  To verify many, keep the
  * key of evaudit_key_from_pem() and use evaudit_key_verify().
  */
 extern const char *evaudit_crypto_verify_x509(const char *pem, size_t pem_len,

@@ -4,8 +4,8 @@
  *	  Public keys: made from what JWK, DER and PEM have, and checked.
  *
  * OpenSSL's objects hang on a callback of the memory context that the key is
- * in.  What goes wrong in OpenSSL is not left in its queue of errors, where
- * the server would take it for trouble of its own connections.
+ * in.  Errors of OpenSSL are removed from its queue, where the server would
+ * take them for errors of its own connections.
  *
  *-------------------------------------------------------------------------
  */

@@ -5,7 +5,7 @@
  *
  * An EVP_PKEY_CTX that is set up once for each key, and digests fetched once
  * for the process, leave little more than the arithmetic: EVP_DigestVerify()
- * looks up and allocates anew for each signature.
+ * looks everything up and allocates for each signature.
  *
  *-------------------------------------------------------------------------
  */
@@ -214,26 +214,26 @@ evaudit_key_verify(EvauditKey *key, EvauditAlgorithm algorithm,
 	return good;
 }
 
-/* Why a certificate in PEM is of no use now, or NULL. */
+/* Why a certificate in PEM cannot be used now, or NULL. */
 static const char *
-certificate_trouble(const char *pem, size_t len)
+check_certificate(const char *pem, size_t len)
 {
 	BIO		   *bio = BIO_new_mem_buf(pem, (int) len);
 	X509	   *certificate = NULL;
-	const char *trouble = NULL;
+	const char *reason = NULL;
 
-	/* an empty password, so that an encrypted block asks nobody for one */
+	/* an empty password, so that OpenSSL does not ask for one on the terminal */
 	if (bio != NULL)
 		certificate = PEM_read_bio_X509(bio, NULL, NULL, "");
 	if (certificate == NULL)
-		trouble = "it is not a certificate in PEM";
+		reason = "it is not a certificate in PEM";
 	else if (X509_cmp_current_time(X509_get0_notBefore(certificate)) >= 0)
-		trouble = "the certificate is not valid yet";
+		reason = "the certificate is not valid yet";
 	else if (X509_cmp_current_time(X509_get0_notAfter(certificate)) <= 0)
-		trouble = "the certificate has expired";
+		reason = "the certificate has expired";
 	X509_free(certificate);
 	BIO_free(bio);
-	return trouble;
+	return reason;
 }
 
 /* Verify what was signed with the key of a certificate. */
@@ -245,13 +245,13 @@ evaudit_crypto_verify_x509(const char *pem, size_t pem_len,
 {
 	MemoryContext context;
 	MemoryContext previous;
-	const char *trouble;
+	const char *reason;
 
 	ERR_set_mark();
-	trouble = certificate_trouble(pem, pem_len);
+	reason = check_certificate(pem, pem_len);
 	ERR_pop_to_mark();
-	if (trouble != NULL)
-		return trouble;
+	if (reason != NULL)
+		return reason;
 
 	context = AllocSetContextCreate(CurrentMemoryContext,
 									"evaudit certificate",
@@ -259,14 +259,14 @@ evaudit_crypto_verify_x509(const char *pem, size_t pem_len,
 	previous = MemoryContextSwitchTo(context);
 	{
 		const char *pos = pnstrdup(pem, pem_len);
-		EvauditKey *key = evaudit_key_from_pem(&pos, &trouble);
+		EvauditKey *key = evaudit_key_from_pem(&pos, &reason);
 
 		if (key != NULL)
-			trouble = evaudit_key_verify(key, algorithm, data, data_len,
-										 signature, signature_len) ?
+			reason = evaudit_key_verify(key, algorithm, data, data_len,
+										signature, signature_len) ?
 				NULL : "the signature does not match";
 	}
 	MemoryContextSwitchTo(previous);
 	MemoryContextDelete(context);
-	return trouble;
+	return reason;
 }

@@ -5,7 +5,7 @@
  *	  token, a topic, a grant.
  *
  * The order of the decisions is part of the interface: a client that sees
- * 404 has a good token, and one that sees 403 names a topic that exists.
+ * 404 has a valid token, and one that sees 403 names a topic that exists.
  *
  *-------------------------------------------------------------------------
  */
@@ -51,17 +51,17 @@ find_token(const EvauditRequest *request)
 
 /*
  * Verify the token of a request and set its subject, which is NULL if the
- * token names none.  False if there is no good token.
+ * token names none.  False if there is no valid token.
  */
 static bool
 authenticate(EvauditRequest *request, EvauditResponse *response)
 {
 	const char *token = find_token(request);
-	EvauditTokenFault fault;
+	EvauditTokenError error;
 	Jsonb	   *claims = NULL;
 
 	if (token != NULL)
-		claims = evaudit_token_verify(token, strlen(token), &fault);
+		claims = evaudit_token_verify(token, strlen(token), &error);
 	if (claims == NULL)
 	{
 		evaudit_response_error(response, 401, EVAUDIT_PROBLEM_AUTH,

@@ -23,19 +23,19 @@ typedef struct Report
 	StringInfoData failures;
 } Report;
 
-/* Report on a dependency; fault is NULL if it is well. */
+/* Report on a dependency; reason is NULL if it does not fail. */
 static void
-report(Report *report, const char *name, const char *state, const char *fault)
+report(Report *report, const char *name, const char *state, const char *reason)
 {
 	if (report->dependencies.len > 0)
 		appendStringInfoChar(&report->dependencies, ',');
 	evaudit_response_member(&report->dependencies, name,
-							fault != NULL ? fault : state);
-	if (fault == NULL)
+							reason != NULL ? reason : state);
+	if (reason == NULL)
 		return;
 	if (report->failures.len > 0)
 		appendStringInfoChar(&report->failures, ',');
-	evaudit_response_member(&report->failures, name, fault);
+	evaudit_response_member(&report->failures, name, reason);
 }
 
 /*
@@ -43,7 +43,7 @@ report(Report *report, const char *name, const char *state, const char *fault)
  * matter: fronts are known to open such ones for GET.
  */
 static const char *
-database_fault(void)
+database_reason(void)
 {
 	if (RecoveryInProgress())
 		return "in recovery, read-only";
@@ -71,18 +71,18 @@ report_sources(Report *all)
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		const char *state = evaudit_spi_text_or_null((int) i, STATE);
-		const char *fault = NULL;
+		const char *reason = NULL;
 
 		if (state == NULL)
-			fault = "state is not known";
+			reason = "state is not known";
 		else if (strcmp(state, "backoff") == 0)
-			fault = "failing, will be tried again";
+			reason = "failing, will be tried again";
 		else if (strcmp(state, "stopped") == 0)
-			fault = "not running";
+			reason = "not running";
 		else if (strcmp(state, "paused") != 0)
 			state = "ok";
 		report(all, psprintf("source %s", evaudit_spi_text((int) i, NAME)),
-			   state, fault);
+			   state, reason);
 	}
 	evaudit_spi_end(&spi);
 }
@@ -107,14 +107,14 @@ report_issuers(Report *all)
 	(void) evaudit_spi_execute(&issuers, NULL, NULL);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
-		const char *fault = NULL;
+		const char *reason = NULL;
 
 		if (!evaudit_spi_bool((int) i, IS_VALID))
-			fault = "is not valid";
+			reason = "is not valid";
 		else if (!evaudit_spi_bool((int) i, HAS_KEYS))
-			fault = "keys are not here yet";
+			reason = "keys are not here yet";
 		report(all, psprintf("issuer %s", evaudit_spi_text((int) i, NAME)), "ok",
-			   fault);
+			   reason);
 	}
 	evaudit_spi_end(&spi);
 }
@@ -129,7 +129,7 @@ evaudit_route_get_health(EvauditRequest *request,
 
 	initStringInfo(&all.dependencies);
 	initStringInfo(&all.failures);
-	report(&all, "database", "ok", database_fault());
+	report(&all, "database", "ok", database_reason());
 	report_sources(&all);
 	report_issuers(&all);
 	if (all.failures.len == 0)

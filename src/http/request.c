@@ -227,14 +227,14 @@ evaudit_request_body(const EvauditRequest *request, Jsonb **json,
 					 const char **error)
 {
 	EvauditEvent event = {0};
-	EvauditJsonVisitor nobody = {0};
+	EvauditJsonVisitor no_visitor = {0};
 	EvauditPayload payload;
 
 	event.payload = request->body;
 	event.payload_len = request->body_len;
 	if (evaudit_payload_prepare(&event, (size_t) evaudit_http_max_body * 1024,
 								&payload, CurrentMemoryContext))
-		(void) evaudit_payload_visit(&event, &payload, &nobody,
+		(void) evaudit_payload_visit(&event, &payload, &no_visitor,
 									 CurrentMemoryContext);
 	switch (event.reason)
 	{

@@ -42,7 +42,7 @@ static const struct config_enum_entry access_options[] = {
 	{NULL, 0, false}
 };
 
-/* Strangers end nobody's cached state. */
+/* Not open: discarding cached state costs every session. */
 static const struct config_enum_entry terminate_options[] = {
 	{"off", EVAUDIT_ROUTE_OFF, false},
 	{"token", EVAUDIT_ROUTE_TOKEN, false},

@@ -18,12 +18,12 @@
 void
 evaudit_fuzz_token(const char *data, size_t size)
 {
-	EvauditTokenFault fault = {0};
-	Jsonb	   *claims = evaudit_token_verify(data, size, &fault);
+	EvauditTokenError error = {0};
+	Jsonb	   *claims = evaudit_token_verify(data, size, &error);
 
-	if ((claims == NULL) != (fault.code != EVAUDIT_TOKEN_GOOD))
+	if ((claims == NULL) != (error.code != EVAUDIT_TOKEN_GOOD))
 	{
-		write_stderr("claims: %d, fault: %d\n", claims != NULL, fault.code);
+		write_stderr("claims: %d, error: %d\n", claims != NULL, error.code);
 		abort();
 	}
 }

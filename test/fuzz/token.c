@@ -18,15 +18,15 @@ evaudit_fuzz_claims(const char *data, size_t size)
 	EvauditIssuer issuer = {.name = "fuzz",.require_exp = true};
 	EvauditTokenParts parts = {0};
 	EvauditTokenTimes times;
-	EvauditTokenFault fault = {0};
+	EvauditTokenError error = {0};
 
 	issuer.audiences = list_make1("us");
 	parts.claims = evaudit_token_json(pnstrdup(data, size), size,
 									  &parts.claims_error);
-	if (evaudit_claims_check(&issuer, &parts, &times, &fault) !=
-		(fault.code == EVAUDIT_TOKEN_GOOD))
+	if (evaudit_claims_check(&issuer, &parts, &times, &error) !=
+		(error.code == EVAUDIT_TOKEN_GOOD))
 	{
-		write_stderr("fault: %d\n", fault.code);
+		write_stderr("error: %d\n", error.code);
 		abort();
 	}
 }

@@ -180,3 +180,16 @@ SELECT pg_temp.verify(token) FROM tokens WHERE id = 1;
 COMMIT;
 SELECT pg_temp.verify(token) FROM tokens WHERE id = 1;
 SELECT evaudit.drop_issuer('first');
+
+-- a token names its key and its algorithm, and no other key or algorithm will
+-- do, be it one that the token was signed with
+SELECT evaudit.create_issuer('kid', '{"jwks": {"keys": [
+	{"kty": "OKP", "crv": "Ed25519", "kid": "b", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},
+	{"kty": "OKP", "crv": "Ed25519", "kid": "a", "x": "PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw"}]}}');
+SELECT pg_temp.verify('eyJhbGciOiJFZERTQSIsImtpZCI6ImEifQ.eyJzdWIiOiJtZSIsImV4cCI6MjUzNDAyMzAwNzk5fQ.IND8XTLmvvRQBCgcHFkeLYxy7ASSGTWUGgnKGzDjvBZjbmZ-FxYo1fpVy0_CQtabYGZr0dxEcM-wvdLHnovbBg');
+SELECT pg_temp.verify('eyJhbGciOiJFZERTQSIsImtpZCI6ImIifQ.eyJzdWIiOiJtZSIsImV4cCI6MjUzNDAyMzAwNzk5fQ.vnEcWCn0La7Av8qQ5MvaaXNVBMttX7e4CojtbE06heaY0LhwBG6eL5RrFku7bPZaePOJ0B3Kbii1s2nwrisPBg');
+SELECT evaudit.alter_issuer('kid', '{"algorithms": "ES256", "jwks": {"keys": [
+	{"kty": "OKP", "crv": "Ed25519", "kid": "b", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},
+	{"kty": "EC", "crv": "P-256", "kid": "c", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}}');
+SELECT pg_temp.verify('eyJhbGciOiJFZERTQSIsImtpZCI6ImIifQ.eyJzdWIiOiJtZSIsImV4cCI6MjUzNDAyMzAwNzk5fQ.vnEcWCn0La7Av8qQ5MvaaXNVBMttX7e4CojtbE06heaY0LhwBG6eL5RrFku7bPZaePOJ0B3Kbii1s2nwrisPBg');
+SELECT evaudit.drop_issuer('kid');
