@@ -13,8 +13,10 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "utils/lsyscache.h"
 
 #include "audit/capture.h"
+#include "server/extension.h"
 #include "server/spi.h"
 #include "server/trigger.h"
 
@@ -25,13 +27,17 @@ static EvauditStatement insert = {
 	2, {TEXTOID, JSONBOID}
 };
 
-/* Insert one row into configuration, with capture suspended. */
+/*
+ * Insert one row into configuration, with capture suspended, as its owner,
+ * whose triggers may be on it.
+ */
 static void
 insert_unaudited(Datum *values, const char *nulls)
 {
 	EvauditSpi	spi;
 
-	evaudit_spi_begin(&spi);
+	evaudit_spi_begin_on(&spi, get_relname_relid("configuration",
+												 evaudit_extension_schema()));
 	evaudit_capture_suspended = true;
 	PG_TRY();
 	{

@@ -17,16 +17,18 @@
  * same ids wait for each other in the same order and cannot deadlock.  They
  * are inserted as the current user, by plain SQL: the table's grants, row
  * security and triggers decide.  Where a grant for a token's subject has
- * decided, and for the comparison, since whoever may publish need not be able
- * to read, it is the extension's owner.
+ * decided, it is the table's owner; for the comparison, since whoever may
+ * publish need not be able to read, the extension's.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 #include "events/attempt.h"
@@ -330,7 +332,9 @@ evaudit_event_log_add(const EvauditTopic *topic, EvauditEvent **events, int n,
 		return 0;
 	granted = all_granted(events, n);
 	if (granted)
-		evaudit_spi_begin(&spi);
+		evaudit_spi_begin_on(&spi, get_relname_relid("events",
+													 get_namespace_oid("evaudit",
+																	   false)));
 	else if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	pending = palloc(n * sizeof(EvauditEvent *));

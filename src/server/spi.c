@@ -7,7 +7,9 @@
  * the schema evaudit (sources, offsets, dead letters) runs as the owner of
  * that schema between evaudit_spi_begin() and evaudit_spi_end(), with the
  * search_path pinned, as referential integrity checks do: users need no
- * grants on these tables, and nothing they define is run in its name.  What
+ * grants on these tables, and nothing they define is run in its name.  Tables
+ * that people give to roles of theirs (audit, configuration, events) are
+ * written as their owners, since it is the owners' triggers that run.  What
  * touches users' tables runs as the current user with plain SPI, so that
  * their grants, row security and triggers decide.
  *
@@ -20,6 +22,7 @@
 
 #include "access/htup_details.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
@@ -33,6 +36,7 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "server/compat.h"
 #include "server/extension.h"
 #include "server/spi.h"
 
@@ -54,15 +58,22 @@ internal_owner(void)
 
 /*
  * Connect to SPI as the owner of a table, as referential integrity does: row
- * security does not apply to him, even where he forces it upon himself.
+ * security does not apply to him, even where he forces it upon himself.  His
+ * triggers run then; unless he could be the current user by SET ROLE, nothing
+ * of theirs may outlast it, such as a deferred trigger, which would be fired
+ * as the current user.
  */
 void
 evaudit_spi_begin_as(EvauditSpi *spi, Oid role)
 {
+	int			security;
+
 	GetUserIdAndSecContext(&spi->user, &spi->security);
-	SetUserIdAndSecContext(role,
-						   spi->security | SECURITY_LOCAL_USERID_CHANGE |
-						   SECURITY_NOFORCE_RLS);
+	security = spi->security | SECURITY_LOCAL_USERID_CHANGE |
+		SECURITY_NOFORCE_RLS;
+	if (!evaudit_compat_can_set_role(role, spi->user))
+		security |= SECURITY_RESTRICTED_OPERATION;
+	SetUserIdAndSecContext(role, security);
 	spi->guc_level = NewGUCNestLevel();
 	(void) set_config_option("search_path", "pg_catalog, pg_temp",
 							 PGC_USERSET, PGC_S_SESSION,
@@ -78,13 +89,27 @@ evaudit_spi_begin(EvauditSpi *spi)
 	evaudit_spi_begin_as(spi, internal_owner());
 }
 
-/* Undo evaudit_spi_begin() or evaudit_spi_begin_as(). */
+/* Connect to SPI as the owner of a table, which others may own as well. */
+void
+evaudit_spi_begin_on(EvauditSpi *spi, Oid table)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", table);
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	evaudit_spi_begin_as(spi, owner);
+}
+
+/* Undo what began a connection; settings that triggers changed go back. */
 void
 evaudit_spi_end(const EvauditSpi *spi)
 {
 	if (SPI_finish() != SPI_OK_FINISH)
 		elog(ERROR, "could not disconnect from SPI");
-	AtEOXact_GUC(true, spi->guc_level);
+	AtEOXact_GUC(false, spi->guc_level);
 	SetUserIdAndSecContext(spi->user, spi->security);
 }
 

@@ -31,7 +31,7 @@ typedef struct EvauditStatement
 	char	   *schema;			/* what "$S" stood for */
 } EvauditStatement;
 
-/* What evaudit_spi_begin() changed, for evaudit_spi_end() to put back. */
+/* What the beginning changed, for evaudit_spi_end() to put back. */
 typedef struct EvauditSpi
 {
 	Oid			user;
@@ -41,6 +41,7 @@ typedef struct EvauditSpi
 
 extern void evaudit_spi_begin(EvauditSpi *spi);
 extern void evaudit_spi_begin_as(EvauditSpi *spi, Oid role);
+extern void evaudit_spi_begin_on(EvauditSpi *spi, Oid table);
 extern void evaudit_spi_end(const EvauditSpi *spi);
 extern uint64 evaudit_spi_execute(EvauditStatement *statement,
 								  const Datum *values, const char *nulls);
