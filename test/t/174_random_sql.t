@@ -105,13 +105,13 @@ my %values = (
 sub statement
 {
 	my (@functions) = @_;
-	my ($name, @types) = split /\|/, pick(@functions);
+	my ($name, @types) = split /\|/, pick(@functions);	# with SELECT or CALL before it
 	my @args = map { my $type = $_ =~ s/^.*\.//r;
 		rand() < 0.1 || !$values{$type} ? 'NULL' : '(' . $values{$type}->() . ')::' . $_ } @types;
 	my $limit = rand() < 0.2 ? int(rand 20) + 1 : 1000;
 
 	return trigger_statement() if rand() < 0.1;
-	return "SET statement_timeout = $limit; SELECT * FROM $name(" . join(', ', @args) . ");";
+	return "SET statement_timeout = $limit; $name(" . join(', ', @args) . ");";
 }
 
 # Trigger functions attached by hand, to whatever one can make.
@@ -146,11 +146,15 @@ sub torment
 	while (@rest)
 	{
 		my $half = int(@rest / 2) || 1;
-		my $script = $prepare . join("\n", splice(@rest, 0, $half)) . "\n";
+		my $script = $node->basedir . '/calls.sql';
+		open(my $file, '>', $script) or die "$script: $!";
+		print $file $prepare . join("\n", splice(@rest, 0, $half)) . "\n";
+		close $file;
+		# as a file, since a session that was terminated reads no more of a pipe
 		my $psql = IPC::Run::start(
-			[ 'psql', '-Xq', '-o', '/dev/null', '-d',
+			[ 'psql', '-Xq', '-o', '/dev/null', '-f', $script, '-d',
 				$node->connstr($database) . " user=$role" ],
-			'<', \$script, '>', '/dev/null', '2>', \$errors);
+			'>', '/dev/null', '2>', \$errors);
 		while ($psql->pumpable)
 		{
 			$rounds++;
@@ -183,7 +187,8 @@ foreach my $encoding (sort keys %locales)
 		GRANT USAGE ON FOREIGN SERVER k TO trusted;
 		GRANT SELECT ON audit, configuration TO trusted});
 	my @functions = split /\n/, $node->safe_psql($database, q{
-		SELECT concat_ws('|', p.oid::regproc, (SELECT string_agg(format_type(t, NULL), '|'
+		SELECT concat_ws('|', CASE prokind WHEN 'p' THEN 'CALL ' ELSE 'SELECT * FROM ' END
+				|| p.oid::regproc, (SELECT string_agg(format_type(t, NULL), '|'
 				ORDER BY n) FROM unnest(proargtypes) WITH ORDINALITY u(t, n)))
 		FROM pg_proc p JOIN pg_depend d ON d.objid = p.oid AND d.deptype = 'e'
 			AND d.classid = 'pg_proc'::regclass
@@ -197,7 +202,7 @@ foreach my $encoding (sort keys %locales)
 		my @statements = map { statement(@functions) } 1 .. $calls;
 
 		$node->safe_psql($database,
-			"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA evaudit TO $role")
+			"GRANT EXECUTE ON ALL ROUTINES IN SCHEMA evaudit TO $role")
 		  if $role eq 'trusted';
 		torment($database, $role, \@statements);
 		is($node->safe_psql($database, q{SELECT pg_postmaster_start_time(), (SELECT
