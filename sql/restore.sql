@@ -33,7 +33,7 @@ ALTER TABLE evaudit.sources ENABLE ALWAYS TRIGGER forget_database;
 CREATE FUNCTION evaudit.forget_owner() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'evaudit_forget_owner';
 COMMENT ON FUNCTION evaudit.forget_owner() IS
-	'trigger: a dead letter that was restored has no owner but by name';
+	'internal: trigger that keeps only the name of a restored dead letter''s owner';
 CREATE TRIGGER forget_owner BEFORE INSERT ON evaudit.dead_letter
 	FOR EACH ROW EXECUTE FUNCTION evaudit.forget_owner();
 ALTER TABLE evaudit.dead_letter ENABLE ALWAYS TRIGGER forget_owner;

@@ -222,7 +222,7 @@ read_jobs(void)
 		list_again_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													evaudit_backoff(list_failures++));
 		ereport(LOG,
-				(errmsg("could not read what is to run: %s", error->message)));
+				(errmsg("could not list jobs: %s", error->message)));
 		show_error(error->message);
 	}
 	else if (kinds == ALL_KINDS)

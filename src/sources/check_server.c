@@ -287,7 +287,7 @@ evaudit_check_server(PG_FUNCTION_ARGS)
 		if (shm_mq_receive(lines, &len, &line, false) != SHM_MQ_SUCCESS)
 			ereport(ERROR,
 					(errcode(ERRCODE_CONNECTION_FAILURE),
-					 errmsg("the process that checks server \"%s\" ended before it was done",
+					 errmsg("the background worker that checks server \"%s\" exited before it was done",
 							server)));
 		if (len == strlen(THE_END))
 			break;

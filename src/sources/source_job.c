@@ -142,7 +142,7 @@ check_server(const EvauditJob *job, const EvauditSourceKind *kind,
 	else if (server != known)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("server \"%s\" was made anew: evaudit.resume_source() lets the source use it",
+				 errmsg("server \"%s\" was dropped and created again: evaudit.resume_source() lets the source use it",
 						name)));
 	if (evaudit_server_kind(name) != kind)
 		ereport(ERROR,

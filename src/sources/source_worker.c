@@ -166,7 +166,7 @@ evaudit_source_run(EvauditProcess *process)
 	work.state = work.kind->open(work.source);
 	evaudit_process_running(process);
 	ereport(LOG,
-			(errmsg("source \"%s\" is read, by worker %d of %d",
+			(errmsg("worker of source \"%s\" has started, %d of %d",
 					work.source->name, process->number + 1,
 					process->nprocesses)));
 

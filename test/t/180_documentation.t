@@ -38,6 +38,19 @@ is(join(' ', grep { m{^docs/} && !$linked{$_} } @pages), '',
 	'README leads to every page');
 is(join("\n", $page{$_}->broken_links), '', "links of $_") foreach @pages;
 
+# Files that a page names are there, by the end of their path.
+my @tree = map { s{^\Q$root\E/}{}r } map { glob "$root/$_" }
+  qw(src/* src/*/* test/* test/*/* test/*/*/* sql/* scripts/* bench/* bench/*/*
+  front/* demo/*);
+foreach my $file (@pages)
+{
+	my %named = map { $_ => 1 } $page{$file}->text =~
+	  m{(?<![\w/.-])((?:[\w-]+/)*[\w-]+\.(?:c|h|pm|sql|spec|t))\b(?![\w*-])}g;
+	my @lost = grep { my $name = $_; !grep { "/$_" =~ m{/\Q$name\E$} } @tree }
+	  grep { !/[A-Z]{3}/ } sort keys %named;
+	is(join(' ', @lost), '', "files that $file names");
+}
+
 # ---- servers for the pages ----
 
 my $kafka = Evaudit::Mock->new('logins');
@@ -169,8 +182,9 @@ my $public = q{IS DISTINCT FROM 'internal'};
 same(
 	[ map { $_->[0] } $reference->tables(qr/Functions: .*/) ],
 	[ map { s/::\w+( \w+)*//gr =~ s/timestamp with time zone/timestamptz/gr } rows(qq{
-		SELECT format('%s(%s) → %s', p.oid::regproc::text,
-			pg_get_function_arguments(p.oid), pg_get_function_result(p.oid))
+		SELECT format('%s%s(%s)%s', CASE prokind WHEN 'p' THEN 'CALL ' END,
+			p.oid::regproc::text, pg_get_function_arguments(p.oid),
+			' → ' || pg_get_function_result(p.oid))
 		FROM pg_proc p WHERE p.oid IN ($member 'pg_proc'::regclass) AND
 			substring(obj_description(p.oid, 'pg_proc') FROM '^internal')
 			$public}) ],
