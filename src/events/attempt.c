@@ -11,10 +11,6 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
-#include "utils/memutils.h"
-#include "utils/resowner.h"
-
 #include "events/attempt.h"
 
 /*
@@ -66,31 +62,9 @@ evaudit_blames_data(int sqlerrcode)
  * it is about the data, allocated in the current memory context.
  */
 ErrorData *
-evaudit_attempt(EvauditAction action, void *arg)
+evaudit_attempt(EvauditGuarded action, void *arg)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	ErrorData  *volatile error = NULL;
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		if (action(arg))
-			ReleaseCurrentSubTransaction();
-		else
-			RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
+	ErrorData  *error = evaudit_guard(action, arg);
 
 	if (error != NULL && !evaudit_blames_data(error->sqlerrcode))
 		ReThrowError(error);

@@ -8,13 +8,9 @@
 #ifndef EVAUDIT_ATTEMPT_H
 #define EVAUDIT_ATTEMPT_H
 
-/*
- * What is tried, with an argument of its caller's; false to have it undone
- * without an error.
- */
-typedef bool (*EvauditAction) (void *arg);
+#include "server/guard.h"
 
 extern bool evaudit_blames_data(int sqlerrcode);
-extern ErrorData *evaudit_attempt(EvauditAction action, void *arg);
+extern ErrorData *evaudit_attempt(EvauditGuarded action, void *arg);
 
 #endif							/* EVAUDIT_ATTEMPT_H */

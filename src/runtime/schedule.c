@@ -201,7 +201,7 @@ update_kind(int kind, List *jobs)
 }
 
 /* Let a kind list its jobs. */
-static void
+static bool
 list_jobs(void *arg)
 {
 	JobList    *list = arg;
@@ -209,6 +209,7 @@ list_jobs(void *arg)
 		(evaudit_requested_kinds & ((uint32) 1 << list->kind)) != 0;
 
 	list->jobs = evaudit_kinds[list->kind]->list(requested);
+	return true;
 }
 
 /*

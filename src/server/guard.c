@@ -21,7 +21,7 @@
  * the current memory context.  A cancelled query is raised on.
  */
 ErrorData *
-evaudit_guard(void (*function) (void *arg), void *arg)
+evaudit_guard(EvauditGuarded function, void *arg)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -31,8 +31,10 @@ evaudit_guard(void (*function) (void *arg), void *arg)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		function(arg);
-		ReleaseCurrentSubTransaction();
+		if (function(arg))
+			ReleaseCurrentSubTransaction();
+		else
+			RollbackAndReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
 	{

@@ -8,6 +8,9 @@
 #ifndef EVAUDIT_GUARD_H
 #define EVAUDIT_GUARD_H
 
-extern ErrorData *evaudit_guard(void (*function) (void *arg), void *arg);
+/* Returns false to have what it did rolled back, without an ERROR. */
+typedef bool (*EvauditGuarded) (void *arg);
+
+extern ErrorData *evaudit_guard(EvauditGuarded function, void *arg);
 
 #endif							/* EVAUDIT_GUARD_H */

@@ -186,7 +186,7 @@ definition_of(const EvauditJob *job)
  * Read what defines a source, and check it.  That includes its owner's user
  * mapping, whose secrets stay in the hash.
  */
-static void
+static bool
 read_definition(void *arg)
 {
 	static EvauditStatement read = {
@@ -232,6 +232,7 @@ read_definition(void *arg)
 										evaudit_spi_text(0, SERVER_COLUMN));
 	}
 	evaudit_spi_end(&spi);
+	return true;
 }
 
 /* The sources of this database, by id; those elsewhere count as paused. */
