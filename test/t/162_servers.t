@@ -86,7 +86,7 @@ query(q{DROP SERVER kafka;
 	GRANT USAGE ON FOREIGN SERVER kafka TO reader});
 await_state('stopped', 'server "kafka" was made anew', 'a server of others');
 query(q{SET ROLE reader; SELECT evaudit.resume_source('logins')});
-await_state('stopped', 'is not one that events can be read from',
+await_state('stopped', 'cannot be a source of events',
 	'which no resume lets a source use');
 query(q{ALTER FOREIGN DATA WRAPPER evaudit_kafka RENAME TO hidden;
 	ALTER FOREIGN DATA WRAPPER plain RENAME TO evaudit_kafka});

@@ -94,7 +94,7 @@ query(q{INSERT INTO evaudit.issuers VALUES
 	('bad', '{"jwks_url": "https://localhost:1/", "refresh_cooldown": "soon"}', '[]'),
 	('good', '{"jwks_url": "https://localhost:1/", "issuer": "i"}', '[]')});
 ok( $node->wait_for(q{SELECT string_agg(name || ' ' || (COALESCE(invalid, last_error) ~
-		CASE name WHEN 'bad' THEN 'refresh_cooldown' ELSE 'connect' END), ', '
+		CASE name WHEN 'bad' THEN 'interval: "soon"' ELSE 'connect' END), ', '
 		ORDER BY name) FROM evaudit.stat_issuers}, 'bad true, good true'),
 	'each issuer has its own error');
 is(pids_of('good'), $pids, 'sources run on');
