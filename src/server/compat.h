@@ -200,14 +200,24 @@ evaudit_compat_json_bad_unicode(JsonParseErrorType error)
 #define EVAUDIT_RD_LOCATOR		rd_locator
 #endif
 
-/* 16 put the ownership checks of all kinds of objects into one. */
-#if PG_VERSION_NUM < 160000
-#define evaudit_owns_relation(relid, role) \
-	pg_class_ownercheck(relid, role)
+/*
+ * Does a role own a relation?  16 put the checks of all kinds of objects into
+ * one, for which an object that is not there is an internal error; and no
+ * version checks that for superusers.
+ */
+static inline bool
+evaudit_owns_relation(Oid relid, Oid role)
+{
+	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", relid)));
+#if PG_VERSION_NUM >= 160000
+	return object_ownercheck(RelationRelationId, relid, role);
 #else
-#define evaudit_owns_relation(relid, role) \
-	object_ownercheck(RelationRelationId, relid, role)
+	return pg_class_ownercheck(relid, role);
 #endif
+}
 
 /* Since 17 an access method may hold pins between insertions. */
 #if PG_VERSION_NUM < 170000

@@ -69,6 +69,12 @@ SELECT relation, operation FROM public.audit ORDER BY seq;
 RESET search_path;
 TRUNCATE audit;
 
+-- What is not there is no internal error.
+\set VERBOSITY sqlstate
+SELECT evaudit.track(0), evaudit.track(4294967295);
+SELECT evaudit.untrack(4294967295);
+\set VERBOSITY default
+
 DROP TABLE thing;
 DROP TABLE item CASCADE;
 DROP SEQUENCE item_seq;
