@@ -45,6 +45,15 @@ digits_before_point(int weight, const char *digits, const char *end)
 	return n + (first >= 10) + (first >= 100) + (first >= 1000);
 }
 
+/* The least that a number of so many bytes of digits takes with an exponent. */
+static int
+shortest_number(int bytes)
+{
+	int			n = bytes / (int) sizeof(int16);
+
+	return Max(n - 1, 0) * DIGITS_PER_NUMERIC_DIGIT + (int) strlen("1e100");
+}
+
 /* What a number takes as a text. */
 static EvauditJsonStatus
 measure_number(Numeric number, EvauditJsonbSize *size)
@@ -81,8 +90,7 @@ measure_number(Numeric number, EvauditJsonbSize *size)
 		return EVAUDIT_JSON_NUMBER_TOO_LARGE;
 	before += negative + (after > 0) + after;
 	size->rendered += before;
-	size->shortest += Min(before, (end - digits) / (int) sizeof(int16) *
-						  DIGITS_PER_NUMERIC_DIGIT + (int) strlen("-.e-1000"));
+	size->shortest += Min(before, shortest_number(end - digits));
 	return EVAUDIT_JSON_OK;
 }
 
