@@ -47,7 +47,7 @@ class_is_among(const char *sqlstate, const char *const *classes, int n)
  * another value that grew too long.
  */
 bool
-evaudit_blames_data(int sqlerrcode)
+evaudit_is_data_error(int sqlerrcode)
 {
 	const char *sqlstate = unpack_sql_state(sqlerrcode);
 
@@ -66,7 +66,7 @@ evaudit_attempt(EvauditGuarded action, void *arg)
 {
 	ErrorData  *error = evaudit_guard(action, arg);
 
-	if (error != NULL && !evaudit_blames_data(error->sqlerrcode))
+	if (error != NULL && !evaudit_is_data_error(error->sqlerrcode))
 		ReThrowError(error);
 	return error;
 }

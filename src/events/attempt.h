@@ -10,7 +10,7 @@
 
 #include "server/guard.h"
 
-extern bool evaudit_blames_data(int sqlerrcode);
+extern bool evaudit_is_data_error(int sqlerrcode);
 extern ErrorData *evaudit_attempt(EvauditGuarded action, void *arg);
 
 #endif							/* EVAUDIT_ATTEMPT_H */

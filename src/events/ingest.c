@@ -15,7 +15,7 @@
  *
  * A batch has its effect as a whole; if the database refuses it for the sake
  * of its data, halves of it are tried in subtransactions until the events
- * that are to blame stand alone.  All other errors are raised, and the batch
+ * that cause it stand alone.  All other errors are raised, and the batch
  * is tried again later.
  *
  * An event that was kept before is not handed to a function again.  It is
@@ -162,7 +162,7 @@ choose_live(const Effect *effect, EvauditEvent **live)
 
 /* Keep and project events; whatever the database raises goes on its way. */
 static bool
-take_effect(void *arg)
+apply_batch(void *arg)
 {
 	Effect	   *effect = arg;
 	const EvauditTopic *topic = effect->topic;
@@ -201,9 +201,9 @@ forget_attempt(EvauditEvent **events, int n)
 	}
 }
 
-/* Let events take effect; reject those that the database refuses. */
+/* Apply events; reject those that the database refuses. */
 static uint64
-let_all_that_can(const Effect *whole, EvauditEvent **events, int n)
+ingest_or_bisect(const Effect *whole, EvauditEvent **events, int n)
 {
 	Effect		effect = *whole;
 	ErrorData  *error;
@@ -213,15 +213,15 @@ let_all_that_can(const Effect *whole, EvauditEvent **events, int n)
 		return 0;
 	effect.events = events;
 	effect.n = n;
-	error = evaudit_attempt(take_effect, &effect);
+	error = evaudit_attempt(apply_batch, &effect);
 	if (error == NULL)
 		return effect.written;
 	forget_attempt(events, n);
 	if (n > 1)
 	{
 		FreeErrorData(error);
-		written = let_all_that_can(whole, events, n / 2);
-		return written + let_all_that_can(whole, events + n / 2, n - n / 2);
+		written = ingest_or_bisect(whole, events, n / 2);
+		return written + ingest_or_bisect(whole, events + n / 2, n - n / 2);
 	}
 
 	evaudit_event_reject(events[0], EVAUDIT_DATABASE_ERROR, "%s",
@@ -234,7 +234,7 @@ let_all_that_can(const Effect *whole, EvauditEvent **events, int n)
 /*
  * Have deferred constraints checked right after each statement for the rest
  * of the transaction, so that what they refuse is found with the event that
- * is to blame, not at commit.
+ * that caused it, not at commit.
  */
 void
 evaudit_constraints_immediate(void)
@@ -257,7 +257,7 @@ evaudit_ingest(const EvauditTopic *topic, EvauditEvent *events, int n,
 	EvauditEvent **good = palloc(n * sizeof(EvauditEvent *));
 	int			ngood = decode_events(topic, events, n, effect.now, good);
 
-	result->merged = let_all_that_can(&effect, good, ngood);
+	result->merged = ingest_or_bisect(&effect, good, ngood);
 	result->rejected = 0;
 	for (int i = 0; i < n; i++)
 		result->rejected += events[i].reason != EVAUDIT_ACCEPTED;
@@ -275,7 +275,7 @@ evaudit_ingest_one(const EvauditTopic *topic, EvauditEvent *event)
 	.now = GetCurrentTimestamp()};
 
 	if (decode_events(topic, event, 1, effect.now, &good) > 0)
-		(void) take_effect(&effect);
+		(void) apply_batch(&effect);
 	if (event->reason == EVAUDIT_ACCEPTED && event->event_id == NULL)
 		give_id(event);
 }

@@ -48,7 +48,7 @@ static const char *const time_formats[] = {
 	[TIME_RECORD] = "record",
 };
 
-/* Complain about an option's value. */
+/* Refuse the value of an option. */
 static void
 bad_option(const char *option, const char *must_be)
 {

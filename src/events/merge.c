@@ -128,7 +128,7 @@ common_prefix(EvauditEvent **events, int n)
 }
 
 /*
- * Sort events by their key.  Most comparisons are settled by eight bytes of
+ * Sort events by their key.  Most comparisons are decided by eight bytes of
  * user_id held beside the pointer: those after the prefix that all ids have,
  * such as "user-", which would tell nothing.  No text has a zero byte, so
  * that a short id padded with them sorts before a longer one.

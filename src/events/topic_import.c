@@ -27,7 +27,7 @@ PG_FUNCTION_INFO_V1(evaudit_import_topics);
 /* The member that a gateway's schemas give an event's id in. */
 #define GATEWAY_EVENT_ID	"event_id"
 
-/* Complain about a document that is none. */
+/* Refuse a document that is no object. */
 static void
 require_object(Jsonb *document, const char *what)
 {

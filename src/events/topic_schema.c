@@ -12,8 +12,8 @@
 
 #include "events/topic_schema.h"
 
-/* Most violations that an error tells of. */
-#define MAX_VIOLATIONS_TOLD		3
+/* Most violations that an error shows. */
+#define MAX_VIOLATIONS_SHOWN		3
 
 /* Most bytes of an error's text, for each of its parts. */
 #define MAX_PART_BYTES			200
@@ -27,9 +27,9 @@ clipped(const char *str)
 	return pnstrdup(str, pg_mbcliplen(str, len, MAX_PART_BYTES));
 }
 
-/* Tell violations in one line. */
+/* List violations in one line. */
 static char *
-tell_violations(List *violations)
+format_violations(List *violations)
 {
 	StringInfoData str;
 	ListCell   *lc;
@@ -39,7 +39,7 @@ tell_violations(List *violations)
 	{
 		const EvauditSchemaError *error = lfirst(lc);
 
-		if (foreach_current_index(lc) == MAX_VIOLATIONS_TOLD)
+		if (foreach_current_index(lc) == MAX_VIOLATIONS_SHOWN)
 		{
 			appendStringInfoString(&str, "; and more");
 			break;
@@ -65,9 +65,9 @@ evaudit_topic_schema_check(const EvauditTopic *topic, EvauditEvent *event)
 		return true;
 	violations = evaudit_schema_errors(topic->schema, event->document,
 									   topic->assert_format,
-									   MAX_VIOLATIONS_TOLD + 1);
+									   MAX_VIOLATIONS_SHOWN + 1);
 	evaudit_event_reject(event, EVAUDIT_SCHEMA_VIOLATION,
 						 "payload breaks the schema: %s",
-						 tell_violations(violations));
+						 format_violations(violations));
 	return false;
 }

@@ -68,7 +68,7 @@ respond_error(const EvauditRequest *request, EvauditResponse *response,
 			  const ErrorData *error)
 {
 	evaudit_response_reset(response);
-	if (evaudit_blames_data(error->sqlerrcode))
+	if (evaudit_is_data_error(error->sqlerrcode))
 	{
 		evaudit_response_error(response, 400, "database",
 							   error->sqlerrcode == ERRCODE_RAISE_EXCEPTION ?

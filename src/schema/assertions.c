@@ -75,25 +75,25 @@ compare_names(const void *a, const void *b)
 	const SchemaName *left = a;
 	const SchemaName *right = b;
 
-	return evaudit_key_compare(left->name, left->len, right->name, right->len);
+	return evaudit_schema_key_compare(left->name, left->len, right->name, right->len);
 }
 
 /* An array of strings, sorted as jsonb sorts keys. */
 SchemaName *
 evaudit_schema_names(SchemaNode *node, const char *keyword,
-					 const EvauditValue *value, int *n)
+					 const SchemaValue *value, int *n)
 {
-	EvauditValue *elements;
+	SchemaValue *elements;
 	SchemaName *names;
 
-	if (value->type != EVAUDIT_VALUE_ARRAY)
+	if (value->type != SCHEMA_VALUE_ARRAY)
 		evaudit_schema_broken(node, keyword, "must be an array of strings");
-	elements = palloc(sizeof(EvauditValue) * (value->len + 1));
+	elements = palloc(sizeof(SchemaValue) * (value->len + 1));
 	names = palloc(sizeof(SchemaName) * (value->len + 1));
-	evaudit_value_elements(value, elements);
+	evaudit_schema_value_elements(value, elements);
 	for (uint32 i = 0; i < value->len; i++)
 	{
-		if (elements[i].type != EVAUDIT_VALUE_STRING)
+		if (elements[i].type != SCHEMA_VALUE_STRING)
 			evaudit_schema_broken(node, keyword,
 								  "must be an array of strings");
 		names[i].name = elements[i].as.string;
@@ -107,13 +107,13 @@ evaudit_schema_names(SchemaNode *node, const char *keyword,
 
 /* A count, that is an integer from 0; huge ones are all the same. */
 static int64
-count_of(SchemaNode *node, const char *keyword, const EvauditValue *value)
+count_of(SchemaNode *node, const char *keyword, const SchemaValue *value)
 {
 	Datum		number;
 	Datum		bound;
 
-	if (value->type != EVAUDIT_VALUE_NUMBER ||
-		!evaudit_value_is_integer(value))
+	if (value->type != SCHEMA_VALUE_NUMBER ||
+		!evaudit_schema_value_is_integer(value))
 		evaudit_schema_broken(node, keyword,
 							  "must be an integer, zero or more");
 	number = NumericGetDatum(value->as.number);
@@ -130,7 +130,7 @@ count_of(SchemaNode *node, const char *keyword, const EvauditValue *value)
 /* The counts: of characters, elements and properties. */
 static void
 compile_count(SchemaCompile *compile, SchemaNode *node, const char *keyword,
-			  const EvauditValue *value)
+			  const SchemaValue *value)
 {
 	int64		count = count_of(node, keyword, value);
 	bool		min = keyword[1] == 'i';
@@ -157,14 +157,14 @@ compile_count(SchemaCompile *compile, SchemaNode *node, const char *keyword,
 /* Bounds; in draft 4 the exclusive ones are flags for the others. */
 static void
 compile_bound(SchemaCompile *compile, SchemaNode *node, const char *keyword,
-			  const EvauditValue *value)
+			  const SchemaValue *value)
 {
 	NumberRules *rules = number_rules(node);
 	bool		exclusive = keyword[0] == 'e';
 
 	if (exclusive && node->resource->dialect.draft == DRAFT_4)
 	{
-		if (value->type != EVAUDIT_VALUE_BOOLEAN)
+		if (value->type != SCHEMA_VALUE_BOOLEAN)
 			evaudit_schema_broken(node, keyword, "must be a boolean");
 		if (keyword[10] == 'i')
 			rules->minimum_excluded = value->boolean;
@@ -172,7 +172,7 @@ compile_bound(SchemaCompile *compile, SchemaNode *node, const char *keyword,
 			rules->maximum_excluded = value->boolean;
 		return;
 	}
-	if (value->type != EVAUDIT_VALUE_NUMBER)
+	if (value->type != SCHEMA_VALUE_NUMBER)
 		evaudit_schema_broken(node, keyword, "must be a number");
 	if (exclusive && keyword[10] == 'i')
 		rules->exclusive_minimum = value->as.number;
@@ -187,18 +187,18 @@ compile_bound(SchemaCompile *compile, SchemaNode *node, const char *keyword,
 /* multipleOf */
 static void
 compile_multiple_of(SchemaCompile *compile, SchemaNode *node,
-					const char *keyword, const EvauditValue *value)
+					const char *keyword, const SchemaValue *value)
 {
 	NumberRules *rules = number_rules(node);
 	Datum		divisor = NumericGetDatum(value->as.number);
-	Datum		bound = NumericGetDatum(evaudit_value_numeric("0"));
+	Datum		bound = NumericGetDatum(evaudit_schema_value_numeric("0"));
 
-	if (value->type != EVAUDIT_VALUE_NUMBER ||
+	if (value->type != SCHEMA_VALUE_NUMBER ||
 		!DatumGetBool(DirectFunctionCall2(numeric_gt, divisor, bound)))
 		evaudit_schema_broken(node, keyword, "must be a number above zero");
 	if (VARSIZE_ANY(value->as.number) > EVAUDIT_SCHEMA_MAX_DIVISOR)
 		evaudit_schema_broken(node, keyword, "has too many digits");
-	bound = NumericGetDatum(evaudit_value_numeric("1e-300"));
+	bound = NumericGetDatum(evaudit_schema_value_numeric("1e-300"));
 	rules->multiple_of = value->as.number;
 	rules->long_division = VARSIZE_ANY(value->as.number) > 64 ||
 		DatumGetBool(DirectFunctionCall2(numeric_lt, divisor, bound));
@@ -207,9 +207,9 @@ compile_multiple_of(SchemaCompile *compile, SchemaNode *node,
 /* uniqueItems */
 static void
 compile_unique(SchemaCompile *compile, SchemaNode *node, const char *keyword,
-			   const EvauditValue *value)
+			   const SchemaValue *value)
 {
-	if (value->type != EVAUDIT_VALUE_BOOLEAN)
+	if (value->type != SCHEMA_VALUE_BOOLEAN)
 		evaudit_schema_broken(node, keyword, "must be a boolean");
 	evaudit_schema_array(node)->unique = value->boolean;
 }
@@ -217,9 +217,9 @@ compile_unique(SchemaCompile *compile, SchemaNode *node, const char *keyword,
 /* pattern */
 static void
 compile_pattern(SchemaCompile *compile, SchemaNode *node, const char *keyword,
-				const EvauditValue *value)
+				const SchemaValue *value)
 {
-	if (value->type != EVAUDIT_VALUE_STRING)
+	if (value->type != SCHEMA_VALUE_STRING)
 		evaudit_schema_broken(node, keyword, "must be a string");
 	string_rules(node)->pattern =
 		evaudit_schema_regex(compile, node, keyword, value->as.string,
@@ -229,11 +229,11 @@ compile_pattern(SchemaCompile *compile, SchemaNode *node, const char *keyword,
 /* A format that is not known is an annotation. */
 static void
 compile_format(SchemaCompile *compile, SchemaNode *node, const char *keyword,
-			   const EvauditValue *value)
+			   const SchemaValue *value)
 {
 	const EvauditFormat *format;
 
-	if (value->type != EVAUDIT_VALUE_STRING)
+	if (value->type != SCHEMA_VALUE_STRING)
 		evaudit_schema_broken(node, keyword, "must be a string");
 	format = evaudit_format_find(value->as.string, value->len,
 								 node->resource->dialect.draft <= DRAFT_6);
@@ -248,12 +248,12 @@ compile_format(SchemaCompile *compile, SchemaNode *node, const char *keyword,
 /* required */
 static void
 compile_required(SchemaCompile *compile, SchemaNode *node,
-				 const char *keyword, const EvauditValue *value)
+				 const char *keyword, const SchemaValue *value)
 {
 	ObjectRules *rules = evaudit_schema_object(node);
 
 	if (node->resource->dialect.draft == DRAFT_4 &&
-		value->type == EVAUDIT_VALUE_BOOLEAN)
+		value->type == SCHEMA_VALUE_BOOLEAN)
 		evaudit_schema_broken(node, keyword,
 							  "must be an array of strings since draft 4");
 	rules->required = evaudit_schema_names(node, keyword, value,
@@ -262,17 +262,17 @@ compile_required(SchemaCompile *compile, SchemaNode *node,
 
 /* The bit of a type's name. */
 static uint8
-type_bit(SchemaNode *node, const char *keyword, const EvauditValue *value)
+type_bit(SchemaNode *node, const char *keyword, const SchemaValue *value)
 {
-	if (value->type == EVAUDIT_VALUE_STRING)
+	if (value->type == SCHEMA_VALUE_STRING)
 	{
 		if (value->len == 7 && memcmp(value->as.string, "integer", 7) == 0)
 			return TYPE_INTEGER;
-		for (int type = EVAUDIT_VALUE_NULL; type <= EVAUDIT_VALUE_OBJECT;
+		for (int type = SCHEMA_VALUE_NULL; type <= SCHEMA_VALUE_OBJECT;
 			 type++)
 		{
-			EvauditValue sample = {.type = type};
-			const char *name = evaudit_value_type_name(&sample);
+			SchemaValue sample = {.type = type};
+			const char *name = evaudit_schema_value_type_name(&sample);
 
 			if (value->len == strlen(name) &&
 				memcmp(value->as.string, name, value->len) == 0)
@@ -286,19 +286,19 @@ type_bit(SchemaNode *node, const char *keyword, const EvauditValue *value)
 /* type: one, or an array of them. */
 static void
 compile_type(SchemaCompile *compile, SchemaNode *node, const char *keyword,
-			 const EvauditValue *value)
+			 const SchemaValue *value)
 {
-	EvauditValue *elements;
+	SchemaValue *elements;
 
-	if (value->type != EVAUDIT_VALUE_ARRAY)
+	if (value->type != SCHEMA_VALUE_ARRAY)
 	{
 		node->types = type_bit(node, keyword, value);
 		return;
 	}
 	if (value->len == 0)
 		evaudit_schema_broken(node, keyword, "must name at least one type");
-	elements = palloc(sizeof(EvauditValue) * value->len);
-	evaudit_value_elements(value, elements);
+	elements = palloc(sizeof(SchemaValue) * value->len);
+	evaudit_schema_value_elements(value, elements);
 	node->types = 0;
 	for (uint32 i = 0; i < value->len; i++)
 		node->types |= type_bit(node, psprintf("%s/%u", keyword, i),
@@ -310,13 +310,13 @@ compile_type(SchemaCompile *compile, SchemaNode *node, const char *keyword,
 static int
 compare_values(const void *a, const void *b, void *steps)
 {
-	return evaudit_value_compare(a, b, steps);
+	return evaudit_schema_value_compare(a, b, steps);
 }
 
 /* enum and const; the values of an enum are sorted. */
 static void
 compile_values(SchemaCompile *compile, SchemaNode *node, const char *keyword,
-			   const EvauditValue *value)
+			   const SchemaValue *value)
 {
 	ValueRules *rules = value_rules(node);
 	int64		steps = PG_INT64_MAX;
@@ -327,12 +327,12 @@ compile_values(SchemaCompile *compile, SchemaNode *node, const char *keyword,
 		rules->constant = *value;
 		return;
 	}
-	if (value->type != EVAUDIT_VALUE_ARRAY)
+	if (value->type != SCHEMA_VALUE_ARRAY)
 		evaudit_schema_broken(node, keyword, "must be an array");
 	rules->nvalues = value->len;
-	rules->values = palloc(sizeof(EvauditValue) * (value->len + 1));
-	evaudit_value_elements(value, rules->values);
-	qsort_arg(rules->values, value->len, sizeof(EvauditValue), compare_values,
+	rules->values = palloc(sizeof(SchemaValue) * (value->len + 1));
+	evaudit_schema_value_elements(value, rules->values);
+	qsort_arg(rules->values, value->len, sizeof(SchemaValue), compare_values,
 			  &steps);
 }
 

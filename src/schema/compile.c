@@ -64,21 +64,21 @@ evaudit_schema_broken(const SchemaNode *node, const char *keyword,
 /* A string of the schema; zero bytes cannot be in it. */
 static char *
 string_of(const SchemaNode *node, const char *keyword,
-		  const EvauditValue *value)
+		  const SchemaValue *value)
 {
-	if (value->type != EVAUDIT_VALUE_STRING)
+	if (value->type != SCHEMA_VALUE_STRING)
 		evaudit_schema_broken(node, keyword, "must be a string");
 	return pnstrdup(value->as.string, value->len);
 }
 
 /* Look up a keyword that names something. */
 static char *
-find_string(const SchemaNode *node, const EvauditValue *object,
+find_string(const SchemaNode *node, const SchemaValue *object,
 			const char *keyword)
 {
-	EvauditValue value;
+	SchemaValue value;
 
-	if (!evaudit_value_find(object, keyword, strlen(keyword), &value))
+	if (!evaudit_schema_value_find(object, keyword, strlen(keyword), &value))
 		return NULL;
 	return string_of(node, keyword, &value);
 }
@@ -100,11 +100,11 @@ begin_resource(SchemaCompile *compile, SchemaNode *node, const char *uri,
 /* Take note of the names that a schema gives itself. */
 static void
 read_anchors(SchemaCompile *compile, SchemaNode *node,
-			 const EvauditValue *object)
+			 const SchemaValue *object)
 {
 	SchemaResource *resource = node->resource;
 	SchemaDraft draft = resource->dialect.draft;
-	EvauditValue value;
+	SchemaValue value;
 	char	   *name;
 
 	if (draft < DRAFT_2019_09)
@@ -113,9 +113,9 @@ read_anchors(SchemaCompile *compile, SchemaNode *node,
 		evaudit_schema_add_name(compile, resource->uri, name, node, false);
 	if (draft == DRAFT_2019_09)
 	{
-		if (evaudit_value_find(object, "$recursiveAnchor", 16, &value))
+		if (evaudit_schema_value_find(object, "$recursiveAnchor", 16, &value))
 		{
-			if (value.type != EVAUDIT_VALUE_BOOLEAN)
+			if (value.type != SCHEMA_VALUE_BOOLEAN)
 				evaudit_schema_broken(node, "$recursiveAnchor",
 									  "must be a boolean");
 			if (resource->root == node)
@@ -139,17 +139,17 @@ read_anchors(SchemaCompile *compile, SchemaNode *node,
  * a fragment alone, it names a place.
  */
 static void
-read_id(SchemaCompile *compile, SchemaNode *node, const EvauditValue *object)
+read_id(SchemaCompile *compile, SchemaNode *node, const SchemaValue *object)
 {
 	SchemaDraft draft = node->resource->dialect.draft;
 	const char *keyword = draft == DRAFT_4 ? "id" : "$id";
 	SchemaDialect dialect = node->resource->dialect;
-	EvauditValue value;
+	SchemaValue value;
 	char	   *uri;
 	char	   *fragment;
 
-	if (draft <= DRAFT_7 && evaudit_value_find(object, "$ref", 4, &value) &&
-		value.type == EVAUDIT_VALUE_STRING)
+	if (draft <= DRAFT_7 && evaudit_schema_value_find(object, "$ref", 4, &value) &&
+		value.type == SCHEMA_VALUE_STRING)
 		return;
 	uri = find_string(node, object, keyword);
 	if (uri == NULL)
@@ -162,7 +162,7 @@ read_id(SchemaCompile *compile, SchemaNode *node, const EvauditValue *object)
 	if (strcmp(uri, node->resource->uri) != 0)
 	{
 		if (node->parent != NULL &&
-			evaudit_value_find(object, "$schema", 7, &value))
+			evaudit_schema_value_find(object, "$schema", 7, &value))
 			dialect = evaudit_schema_dialect(compile, node, &value);
 		begin_resource(compile, node, uri, &dialect);
 	}
@@ -196,10 +196,10 @@ finish_node(SchemaNode *node)
 /* Compile what is in a schema that is an object. */
 static void
 compile_object(SchemaCompile *compile, SchemaNode *node,
-			   const EvauditValue *object)
+			   const SchemaValue *object)
 {
-	EvauditMember *members;
-	EvauditValue ref;
+	SchemaMember *members;
+	SchemaValue ref;
 
 	node->source = object->as.container;
 	evaudit_schema_add_source(compile, node);
@@ -207,10 +207,10 @@ compile_object(SchemaCompile *compile, SchemaNode *node,
 	read_anchors(compile, node, object);
 	node->strict_integer = node->resource->dialect.draft == DRAFT_4;
 
-	members = palloc(sizeof(EvauditMember) * (object->len + 1));
-	evaudit_value_members(object, members);
+	members = palloc(sizeof(SchemaMember) * (object->len + 1));
+	evaudit_schema_value_members(object, members);
 	if (node->resource->dialect.draft <= DRAFT_7 &&
-		evaudit_value_find(object, "$ref", 4, &ref))
+		evaudit_schema_value_find(object, "$ref", 4, &ref))
 	{
 		/* all else is ignored, but others may refer to it */
 		for (uint32 i = 0; i < object->len; i++)
@@ -256,7 +256,7 @@ charge_node(SchemaCompile *compile, const SchemaNode *node)
  * has neither, and its resource was begun by the caller.
  */
 SchemaNode *
-evaudit_schema_node(SchemaCompile *compile, const EvauditValue *value,
+evaudit_schema_node(SchemaCompile *compile, const SchemaValue *value,
 					SchemaNode *parent, SchemaResource *resource,
 					const char *step)
 {
@@ -270,11 +270,11 @@ evaudit_schema_node(SchemaCompile *compile, const EvauditValue *value,
 		resource->root = node;
 	compile->depth++;
 	charge_node(compile, node);
-	if (value->type == EVAUDIT_VALUE_BOOLEAN &&
+	if (value->type == SCHEMA_VALUE_BOOLEAN &&
 		(resource->dialect.draft > DRAFT_4 ||
 		 strncmp(step, "additional", 10) == 0))
 		node->verdict = value->boolean ? ACCEPTS_ALL : ACCEPTS_NONE;
-	else if (value->type != EVAUDIT_VALUE_OBJECT)
+	else if (value->type != SCHEMA_VALUE_OBJECT)
 		evaudit_schema_broken(node, NULL, "a schema must be %s",
 							  resource->dialect.draft == DRAFT_4 ?
 							  "an object" : "an object or a boolean");
@@ -296,8 +296,8 @@ evaudit_schema_document(SchemaCompile *compile, Jsonb *document,
 	SchemaNode	place = {.resource = resource};
 	SchemaNode *node;
 	Jsonb	   *copy;
-	EvauditValue root;
-	EvauditValue value;
+	SchemaValue root;
+	SchemaValue value;
 
 	resource->uri = uri;
 	resource->dialect = *dialect;
@@ -307,9 +307,9 @@ evaudit_schema_document(SchemaCompile *compile, Jsonb *document,
 							  EVAUDIT_SCHEMA_MAX_BYTES);
 	copy = palloc(VARSIZE(document));
 	memcpy(copy, document, VARSIZE(document));
-	evaudit_value_from_jsonb(copy, &root);
-	if (root.type == EVAUDIT_VALUE_OBJECT &&
-		evaudit_value_find(&root, "$schema", 7, &value))
+	evaudit_schema_value_from_jsonb(copy, &root);
+	if (root.type == SCHEMA_VALUE_OBJECT &&
+		evaudit_schema_value_find(&root, "$schema", 7, &value))
 		resource->dialect = evaudit_schema_dialect(compile, &place, &value);
 
 	node = evaudit_schema_node(compile, &root, NULL, resource, "");
@@ -404,12 +404,12 @@ evaudit_schema_check(Jsonb *schema, const char *uri)
 											  "evaudit schema check",
 											  ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(own);
-	EvauditValue root;
-	EvauditValue draft;
+	SchemaValue root;
+	SchemaValue draft;
 
-	evaudit_value_from_jsonb(schema, &root);
-	if (root.type != EVAUDIT_VALUE_OBJECT ||
-		evaudit_value_find(&root, "$schema", 7, &draft))
+	evaudit_schema_value_from_jsonb(schema, &root);
+	if (root.type != SCHEMA_VALUE_OBJECT ||
+		evaudit_schema_value_find(&root, "$schema", 7, &draft))
 		compile_all(&compile, schema, uri);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(own);

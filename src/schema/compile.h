@@ -30,7 +30,7 @@ typedef struct SchemaCompile
 
 /* compile.c */
 extern SchemaNode *evaudit_schema_node(SchemaCompile *compile,
-									   const EvauditValue *value,
+									   const SchemaValue *value,
 									   SchemaNode *parent,
 									   SchemaResource *resource,
 									   const char *step);
@@ -58,14 +58,14 @@ typedef struct SchemaKeyword
 	SchemaDraft last;
 	uint32		vocabulary;
 	void		(*compile) (SchemaCompile *compile, SchemaNode *node,
-							const char *keyword, const EvauditValue *value);
+							const char *keyword, const SchemaValue *value);
 } SchemaKeyword;
 
 extern void evaudit_schema_keyword(SchemaCompile *compile, SchemaNode *node,
-								   const EvauditMember *member);
+								   const SchemaMember *member);
 extern const SchemaKeyword *evaudit_schema_assertions(int *n);
 extern SchemaName *evaudit_schema_names(SchemaNode *node, const char *keyword,
-										const EvauditValue *value, int *n);
+										const SchemaValue *value, int *n);
 extern ArrayRules *evaudit_schema_array(SchemaNode *node);
 extern ObjectRules *evaudit_schema_object(SchemaNode *node);
 extern EvauditRegex *evaudit_schema_regex(SchemaCompile *compile,
@@ -82,13 +82,13 @@ extern void evaudit_schema_add_name(SchemaCompile *compile, const char *uri,
 extern void evaudit_schema_add_reference(SchemaCompile *compile,
 										 SchemaNode *node, SchemaRef *ref,
 										 const char *keyword,
-										 const EvauditValue *value);
+										 const SchemaValue *value);
 extern void evaudit_schema_resolve_all(SchemaCompile *compile);
 
 /* dialect.c */
 extern SchemaDialect evaudit_schema_dialect(SchemaCompile *compile,
 											const SchemaNode *node,
-											const EvauditValue *value);
+											const SchemaValue *value);
 extern const SchemaDialect evaudit_schema_default_dialect;
 
 /* registry.c */

@@ -15,7 +15,7 @@
 
 #include "schema/format.h"
 #include "schema/schema.h"
-#include "schema/value.h"
+#include "schema/json_value.h"
 #include "text/pattern.h"
 
 typedef enum SchemaDraft
@@ -63,7 +63,7 @@ typedef struct SchemaResource
 
 /* The types that a node allows, as bits; a number may be an integer. */
 #define TYPE_BIT(type)		(1 << (type))
-#define TYPE_INTEGER		(1 << (EVAUDIT_VALUE_OBJECT + 1))
+#define TYPE_INTEGER		(1 << (SCHEMA_VALUE_OBJECT + 1))
 #define TYPE_ANY			0xFF
 
 typedef struct SchemaRef
@@ -158,9 +158,9 @@ typedef struct ObjectRules
 typedef struct ValueRules
 {
 	bool		has_const;
-	EvauditValue constant;
+	SchemaValue constant;
 	int			nvalues;		/* -1: no enum */
-	EvauditValue *values;		/* by evaudit_value_compare() */
+	SchemaValue *values;		/* by evaudit_schema_value_compare() */
 } ValueRules;
 
 /* Subschemas for the same instance. */

@@ -91,16 +91,16 @@ find_draft(const char *uri, SchemaDraft *draft)
 
 /* The bits of "$vocabulary"; one that is required must be known. */
 static uint32
-read_vocabulary(const SchemaNode *node, const EvauditValue *value)
+read_vocabulary(const SchemaNode *node, const SchemaValue *value)
 {
 	uint32		bits = VOCABULARY_CORE;
-	EvauditMember *members;
+	SchemaMember *members;
 
-	if (value->type != EVAUDIT_VALUE_OBJECT)
+	if (value->type != SCHEMA_VALUE_OBJECT)
 		evaudit_schema_broken(node, "$schema",
 							  "the meta-schema's \"$vocabulary\" must be an object");
-	members = palloc(sizeof(EvauditMember) * (value->len + 1));
-	evaudit_value_members(value, members);
+	members = palloc(sizeof(SchemaMember) * (value->len + 1));
+	evaudit_schema_value_members(value, members);
 	for (uint32 i = 0; i < value->len; i++)
 	{
 		char	   *uri = pnstrdup(members[i].key, members[i].key_len);
@@ -111,7 +111,7 @@ read_vocabulary(const SchemaNode *node, const EvauditValue *value)
 			known++;
 		if (known < lengthof(vocabularies))
 			bits |= vocabularies[known].bits;
-		else if (members[i].value.type != EVAUDIT_VALUE_BOOLEAN ||
+		else if (members[i].value.type != SCHEMA_VALUE_BOOLEAN ||
 				 members[i].value.boolean)
 			evaudit_schema_broken(node, "$schema",
 								  "the vocabulary \"%s\" is not known", uri);
@@ -122,15 +122,15 @@ read_vocabulary(const SchemaNode *node, const EvauditValue *value)
 /* What "$schema", somewhere in or behind that of a node, means. */
 static SchemaDialect
 resolve_dialect(SchemaCompile *compile, const SchemaNode *node,
-				const EvauditValue *value, int level)
+				const SchemaValue *value, int level)
 {
 	SchemaDialect dialect = evaudit_schema_default_dialect;
-	EvauditValue meta;
-	EvauditValue member;
+	SchemaValue meta;
+	SchemaValue member;
 	Jsonb	   *document;
 	char	   *uri;
 
-	if (value->type != EVAUDIT_VALUE_STRING)
+	if (value->type != SCHEMA_VALUE_STRING)
 		evaudit_schema_broken(node, "$schema", "must be a string");
 	uri = pnstrdup(value->as.string, value->len);
 	evaudit_uri_split(uri);
@@ -149,13 +149,13 @@ resolve_dialect(SchemaCompile *compile, const SchemaNode *node,
 		evaudit_schema_broken(node, "$schema",
 							  "\"%s\" is no draft from 4 to 2020-12 and not registered",
 							  uri);
-	evaudit_value_from_jsonb(document, &meta);
-	if (meta.type != EVAUDIT_VALUE_OBJECT)
+	evaudit_schema_value_from_jsonb(document, &meta);
+	if (meta.type != SCHEMA_VALUE_OBJECT)
 		return dialect;
-	if (evaudit_value_find(&meta, "$schema", 7, &member))
+	if (evaudit_schema_value_find(&meta, "$schema", 7, &member))
 		dialect = resolve_dialect(compile, node, &member, level + 1);
 	if (dialect.draft >= DRAFT_2019_09 &&
-		evaudit_value_find(&meta, "$vocabulary", 11, &member))
+		evaudit_schema_value_find(&meta, "$vocabulary", 11, &member))
 		dialect.vocabularies = read_vocabulary(node, &member);
 	return dialect;
 }
@@ -163,7 +163,7 @@ resolve_dialect(SchemaCompile *compile, const SchemaNode *node,
 /* The dialect that the "$schema" of a node means. */
 SchemaDialect
 evaudit_schema_dialect(SchemaCompile *compile, const SchemaNode *node,
-					   const EvauditValue *value)
+					   const SchemaValue *value)
 {
 	return resolve_dialect(compile, node, value, 0);
 }

@@ -76,7 +76,7 @@ step_of(const char *keyword, const char *name, uint32 len)
 /* Compile the subschema that a keyword holds. */
 static SchemaNode *
 one_schema(SchemaCompile *compile, SchemaNode *node, const char *keyword,
-		   const EvauditValue *value)
+		   const SchemaValue *value)
 {
 	return evaudit_schema_node(compile, value, node, node->resource,
 							   keyword);
@@ -85,15 +85,15 @@ one_schema(SchemaCompile *compile, SchemaNode *node, const char *keyword,
 /* Compile the array of subschemas that a keyword holds. */
 static void
 list_schemas(SchemaCompile *compile, SchemaNode *node, const char *keyword,
-			 const EvauditValue *value, SchemaList *list)
+			 const SchemaValue *value, SchemaList *list)
 {
-	EvauditValue *elements;
+	SchemaValue *elements;
 
-	if (value->type != EVAUDIT_VALUE_ARRAY || value->len == 0)
+	if (value->type != SCHEMA_VALUE_ARRAY || value->len == 0)
 		evaudit_schema_broken(node, keyword,
 							  "must be a non-empty array of schemas");
-	elements = palloc(sizeof(EvauditValue) * value->len);
-	evaudit_value_elements(value, elements);
+	elements = palloc(sizeof(SchemaValue) * value->len);
+	evaudit_schema_value_elements(value, elements);
 	list->n = value->len;
 	list->nodes = palloc(sizeof(SchemaNode *) * value->len);
 	for (int i = 0; i < list->n; i++)
@@ -104,22 +104,22 @@ list_schemas(SchemaCompile *compile, SchemaNode *node, const char *keyword,
 }
 
 /* The members of the object that a keyword holds. */
-static EvauditMember *
-members_of(SchemaNode *node, const char *keyword, const EvauditValue *value)
+static SchemaMember *
+members_of(SchemaNode *node, const char *keyword, const SchemaValue *value)
 {
-	EvauditMember *members;
+	SchemaMember *members;
 
-	if (value->type != EVAUDIT_VALUE_OBJECT)
+	if (value->type != SCHEMA_VALUE_OBJECT)
 		evaudit_schema_broken(node, keyword, "must be an object");
-	members = palloc(sizeof(EvauditMember) * (value->len + 1));
-	evaudit_value_members(value, members);
+	members = palloc(sizeof(SchemaMember) * (value->len + 1));
+	evaudit_schema_value_members(value, members);
 	return members;
 }
 
 /* Compile the subschema that is a member of a keyword's object. */
 static SchemaNode *
 member_schema(SchemaCompile *compile, SchemaNode *node, const char *keyword,
-			  const EvauditMember *member)
+			  const SchemaMember *member)
 {
 	return evaudit_schema_node(compile, &member->value, node, node->resource,
 							   step_of(keyword, member->key, member->key_len));
@@ -128,7 +128,7 @@ member_schema(SchemaCompile *compile, SchemaNode *node, const char *keyword,
 /* $ref */
 static void
 compile_ref(SchemaCompile *compile, SchemaNode *node, const char *keyword,
-			const EvauditValue *value)
+			const SchemaValue *value)
 {
 	SchemaRef  *ref = palloc0(sizeof(SchemaRef));
 
@@ -139,7 +139,7 @@ compile_ref(SchemaCompile *compile, SchemaNode *node, const char *keyword,
 /* $dynamicRef and $recursiveRef */
 static void
 compile_dynamic_ref(SchemaCompile *compile, SchemaNode *node,
-					const char *keyword, const EvauditValue *value)
+					const char *keyword, const SchemaValue *value)
 {
 	SchemaRef  *ref = palloc0(sizeof(SchemaRef));
 
@@ -154,9 +154,9 @@ compile_dynamic_ref(SchemaCompile *compile, SchemaNode *node,
 /* $defs and definitions: places that references may lead to. */
 static void
 compile_definitions(SchemaCompile *compile, SchemaNode *node,
-					const char *keyword, const EvauditValue *value)
+					const char *keyword, const SchemaValue *value)
 {
-	EvauditMember *members = members_of(node, keyword, value);
+	SchemaMember *members = members_of(node, keyword, value);
 
 	for (uint32 i = 0; i < value->len; i++)
 		member_schema(compile, node, keyword, &members[i]);
@@ -166,7 +166,7 @@ compile_definitions(SchemaCompile *compile, SchemaNode *node,
 /* Keywords whose value is one subschema or a list of them. */
 static void
 compile_in_place(SchemaCompile *compile, SchemaNode *node,
-				 const char *keyword, const EvauditValue *value)
+				 const char *keyword, const SchemaValue *value)
 {
 	InPlaceRules *rules = in_place(node);
 
@@ -189,7 +189,7 @@ compile_in_place(SchemaCompile *compile, SchemaNode *node,
 /* unevaluatedItems and unevaluatedProperties */
 static void
 compile_unevaluated(SchemaCompile *compile, SchemaNode *node,
-					const char *keyword, const EvauditValue *value)
+					const char *keyword, const SchemaValue *value)
 {
 	SchemaNode *schema = one_schema(compile, node, keyword, value);
 
@@ -202,7 +202,7 @@ compile_unevaluated(SchemaCompile *compile, SchemaNode *node,
 /* prefixItems, items and additionalItems; items was a tuple once. */
 static void
 compile_items(SchemaCompile *compile, SchemaNode *node, const char *keyword,
-			  const EvauditValue *value)
+			  const SchemaValue *value)
 {
 	ArrayRules *rules = evaudit_schema_array(node);
 	SchemaDraft draft = node->resource->dialect.draft;
@@ -211,7 +211,7 @@ compile_items(SchemaCompile *compile, SchemaNode *node, const char *keyword,
 		list_schemas(compile, node, keyword, value, &rules->prefix);
 	else if (strcmp(keyword, "additionalItems") == 0)
 		rules->additional = one_schema(compile, node, keyword, value);
-	else if (value->type == EVAUDIT_VALUE_ARRAY && draft < DRAFT_2020_12)
+	else if (value->type == SCHEMA_VALUE_ARRAY && draft < DRAFT_2020_12)
 	{
 		rules->tuple = true;
 		list_schemas(compile, node, keyword, value, &rules->prefix);
@@ -223,7 +223,7 @@ compile_items(SchemaCompile *compile, SchemaNode *node, const char *keyword,
 /* contains; what it finds is evaluated since draft 2020-12. */
 static void
 compile_contains(SchemaCompile *compile, SchemaNode *node,
-				 const char *keyword, const EvauditValue *value)
+				 const char *keyword, const SchemaValue *value)
 {
 	ArrayRules *rules = evaudit_schema_array(node);
 
@@ -235,9 +235,9 @@ compile_contains(SchemaCompile *compile, SchemaNode *node,
 /* properties, which come in the order of jsonb */
 static void
 compile_properties(SchemaCompile *compile, SchemaNode *node,
-				   const char *keyword, const EvauditValue *value)
+				   const char *keyword, const SchemaValue *value)
 {
-	EvauditMember *members = members_of(node, keyword, value);
+	SchemaMember *members = members_of(node, keyword, value);
 	ObjectRules *rules = evaudit_schema_object(node);
 
 	rules->nproperties = value->len;
@@ -255,9 +255,9 @@ compile_properties(SchemaCompile *compile, SchemaNode *node,
 /* patternProperties */
 static void
 compile_pattern_properties(SchemaCompile *compile, SchemaNode *node,
-						   const char *keyword, const EvauditValue *value)
+						   const char *keyword, const SchemaValue *value)
 {
-	EvauditMember *members = members_of(node, keyword, value);
+	SchemaMember *members = members_of(node, keyword, value);
 	ObjectRules *rules = evaudit_schema_object(node);
 
 	rules->npatterns = value->len;
@@ -276,7 +276,7 @@ compile_pattern_properties(SchemaCompile *compile, SchemaNode *node,
 /* propertyNames and additionalProperties */
 static void
 compile_property_schema(SchemaCompile *compile, SchemaNode *node,
-						const char *keyword, const EvauditValue *value)
+						const char *keyword, const SchemaValue *value)
 {
 	SchemaNode *schema = one_schema(compile, node, keyword, value);
 
@@ -292,9 +292,9 @@ compile_property_schema(SchemaCompile *compile, SchemaNode *node,
  */
 static void
 compile_dependent(SchemaCompile *compile, SchemaNode *node,
-				  const char *keyword, const EvauditValue *value)
+				  const char *keyword, const SchemaValue *value)
 {
-	EvauditMember *members = members_of(node, keyword, value);
+	SchemaMember *members = members_of(node, keyword, value);
 	ObjectRules *rules = evaudit_schema_object(node);
 	SchemaProperty *all = palloc0(sizeof(SchemaProperty) *
 								  (rules->ndependent + value->len + 1));
@@ -313,7 +313,7 @@ compile_dependent(SchemaCompile *compile, SchemaNode *node,
 		dependent->step = step;
 		if (strcmp(keyword, "dependentRequired") == 0 ||
 			(strcmp(keyword, "dependencies") == 0 &&
-			 members[i].value.type == EVAUDIT_VALUE_ARRAY))
+			 members[i].value.type == SCHEMA_VALUE_ARRAY))
 			dependent->required =
 				evaudit_schema_names(node, step, &members[i].value,
 									 &dependent->nrequired);
@@ -363,7 +363,7 @@ static const SchemaKeyword applicators[] = {
 
 /* Find a keyword in a list. */
 static const SchemaKeyword *
-find_keyword(const SchemaKeyword *list, int n, const EvauditMember *member)
+find_keyword(const SchemaKeyword *list, int n, const SchemaMember *member)
 {
 	for (int i = 0; i < n; i++)
 	{
@@ -377,7 +377,7 @@ find_keyword(const SchemaKeyword *list, int n, const EvauditMember *member)
 /* Compile one member of a schema, if it is a keyword of its dialect. */
 void
 evaudit_schema_keyword(SchemaCompile *compile, SchemaNode *node,
-					   const EvauditMember *member)
+					   const SchemaMember *member)
 {
 	const SchemaDialect *dialect = &node->resource->dialect;
 	const SchemaKeyword *keyword;

@@ -118,13 +118,13 @@ evaudit_schema_add_name(SchemaCompile *compile, const char *uri,
 void
 evaudit_schema_add_reference(SchemaCompile *compile, SchemaNode *node,
 							 SchemaRef *ref, const char *keyword,
-							 const EvauditValue *value)
+							 const SchemaValue *value)
 {
 	PendingRef *pending;
 	MemoryContext old;
 	char	   *reference;
 
-	if (value->type != EVAUDIT_VALUE_STRING)
+	if (value->type != SCHEMA_VALUE_STRING)
 		evaudit_schema_broken(node, keyword, "must be a string");
 	old = MemoryContextSwitchTo(compile->scratch);
 	reference = pnstrdup(value->as.string, value->len);
@@ -181,14 +181,14 @@ next_token(char **pointer, char **token)
 
 /* Step into a value. */
 static bool
-step_into(EvauditValue *value, const char *token, int len)
+step_into(SchemaValue *value, const char *token, int len)
 {
-	if (value->type == EVAUDIT_VALUE_OBJECT)
-		return evaudit_value_find(value, token, len, value);
-	if (value->type == EVAUDIT_VALUE_ARRAY && len > 0 && len < 10)
+	if (value->type == SCHEMA_VALUE_OBJECT)
+		return evaudit_schema_value_find(value, token, len, value);
+	if (value->type == SCHEMA_VALUE_ARRAY && len > 0 && len < 10)
 	{
 		uint32		index = 0;
-		EvauditValue *elements;
+		SchemaValue *elements;
 
 		for (int i = 0; i < len; i++)
 		{
@@ -198,8 +198,8 @@ step_into(EvauditValue *value, const char *token, int len)
 		}
 		if (index >= value->len || (len > 1 && token[0] == '0'))
 			return false;
-		elements = palloc(sizeof(EvauditValue) * value->len);
-		evaudit_value_elements(value, elements);
+		elements = palloc(sizeof(SchemaValue) * value->len);
+		evaudit_schema_value_elements(value, elements);
 		*value = elements[index];
 		pfree(elements);
 		return true;
@@ -209,11 +209,11 @@ step_into(EvauditValue *value, const char *token, int len)
 
 /* The node that a container was compiled to, or NULL. */
 static SchemaNode *
-node_of(SchemaCompile *compile, const EvauditValue *value)
+node_of(SchemaCompile *compile, const SchemaValue *value)
 {
 	SourceEntry *entry = NULL;
 
-	if (value->type == EVAUDIT_VALUE_OBJECT)
+	if (value->type == SCHEMA_VALUE_OBJECT)
 		entry = hash_search(compile->sources, &value->as.container,
 							HASH_FIND, NULL);
 	return entry != NULL ? entry->node : NULL;
@@ -225,11 +225,11 @@ follow_pointer(SchemaCompile *compile, SchemaNode *node, const char *pointer)
 {
 	char	   *rest = pstrdup(pointer);
 	const char *beyond = pointer + 1;	/* what follows the last known node */
-	EvauditValue value = {0};
+	SchemaValue value = {0};
 
 	if (node->source == NULL)
 		return NULL;
-	value.type = EVAUDIT_VALUE_OBJECT;
+	value.type = SCHEMA_VALUE_OBJECT;
 	value.as.container = node->source;
 	value.len = JsonContainerSize(node->source);
 	pointer = rest;
@@ -250,8 +250,8 @@ follow_pointer(SchemaCompile *compile, SchemaNode *node, const char *pointer)
 	}
 	if (node_of(compile, &value) != NULL)
 		return node;
-	if (value.type != EVAUDIT_VALUE_OBJECT &&
-		value.type != EVAUDIT_VALUE_BOOLEAN)
+	if (value.type != SCHEMA_VALUE_OBJECT &&
+		value.type != SCHEMA_VALUE_BOOLEAN)
 		return NULL;
 	return evaudit_schema_node(compile, &value, node, node->resource,
 							   pstrdup(beyond));

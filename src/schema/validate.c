@@ -23,27 +23,27 @@
 #include "schema/validate.h"
 
 /* The members of an object. */
-const EvauditMember *
+const SchemaMember *
 evaudit_instance_members(Instance *instance)
 {
 	if (instance->members == NULL)
 	{
-		instance->members = palloc(sizeof(EvauditMember) *
+		instance->members = palloc(sizeof(SchemaMember) *
 								   (instance->value.len + 1));
-		evaudit_value_members(&instance->value, instance->members);
+		evaudit_schema_value_members(&instance->value, instance->members);
 	}
 	return instance->members;
 }
 
 /* The elements of an array. */
-const EvauditValue *
+const SchemaValue *
 evaudit_instance_elements(Instance *instance)
 {
 	if (instance->elements == NULL)
 	{
-		instance->elements = palloc(sizeof(EvauditValue) *
+		instance->elements = palloc(sizeof(SchemaValue) *
 									(instance->value.len + 1));
-		evaudit_value_elements(&instance->value, instance->elements);
+		evaudit_schema_value_elements(&instance->value, instance->elements);
 	}
 	return instance->elements;
 }
@@ -64,7 +64,7 @@ evaudit_validate_member(Validation *v, const SchemaNode *node,
 						const Instance *object, uint32 i,
 						const SchemaPath *path)
 {
-	const EvauditMember *member = &object->members[i];
+	const SchemaMember *member = &object->members[i];
 	Instance	child;
 	bool		result;
 
@@ -119,16 +119,16 @@ list_types(const SchemaNode *node)
 	StringInfoData out;
 
 	initStringInfo(&out);
-	for (int type = EVAUDIT_VALUE_NULL; type <= EVAUDIT_VALUE_OBJECT + 1; type++)
+	for (int type = SCHEMA_VALUE_NULL; type <= SCHEMA_VALUE_OBJECT + 1; type++)
 	{
-		EvauditValue sample = {.type = type};
+		SchemaValue sample = {.type = type};
 
 		if ((node->types & TYPE_BIT(type)) == 0)
 			continue;
 		if (out.len > 0)
 			appendStringInfoString(&out, " or ");
 		appendStringInfoString(&out, TYPE_BIT(type) == TYPE_INTEGER ?
-							   "integer" : evaudit_value_type_name(&sample));
+							   "integer" : evaudit_schema_value_type_name(&sample));
 	}
 	return out.data;
 }
@@ -138,20 +138,20 @@ static bool
 check_type(Validation *v, const SchemaPath *path, const Instance *instance)
 {
 	const SchemaNode *node = path->node;
-	const EvauditValue *value = &instance->value;
+	const SchemaValue *value = &instance->value;
 
 	if ((node->types & TYPE_BIT(value->type)) != 0)
 		return true;
-	if (value->type == EVAUDIT_VALUE_NUMBER &&
+	if (value->type == SCHEMA_VALUE_NUMBER &&
 		(node->types & TYPE_INTEGER) != 0 &&
-		(node->strict_integer ? evaudit_value_has_no_point(value) :
-		 evaudit_value_is_integer(value)))
+		(node->strict_integer ? evaudit_schema_value_has_no_point(value) :
+		 evaudit_schema_value_is_integer(value)))
 		return true;
 	if (!v->collect)
 		return false;
 	return evaudit_violation(v, path, "type", instance,
 							 "the value is not of type %s but %s",
-							 list_types(node), evaudit_value_type_name(value));
+							 list_types(node), evaudit_schema_value_type_name(value));
 }
 
 /* What was not evaluated by the other keywords. */
@@ -162,7 +162,7 @@ check_unevaluated(Validation *v, const SchemaPath *path, Instance *instance,
 	const SchemaNode *node = path->node;
 	bool		ok = true;
 
-	if (instance->value.type == EVAUDIT_VALUE_OBJECT &&
+	if (instance->value.type == SCHEMA_VALUE_OBJECT &&
 		node->unevaluated_properties != NULL)
 	{
 		evaudit_instance_members(instance);
@@ -172,7 +172,7 @@ check_unevaluated(Validation *v, const SchemaPath *path, Instance *instance,
 											instance, i, path));
 		evaudit_evaluated_all(evaluated);
 	}
-	else if (instance->value.type == EVAUDIT_VALUE_ARRAY &&
+	else if (instance->value.type == SCHEMA_VALUE_ARRAY &&
 			 node->unevaluated_items != NULL)
 	{
 		evaudit_instance_elements(instance);
@@ -197,21 +197,21 @@ check_keywords(Validation *v, const SchemaPath *path, Instance *instance,
 		REQUIRE(check_type(v, path, instance));
 	if (node->value != NULL)
 		REQUIRE(evaudit_validate_value(v, path, instance));
-	switch ((EvauditValueType) instance->value.type)
+	switch ((SchemaValueType) instance->value.type)
 	{
-		case EVAUDIT_VALUE_NUMBER:
+		case SCHEMA_VALUE_NUMBER:
 			if (node->number != NULL)
 				REQUIRE(evaudit_validate_number(v, path, instance));
 			break;
-		case EVAUDIT_VALUE_STRING:
+		case SCHEMA_VALUE_STRING:
 			if (node->string != NULL)
 				REQUIRE(evaudit_validate_string(v, path, instance));
 			break;
-		case EVAUDIT_VALUE_ARRAY:
+		case SCHEMA_VALUE_ARRAY:
 			if (node->array != NULL)
 				REQUIRE(evaudit_validate_array(v, path, instance, evaluated));
 			break;
-		case EVAUDIT_VALUE_OBJECT:
+		case SCHEMA_VALUE_OBJECT:
 			if (node->object != NULL)
 			{
 				REQUIRE(evaudit_validate_object(v, path, instance, evaluated));
@@ -256,7 +256,7 @@ evaudit_validate_node(Validation *v, const SchemaNode *node,
 		node->unevaluated_properties == NULL)
 		return check_keywords(v, &path, instance, evaluated);
 
-	evaudit_evaluated_init(&own, instance->value.type < EVAUDIT_VALUE_ARRAY ?
+	evaudit_evaluated_init(&own, instance->value.type < SCHEMA_VALUE_ARRAY ?
 						   0 : instance->value.len);
 	result = check_keywords(v, &path, instance, &own);
 	if (result && evaluated != NULL)
@@ -273,7 +273,7 @@ validate(Validation *v, const EvauditSchema *schema, Jsonb *jsonb)
 	bool		result;
 
 	v->steps = EVAUDIT_SCHEMA_MAX_STEPS;
-	evaudit_value_from_jsonb(jsonb, &instance.value);
+	evaudit_schema_value_from_jsonb(jsonb, &instance.value);
 	result = evaudit_validate_node(v, schema->root, &instance, NULL, "", NULL);
 	free_instance(&instance);
 	return result && v->gave_up == NULL;

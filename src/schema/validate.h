@@ -17,9 +17,9 @@ typedef struct Instance
 	const char *key;			/* NULL: an element */
 	uint32		key_len;
 	uint32		index;
-	EvauditValue value;
-	EvauditMember *members;		/* decoded when first asked for */
-	EvauditValue *elements;
+	SchemaValue value;
+	SchemaMember *members;		/* decoded when first asked for */
+	SchemaValue *elements;
 } Instance;
 
 /* A node under evaluation: the way there is the dynamic scope, too. */
@@ -76,8 +76,8 @@ extern bool evaudit_validate_member(Validation *v, const SchemaNode *node,
 extern bool evaudit_validate_element(Validation *v, const SchemaNode *node,
 									 const Instance *array, uint32 i,
 									 const SchemaPath *path);
-extern const EvauditMember *evaudit_instance_members(Instance *instance);
-extern const EvauditValue *evaudit_instance_elements(Instance *instance);
+extern const SchemaMember *evaudit_instance_members(Instance *instance);
+extern const SchemaValue *evaudit_instance_elements(Instance *instance);
 
 /* violation.c */
 extern bool evaudit_violation(Validation *v, const SchemaPath *path,

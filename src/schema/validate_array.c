@@ -80,7 +80,7 @@ static int
 compare_elements(const void *a, const void *b, void *steps)
 {
 	(*(int64 *) steps)--;
-	return evaudit_value_compare(a, b, steps);
+	return evaudit_schema_value_compare(a, b, steps);
 }
 
 /* No two elements are equal: sorted, they would be neighbours. */
@@ -88,19 +88,19 @@ static bool
 check_unique(Validation *v, const SchemaPath *path, Instance *instance)
 {
 	uint32		n = instance->value.len;
-	EvauditValue *sorted;
+	SchemaValue *sorted;
 	bool		same = false;
 
 	if (n < 2)
 		return true;
 	if (!evaudit_spend(v, n, path, instance))
 		return false;
-	sorted = palloc(sizeof(EvauditValue) * n);
-	evaudit_value_elements(&instance->value, sorted);
-	qsort_arg(sorted, n, sizeof(EvauditValue), compare_elements, &v->steps);
+	sorted = palloc(sizeof(SchemaValue) * n);
+	evaudit_schema_value_elements(&instance->value, sorted);
+	qsort_arg(sorted, n, sizeof(SchemaValue), compare_elements, &v->steps);
 	for (uint32 i = 1; i < n && !same && v->steps >= 0; i++)
-		same = evaudit_value_compare(&sorted[i - 1], &sorted[i],
-									 &v->steps) == 0;
+		same = evaudit_schema_value_compare(&sorted[i - 1], &sorted[i],
+											&v->steps) == 0;
 	pfree(sorted);
 	if (!evaudit_spend(v, 0, path, instance))
 		return false;

@@ -17,7 +17,7 @@ static bool
 check_required(Validation *v, const SchemaPath *path, Instance *instance,
 			   const char *keyword, const SchemaName *names, int nnames)
 {
-	const EvauditMember *members = evaudit_instance_members(instance);
+	const SchemaMember *members = evaudit_instance_members(instance);
 	uint32		n = instance->value.len;
 	uint32		m = 0;
 	bool		ok = true;
@@ -29,9 +29,9 @@ check_required(Validation *v, const SchemaPath *path, Instance *instance,
 		int			order = -1;
 
 		while (m < n &&
-			   (order = evaudit_key_compare(names[i].name, names[i].len,
-											members[m].key,
-											members[m].key_len)) > 0)
+			   (order = evaudit_schema_key_compare(names[i].name, names[i].len,
+												   members[m].key,
+												   members[m].key_len)) > 0)
 			m++;
 		if (m == n || order != 0)
 			REQUIRE(evaudit_violation(v, path, keyword, instance,
@@ -47,7 +47,7 @@ check_patterns(Validation *v, const SchemaPath *path, Instance *instance,
 			   uint32 i, bool *matched)
 {
 	const ObjectRules *rules = path->node->object;
-	const EvauditMember *member = &instance->members[i];
+	const SchemaMember *member = &instance->members[i];
 	bool		ok = true;
 
 	for (int p = 0; p < rules->npatterns; p++)
@@ -74,7 +74,7 @@ check_properties(Validation *v, const SchemaPath *path, Instance *instance,
 				 Evaluated *evaluated)
 {
 	const ObjectRules *rules = path->node->object;
-	const EvauditMember *members = evaudit_instance_members(instance);
+	const SchemaMember *members = evaudit_instance_members(instance);
 	uint32		n = instance->value.len;
 	int			p = 0;
 	bool		ok = true;
@@ -87,10 +87,10 @@ check_properties(Validation *v, const SchemaPath *path, Instance *instance,
 		bool		matched;
 
 		while (p < rules->nproperties &&
-			   (order = evaudit_key_compare(rules->properties[p].name.name,
-											rules->properties[p].name.len,
-											members[i].key,
-											members[i].key_len)) < 0)
+			   (order = evaudit_schema_key_compare(rules->properties[p].name.name,
+												   rules->properties[p].name.len,
+												   members[i].key,
+												   members[i].key_len)) < 0)
 			p++;
 		matched = p < rules->nproperties && order == 0;
 		if (matched)
@@ -118,7 +118,7 @@ static bool
 check_names(Validation *v, const SchemaPath *path, Instance *instance)
 {
 	const SchemaNode *node = path->node->object->names;
-	const EvauditMember *members = evaudit_instance_members(instance);
+	const SchemaMember *members = evaudit_instance_members(instance);
 	bool		ok = true;
 
 	for (uint32 i = 0; i < instance->value.len; i++)
@@ -128,7 +128,7 @@ check_names(Validation *v, const SchemaPath *path, Instance *instance)
 		name.parent = instance;
 		name.key = members[i].key;
 		name.key_len = members[i].key_len;
-		name.value.type = EVAUDIT_VALUE_STRING;
+		name.value.type = SCHEMA_VALUE_STRING;
 		name.value.as.string = members[i].key;
 		name.value.len = members[i].key_len;
 		REQUIRE(evaudit_validate_node(v, node, &name, path, node->step, NULL));
@@ -168,16 +168,16 @@ evaudit_validate_object(Validation *v, const SchemaPath *path,
 static bool
 has_member(Instance *instance, const SchemaName *name)
 {
-	const EvauditMember *members = evaudit_instance_members(instance);
+	const SchemaMember *members = evaudit_instance_members(instance);
 	uint32		low = 0;
 	uint32		high = instance->value.len;
 
 	while (low < high)
 	{
 		uint32		middle = low + (high - low) / 2;
-		int			order = evaudit_key_compare(name->name, name->len,
-												members[middle].key,
-												members[middle].key_len);
+		int			order = evaudit_schema_key_compare(name->name, name->len,
+													   members[middle].key,
+													   members[middle].key_len);
 
 		if (order == 0)
 			return true;

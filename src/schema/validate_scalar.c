@@ -29,7 +29,7 @@ static Numeric
 constant(const char *number)
 {
 	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
-	Numeric		result = evaudit_value_numeric(number);
+	Numeric		result = evaudit_schema_value_numeric(number);
 
 	MemoryContextSwitchTo(old);
 	return result;
@@ -154,7 +154,7 @@ static bool
 check_format(Validation *v, const SchemaPath *path, const Instance *instance)
 {
 	const EvauditFormat *format = path->node->string->format;
-	const EvauditValue *value = &instance->value;
+	const SchemaValue *value = &instance->value;
 
 	if (!evaudit_spend(v, format->steps * (1 + value->len / 16), path, instance))
 		return false;
@@ -182,7 +182,7 @@ evaudit_validate_string(Validation *v, const SchemaPath *path,
 
 /* Look a value up among those of an enum. */
 static bool
-find_value(Validation *v, const ValueRules *rules, const EvauditValue *value)
+find_value(Validation *v, const ValueRules *rules, const SchemaValue *value)
 {
 	int			low = 0;
 	int			high = rules->nvalues;
@@ -190,8 +190,8 @@ find_value(Validation *v, const ValueRules *rules, const EvauditValue *value)
 	while (low < high)
 	{
 		int			middle = (low + high) / 2;
-		int			order = evaudit_value_compare(value, &rules->values[middle],
-												  &v->steps);
+		int			order = evaudit_schema_value_compare(value, &rules->values[middle],
+														 &v->steps);
 
 		if (order == 0)
 			return true;
@@ -214,8 +214,8 @@ evaudit_validate_value(Validation *v, const SchemaPath *path,
 	bool		ok = true;
 
 	if (rules->has_const)
-		same = evaudit_value_compare(&instance->value, &rules->constant,
-									 &v->steps) == 0;
+		same = evaudit_schema_value_compare(&instance->value, &rules->constant,
+											&v->steps) == 0;
 	if (rules->nvalues >= 0 && (same || v->collect))
 		found = find_value(v, rules, &instance->value);
 	if (!evaudit_spend(v, 0, path, instance))

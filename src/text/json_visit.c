@@ -166,9 +166,9 @@ check_outermost(const EvauditJsonText *input)
 }
 
 /*
- * Parse a prepared text and call the visitor on the way; what it was told
- * means nothing unless the text is good.  EVAUDIT_JSON_NOT_AN_OBJECT is all
- * that is wrong with another value.
+ * Parse a prepared text and call the visitor on the way; what it was called
+ * with means nothing unless the text is good.  EVAUDIT_JSON_NOT_AN_OBJECT is
+ * all that is wrong with another value.
  */
 EvauditJsonStatus
 evaudit_json_visit(EvauditJsonText *input, const EvauditJsonVisitor *visitor)

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * value.c
+ * json_value.c
  *	  Values of a jsonb, read where they stand.
  *
  * The server's own iterator copies each value into a structure three times
@@ -15,22 +15,22 @@
 #include "miscadmin.h"
 #include "utils/fmgrprotos.h"
 
-#include "schema/value.h"
+#include "schema/json_value.h"
 
 /* The value of an entry, whose data stands at an offset from base. */
 static void
 read_entry(JEntry entry, const char *base, uint32 offset, uint32 len,
-		   EvauditValue *value)
+		   SchemaValue *value)
 {
 	if (JBE_ISSTRING(entry))
 	{
-		value->type = EVAUDIT_VALUE_STRING;
+		value->type = SCHEMA_VALUE_STRING;
 		value->as.string = base + offset;
 		value->len = len;
 	}
 	else if (JBE_ISNUMERIC(entry))
 	{
-		value->type = EVAUDIT_VALUE_NUMBER;
+		value->type = SCHEMA_VALUE_NUMBER;
 		value->as.number = (Numeric) unconstify(char *,
 												base + INTALIGN(offset));
 	}
@@ -40,39 +40,39 @@ read_entry(JEntry entry, const char *base, uint32 offset, uint32 len,
 			unconstify(char *, base + INTALIGN(offset));
 		value->len = JsonContainerSize(value->as.container);
 		value->type = JsonContainerIsObject(value->as.container) ?
-			EVAUDIT_VALUE_OBJECT : EVAUDIT_VALUE_ARRAY;
+			SCHEMA_VALUE_OBJECT : SCHEMA_VALUE_ARRAY;
 	}
 	else if (JBE_ISNULL(entry))
-		value->type = EVAUDIT_VALUE_NULL;
+		value->type = SCHEMA_VALUE_NULL;
 	else
 	{
-		value->type = EVAUDIT_VALUE_BOOLEAN;
+		value->type = SCHEMA_VALUE_BOOLEAN;
 		value->boolean = JBE_ISBOOL_TRUE(entry);
 	}
 }
 
 /* The whole document; a scalar stands in an array of its own. */
 void
-evaudit_value_from_jsonb(Jsonb *jsonb, EvauditValue *value)
+evaudit_schema_value_from_jsonb(Jsonb *jsonb, SchemaValue *value)
 {
 	JsonbContainer *root = &jsonb->root;
 
-	memset(value, 0, sizeof(EvauditValue));
+	memset(value, 0, sizeof(SchemaValue));
 	value->as.container = root;
 	value->len = JsonContainerSize(root);
 	value->type = JsonContainerIsObject(root) ?
-		EVAUDIT_VALUE_OBJECT : EVAUDIT_VALUE_ARRAY;
+		SCHEMA_VALUE_OBJECT : SCHEMA_VALUE_ARRAY;
 	if (JsonContainerIsScalar(root))
 	{
-		EvauditValue array = *value;
+		SchemaValue array = *value;
 
-		evaudit_value_elements(&array, value);
+		evaudit_schema_value_elements(&array, value);
 	}
 }
 
 /* Decode the members of an object, in jsonb's order. */
 void
-evaudit_value_members(const EvauditValue *object, EvauditMember *members)
+evaudit_schema_value_members(const SchemaValue *object, SchemaMember *members)
 {
 	const JsonbContainer *container = object->as.container;
 	uint32		n = object->len;
@@ -99,7 +99,7 @@ evaudit_value_members(const EvauditValue *object, EvauditMember *members)
 
 /* Decode the elements of an array. */
 void
-evaudit_value_elements(const EvauditValue *array, EvauditValue *elements)
+evaudit_schema_value_elements(const SchemaValue *array, SchemaValue *elements)
 {
 	const JsonbContainer *container = array->as.container;
 	uint32		n = array->len;
@@ -118,8 +118,8 @@ evaudit_value_elements(const EvauditValue *array, EvauditValue *elements)
 
 /* Look one member of an object up. */
 bool
-evaudit_value_find(const EvauditValue *object, const char *key,
-				   uint32 key_len, EvauditValue *value)
+evaudit_schema_value_find(const SchemaValue *object, const char *key,
+						  uint32 key_len, SchemaValue *value)
 {
 	JsonbValue	found;
 	JsonbValue *result;
@@ -128,22 +128,22 @@ evaudit_value_find(const EvauditValue *object, const char *key,
 										  &found);
 	if (result == NULL)
 		return false;
-	memset(value, 0, sizeof(EvauditValue));
+	memset(value, 0, sizeof(SchemaValue));
 	switch (result->type)
 	{
 		case jbvNull:
-			value->type = EVAUDIT_VALUE_NULL;
+			value->type = SCHEMA_VALUE_NULL;
 			break;
 		case jbvBool:
-			value->type = EVAUDIT_VALUE_BOOLEAN;
+			value->type = SCHEMA_VALUE_BOOLEAN;
 			value->boolean = result->val.boolean;
 			break;
 		case jbvNumeric:
-			value->type = EVAUDIT_VALUE_NUMBER;
+			value->type = SCHEMA_VALUE_NUMBER;
 			value->as.number = result->val.numeric;
 			break;
 		case jbvString:
-			value->type = EVAUDIT_VALUE_STRING;
+			value->type = SCHEMA_VALUE_STRING;
 			value->as.string = result->val.string.val;
 			value->len = result->val.string.len;
 			break;
@@ -151,14 +151,14 @@ evaudit_value_find(const EvauditValue *object, const char *key,
 			value->as.container = result->val.binary.data;
 			value->len = JsonContainerSize(value->as.container);
 			value->type = JsonContainerIsObject(value->as.container) ?
-				EVAUDIT_VALUE_OBJECT : EVAUDIT_VALUE_ARRAY;
+				SCHEMA_VALUE_OBJECT : SCHEMA_VALUE_ARRAY;
 	}
 	return true;
 }
 
 /* A number from text that is one. */
 Numeric
-evaudit_value_numeric(const char *str)
+evaudit_schema_value_numeric(const char *str)
 {
 	return DatumGetNumeric(DirectFunctionCall3(numeric_in,
 											   CStringGetDatum(str),
@@ -168,7 +168,7 @@ evaudit_value_numeric(const char *str)
 
 /* Has a number no fraction?  1.0 has none. */
 bool
-evaudit_value_is_integer(const EvauditValue *number)
+evaudit_schema_value_is_integer(const SchemaValue *number)
 {
 	Datum		value = NumericGetDatum(number->as.number);
 
@@ -178,7 +178,7 @@ evaudit_value_is_integer(const EvauditValue *number)
 
 /* Was a number written without a fraction?  1.0 was not. */
 bool
-evaudit_value_has_no_point(const EvauditValue *number)
+evaudit_schema_value_has_no_point(const SchemaValue *number)
 {
 	return DatumGetInt32(DirectFunctionCall1(numeric_scale,
 											 NumericGetDatum(number->as.number))) == 0;
@@ -186,36 +186,36 @@ evaudit_value_has_no_point(const EvauditValue *number)
 
 /* Compare arrays, or objects, of the same size. */
 static int
-compare_containers(const EvauditValue *a, const EvauditValue *b, int64 *steps)
+compare_containers(const SchemaValue *a, const SchemaValue *b, int64 *steps)
 {
 	int			result = 0;
 
 	check_stack_depth();
 	CHECK_FOR_INTERRUPTS();
-	if (a->type == EVAUDIT_VALUE_ARRAY)
+	if (a->type == SCHEMA_VALUE_ARRAY)
 	{
-		EvauditValue *left = palloc(sizeof(EvauditValue) * (a->len * 2 + 1));
-		EvauditValue *right = left + a->len;
+		SchemaValue *left = palloc(sizeof(SchemaValue) * (a->len * 2 + 1));
+		SchemaValue *right = left + a->len;
 
-		evaudit_value_elements(a, left);
-		evaudit_value_elements(b, right);
+		evaudit_schema_value_elements(a, left);
+		evaudit_schema_value_elements(b, right);
 		for (uint32 i = 0; i < a->len && result == 0; i++)
-			result = evaudit_value_compare(&left[i], &right[i], steps);
+			result = evaudit_schema_value_compare(&left[i], &right[i], steps);
 		pfree(left);
 	}
 	else
 	{
-		EvauditMember *left = palloc(sizeof(EvauditMember) * (a->len * 2 + 1));
-		EvauditMember *right = left + a->len;
+		SchemaMember *left = palloc(sizeof(SchemaMember) * (a->len * 2 + 1));
+		SchemaMember *right = left + a->len;
 
-		evaudit_value_members(a, left);
-		evaudit_value_members(b, right);
+		evaudit_schema_value_members(a, left);
+		evaudit_schema_value_members(b, right);
 		for (uint32 i = 0; i < a->len && result == 0; i++)
-			result = evaudit_key_compare(left[i].key, left[i].key_len,
-										 right[i].key, right[i].key_len);
+			result = evaudit_schema_key_compare(left[i].key, left[i].key_len,
+												right[i].key, right[i].key_len);
 		for (uint32 i = 0; i < a->len && result == 0; i++)
-			result = evaudit_value_compare(&left[i].value, &right[i].value,
-										   steps);
+			result = evaudit_schema_value_compare(&left[i].value, &right[i].value,
+												  steps);
 		pfree(left);
 	}
 	return result;
@@ -228,27 +228,27 @@ compare_containers(const EvauditValue *a, const EvauditValue *b, int64 *steps)
  * meaning.
  */
 int
-evaudit_value_compare(const EvauditValue *a, const EvauditValue *b,
-					  int64 *steps)
+evaudit_schema_value_compare(const SchemaValue *a, const SchemaValue *b,
+							 int64 *steps)
 {
 	if (a->type != b->type)
 		return a->type < b->type ? -1 : 1;
-	switch ((EvauditValueType) a->type)
+	switch ((SchemaValueType) a->type)
 	{
-		case EVAUDIT_VALUE_NULL:
+		case SCHEMA_VALUE_NULL:
 			return 0;
-		case EVAUDIT_VALUE_BOOLEAN:
+		case SCHEMA_VALUE_BOOLEAN:
 			return (int) a->boolean - (int) b->boolean;
-		case EVAUDIT_VALUE_NUMBER:
+		case SCHEMA_VALUE_NUMBER:
 			return DatumGetInt32(DirectFunctionCall2(numeric_cmp,
 													 NumericGetDatum(a->as.number),
 													 NumericGetDatum(b->as.number)));
-		case EVAUDIT_VALUE_STRING:
+		case SCHEMA_VALUE_STRING:
 			*steps -= a->len / 64;
-			return evaudit_key_compare(a->as.string, a->len,
-									   b->as.string, b->len);
-		case EVAUDIT_VALUE_ARRAY:
-		case EVAUDIT_VALUE_OBJECT:
+			return evaudit_schema_key_compare(a->as.string, a->len,
+											  b->as.string, b->len);
+		case SCHEMA_VALUE_ARRAY:
+		case SCHEMA_VALUE_OBJECT:
 			if (a->len != b->len)
 				return a->len < b->len ? -1 : 1;
 			*steps -= 2 * (int64) a->len + 1;
@@ -259,7 +259,7 @@ evaudit_value_compare(const EvauditValue *a, const EvauditValue *b,
 
 /* The type as JSON Schema names it. */
 const char *
-evaudit_value_type_name(const EvauditValue *value)
+evaudit_schema_value_type_name(const SchemaValue *value)
 {
 	static const char *const names[] = {
 		"null", "boolean", "number", "string", "array", "object"
