@@ -6,8 +6,8 @@ SELECT pg_catalog.pg_extension_config_dump('@extschema@.audit_seq_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.sources', '');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.sources_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.offsets', '');
-SELECT pg_catalog.pg_extension_config_dump('evaudit.dead_letter', '');
-SELECT pg_catalog.pg_extension_config_dump('evaudit.dead_letter_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('evaudit.dead_letter_store', '');
+SELECT pg_catalog.pg_extension_config_dump('evaudit.dead_letter_store_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.issuers', '');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.schemas', '');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.topics',
@@ -34,9 +34,9 @@ CREATE FUNCTION evaudit.forget_owner() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'evaudit_forget_owner';
 COMMENT ON FUNCTION evaudit.forget_owner() IS
 	'internal: trigger that keeps only the name of a restored dead letter''s owner';
-CREATE TRIGGER forget_owner BEFORE INSERT ON evaudit.dead_letter
+CREATE TRIGGER forget_owner BEFORE INSERT ON evaudit.dead_letter_store
 	FOR EACH ROW EXECUTE FUNCTION evaudit.forget_owner();
-ALTER TABLE evaudit.dead_letter ENABLE ALWAYS TRIGGER forget_owner;
+ALTER TABLE evaudit.dead_letter_store ENABLE ALWAYS TRIGGER forget_owner;
 
 -- A topic that comes with the extension is there when its dumped row arrives:
 -- what was altered of it is set.

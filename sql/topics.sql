@@ -114,7 +114,7 @@ COMMENT ON FUNCTION evaudit.owns(oid) IS
 
 -- One row for each event that could not be used.  The owner of its source
 -- sees it through the view; no foreign key, so that it outlives the source.
-CREATE TABLE evaudit.dead_letter (
+CREATE TABLE evaudit.dead_letter_store (
 	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	owner name NOT NULL,
 	source text NOT NULL,
@@ -134,19 +134,19 @@ CREATE TABLE evaudit.dead_letter (
 	-- whose oid "owner" was; NULL after a restore, until resume_source()
 	owner_oid oid
 );
-CREATE INDEX dead_letter_source_idx ON evaudit.dead_letter (source, id)
+CREATE INDEX dead_letter_store_source_idx ON evaudit.dead_letter_store (source, id)
 	WHERE redriven_at IS NULL;
 -- A message that its queue delivers again has one dead letter all the same.
-CREATE UNIQUE INDEX dead_letter_message_idx ON evaudit.dead_letter
+CREATE UNIQUE INDEX dead_letter_store_message_idx ON evaudit.dead_letter_store
 	(source, (source_position ->> 'message_id'))
 	WHERE source_position ? 'message_id';
-COMMENT ON TABLE evaudit.dead_letter IS
+COMMENT ON TABLE evaudit.dead_letter_store IS
 	'internal: rows of the view evaudit.dead_letters';
 
 CREATE VIEW evaudit.dead_letters WITH (security_barrier) AS
 	SELECT id, source, topic, source_position, key, headers, payload,
 		   reason, error, sqlstate, received_at, redriven_at
-	FROM evaudit.dead_letter
+	FROM evaudit.dead_letter_store
 	WHERE evaudit.owns(owner_oid);
 COMMENT ON VIEW evaudit.dead_letters IS
 	'events that could not be used, for the owners of their sources';

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * dead_letter.c
- *	  Events that could not be used: evaudit.dead_letter.
+ *	  Events that could not be used: evaudit.dead_letter_store.
  *
  * A dead letter has all that was received, byte for byte, and is written in
  * the transaction of the batch that the event was in.
@@ -57,7 +57,7 @@ add_dead_letter(const char *owner, Oid owner_oid, const char *source,
 				const char *topic, const EvauditEvent *event)
 {
 	static EvauditStatement add = {
-		"INSERT INTO evaudit.dead_letter (owner, source, topic,"
+		"INSERT INTO evaudit.dead_letter_store (owner, source, topic,"
 		" source_position, key, headers, payload, record_time, reason,"
 		" error, sqlstate, transport_id, owner_oid)"
 		" VALUES ($1::name, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
@@ -113,14 +113,14 @@ evaudit_dead_letters_add(const char *owner, Oid owner_oid, const char *source,
 }
 
 /*
- * Trigger before INSERT on evaudit.dead_letter: the oid that a dump has of an
+ * Trigger before INSERT on evaudit.dead_letter_store: the oid that a dump has of an
  * owner may be another role's here.  Our own inserts are made in the name of
  * the extension's owner; nothing that a restore does is.
  */
 Datum
 evaudit_forget_owner(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigger = evaudit_own_trigger(fcinfo, "dead_letter",
+	TriggerData *trigger = evaudit_own_trigger(fcinfo, "dead_letter_store",
 											   "forget_owner",
 											   EVAUDIT_BEFORE_INSERT);
 	TupleDesc	desc = RelationGetDescr(trigger->tg_relation);

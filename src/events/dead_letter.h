@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * dead_letter.h
- *	  Events that could not be used: evaudit.dead_letter.
+ *	  Events that could not be used: evaudit.dead_letter_store.
  *
  *-------------------------------------------------------------------------
  */

@@ -81,7 +81,7 @@ static int64 *
 next_chunk(Remaining *remaining, int *n)
 {
 	static EvauditStatement select = {
-		"SELECT id FROM evaudit.dead_letter"
+		"SELECT id FROM evaudit.dead_letter_store"
 		" WHERE source = $1 AND redriven_at IS NULL AND id > $2 AND id <= $3"
 		" ORDER BY id LIMIT $4",
 		4, {TEXTOID, INT8OID, INT8OID, INT4OID}
@@ -188,7 +188,7 @@ load_letters(const int64 *ids, int n, Letters *letters)
 	static EvauditStatement load = {
 		"SELECT id, topic, key, payload, record_time, source,"
 		" source_position, headers, transport_id"
-		" FROM evaudit.dead_letter d"
+		" FROM evaudit.dead_letter_store d"
 		" WHERE id = ANY ($1) AND redriven_at IS NULL"
 		" AND (reason NOT IN ('bad_envelope', 'bad_signature')"
 		"  OR EXISTS (SELECT FROM evaudit.sources s WHERE s.name = d.source"
@@ -236,12 +236,12 @@ static void
 save_outcome(const Letters *letters)
 {
 	static EvauditStatement mark = {
-		"UPDATE evaudit.dead_letter SET redriven_at = clock_timestamp()"
+		"UPDATE evaudit.dead_letter_store SET redriven_at = clock_timestamp()"
 		" WHERE id = ANY ($1)",
 		1, {INT8ARRAYOID},.plan_options = CURSOR_OPT_CUSTOM_PLAN
 	};
 	static EvauditStatement note = {
-		"UPDATE evaudit.dead_letter d"
+		"UPDATE evaudit.dead_letter_store d"
 		" SET reason = n.reason, error = n.error, sqlstate = n.sqlstate"
 		" FROM unnest($1, $2, $3, $4) AS n (id, reason, error, sqlstate)"
 		" WHERE d.id = n.id AND (d.reason, d.error, d.sqlstate)"
@@ -373,7 +373,7 @@ static Remaining
 remaining_letters(Datum source)
 {
 	static EvauditStatement find_last = {
-		"SELECT COALESCE(max(id), 0) FROM evaudit.dead_letter"
+		"SELECT COALESCE(max(id), 0) FROM evaudit.dead_letter_store"
 		" WHERE source = $1 AND redriven_at IS NULL", 1, {TEXTOID}
 	};
 	Remaining	remaining = {.source = source,.after = PG_INT64_MIN};

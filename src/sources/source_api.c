@@ -329,7 +329,7 @@ static void
 adopt_dead_letters(const char *name, Oid owner)
 {
 	static EvauditStatement adopt = {
-		"UPDATE evaudit.dead_letter SET owner_oid = $2"
+		"UPDATE evaudit.dead_letter_store SET owner_oid = $2"
 		" WHERE source = $1 AND owner_oid IS NULL"
 		" AND owner = (SELECT r.rolname FROM pg_roles r WHERE r.oid = $2)",
 		2, {TEXTOID, OIDOID}

@@ -51,7 +51,7 @@ EXCEPTION WHEN OTHERS THEN
 	RETURN SQLSTATE || ' ' || SQLERRM;
 END $$;
 SELECT store('{"maximum": 1e1023}'), store('{"maximum": 1e1024}'), store('{"multipleOf": 1e-1024}'),
-	store(('{"enum": [' || repeat('1e1000, ', 5000) || '1]}')::jsonb);
+	store(('{"enum": [' || repeat('1e1000, ', 5000) || '1]}')::jsonb), store(('{"enum": [' || repeat('-1e-60, ', 40000) || '1]}')::jsonb);
 \set VERBOSITY terse
 SELECT evaudit.register_schema('https://example.com/bounds', '{"$schema": "http://json-schema.org/draft-07/schema#", "const": 1e1024}');
 \set VERBOSITY default

@@ -3,7 +3,7 @@
 \pset format unaligned
 \pset tuples_only on
 CREATE FUNCTION add_letters(source text, n int, payload text) RETURNS void LANGUAGE sql AS $$
-	INSERT INTO evaudit.dead_letter (owner, source, topic, source_position, payload, reason, error)
+	INSERT INTO evaudit.dead_letter_store (owner, source, topic, source_position, payload, reason, error)
 	SELECT current_user, source, 'login', jsonb_build_object('topic', 'logins', 'partition', 0, 'offset', i),
 		convert_to(format(payload, i), 'UTF8'), 'database_error', 'then'
 	FROM generate_series(1, n) i
@@ -24,14 +24,14 @@ SELECT evaudit.redrive('a');
 SELECT evaudit.redrive('nobody'), evaudit.redrive(NULL::text), evaudit.redrive('{}'::bigint[]), evaudit.redrive(ARRAY[NULL, 0, -1]::bigint[]);
 -- ids in any order, repeated, of several sources
 TRUNCATE user_services;
-UPDATE evaudit.dead_letter SET redriven_at = NULL;
+UPDATE evaudit.dead_letter_store SET redriven_at = NULL;
 SELECT evaudit.redrive(ARRAY(SELECT id FROM evaudit.dead_letters, generate_series(1, 2) ORDER BY hashint8(id)));
 SELECT * FROM letters();
 SELECT count(*) FROM user_services;
 
 -- the procedure keeps what was committed before an error
 TRUNCATE user_services;
-UPDATE evaudit.dead_letter SET redriven_at = NULL;
+UPDATE evaudit.dead_letter_store SET redriven_at = NULL;
 CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
 	IF NEW.user_id = 'u4321' THEN
@@ -53,7 +53,7 @@ CALL evaudit.redrive_all('a');
 CALL evaudit.redrive_all('nobody');
 CALL evaudit.redrive_all(NULL);
 -- not where there is a transaction that it would have to end
-UPDATE evaudit.dead_letter SET redriven_at = NULL;
+UPDATE evaudit.dead_letter_store SET redriven_at = NULL;
 BEGIN;
 CALL evaudit.redrive_all('b');
 ROLLBACK;
@@ -66,6 +66,21 @@ CALL evaudit.redrive_all('a');
 SELECT evaudit.redrive('a'), evaudit.redrive(ARRAY(SELECT generate_series(1, 10000)));
 RESET ROLE;
 SELECT sum(through) FROM letters();
+-- what comes meanwhile waits for the next time
+CREATE FUNCTION add_another() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO evaudit.dead_letter_store (owner, source, topic, payload, reason, error)
+	SELECT owner, source, topic, payload, reason, error FROM evaudit.dead_letter_store
+	WHERE source = 'd' AND (SELECT count(*) FROM evaudit.dead_letter_store WHERE source = 'd') < 5
+	LIMIT 1;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER add_another AFTER INSERT ON user_services EXECUTE FUNCTION add_another();
+SELECT add_letters('d', 2, :'good');
+SELECT evaudit.redrive('d');
+SELECT through, pending FROM letters() WHERE source = 'd';
+DROP TRIGGER add_another ON user_services;
+DROP FUNCTION add_another;
 -- memory does not grow with their number: it is measured as each chunk is merged
 CREATE TABLE memory (id serial, bytes bigint);
 CREATE FUNCTION measure() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -84,4 +99,4 @@ DROP FUNCTION measure;
 REVOKE ALL ON user_services FROM regress_redrive;
 DROP ROLE regress_redrive;
 DROP FUNCTION add_letters, letters, fail;
-TRUNCATE user_services, evaudit.dead_letter;
+TRUNCATE user_services, evaudit.dead_letter_store;

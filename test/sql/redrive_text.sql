@@ -9,7 +9,7 @@ DECLARE
 	result text;
 BEGIN
 	DELETE FROM evaudit.events;
-	INSERT INTO evaudit.dead_letter (owner, source, topic, source_position, payload, reason, error)
+	INSERT INTO evaudit.dead_letter_store (owner, source, topic, source_position, payload, reason, error)
 	VALUES (current_user, 's', 'text', '{"topic": "t", "partition": 0, "offset": 7}', convert_to(payload, 'UTF8'), reason, 'then')
 	RETURNING id INTO letter;
 	PERFORM evaudit.redrive(ARRAY[letter]);
@@ -42,9 +42,10 @@ FROM unnest(ARRAY[
 -- what no envelope vouches for is not tried
 SELECT via_source('{"a": {"b": ["x", "y"]}}', reason) FROM unnest(ARRAY['bad_envelope', 'bad_signature', 'too_large']) reason;
 -- text that is none
-SELECT payload, via_source(payload) FROM unnest(ARRAY['', ' ', '1', '1e1024', '[]', '"a"', '{', '{"a": 1e1024}', '[1e1024]', '{"a": "\u0000"}',
+SELECT payload, via_source(payload) FROM unnest(ARRAY['', ' ', '1', '1e1024', '[]', '"a"', '{', '{"a": 1e1024}', '{"a": 1e-1024}',
+	'{"a": [1, 1e1024]}', '{"a": [1e-1024]}', '{"a": 1e1023, "b": [1e-1023]}', '[1e1024]', '{"a": "\u0000"}',
 	'{"a": "\ud800"}', '{"a": 01}', '{"a": .5}', '{"a": 1.}', '{"a": 1e}', '{"a" 1}', '{"a": 1,}', '{"a": 1} 2']) payload;
 DELETE FROM evaudit.events;
-DELETE FROM evaudit.dead_letter;
+DELETE FROM evaudit.dead_letter_store;
 SELECT evaudit.drop_topic('text');
 DROP FUNCTION via_source;

@@ -178,7 +178,7 @@ foreach my $i (0 .. $#cases)
 is( $node->safe_psql('postgres', q{
 		SELECT string_agg(DISTINCT coalesce(
 			(record_time AT TIME ZONE 'UTC')::text, 'none'), ' ')
-		FROM evaudit.dead_letter WHERE payload = 'time'}),
+		FROM evaudit.dead_letter_store WHERE payload = 'time'}),
 	'1970-01-01 00:00:00.001 none', 'a time that cannot be is none');
 
 done_testing();

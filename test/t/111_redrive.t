@@ -82,7 +82,7 @@ is(ask('other', 'SELECT count(*) FROM evaudit.dead_letters'), 0,
 	'others do not see them');
 is(ask('watcher', 'SELECT count(*) FROM evaudit.dead_letters'), 0,
 	'nor do monitors: they hold data');
-like((ask('other', 'SELECT * FROM evaudit.dead_letter'))[1],
+like((ask('other', 'SELECT * FROM evaudit.dead_letter_store'))[1],
 	qr/permission denied/, 'nor is there a way around');
 is(ask('other', q{SELECT evaudit.redrive('logins')}), 0,
 	'others cannot try them again');

@@ -61,7 +61,7 @@ add_server($node, $kafka->servers);
 my $winners = winners('oracle');
 foreach my $workers (1, 2, 4)
 {
-	ask('TRUNCATE user_services; TRUNCATE evaudit.dead_letter');
+	ask('TRUNCATE user_services; TRUNCATE evaudit.dead_letter_store');
 	read_topic($node, $kafka, 'first', topics => 'first',
 		workers => $workers, batch_size => 50);
 	read_topic($node, $kafka, 'second', topics => 'second',

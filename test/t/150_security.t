@@ -117,7 +117,7 @@ foreach my $role ('other', 'watcher')
 }
 ok(!$node->log_contains('sesame'), 'nor does the log show one');
 ok($node->log_contains('ERROR: .*[Aa]uthentication'), 'which does show errors');
-foreach my $table ('sources', 'offsets', 'dead_letter')
+foreach my $table ('sources', 'offsets', 'dead_letter_store')
 {
 	my ($status, $out, $err) =
 	  $node->psql('postgres', "SET ROLE watcher; TABLE evaudit.$table");

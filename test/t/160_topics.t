@@ -209,7 +209,7 @@ like($error, qr/cannot drop topic "orders" because source "orders"/,
 # two sources read the same at the same time: still once
 query(q{SELECT evaudit.drop_source('orders');
 	SELECT evaudit.alter_topic('orders', 'true');
-	TRUNCATE evaudit.events, app.orders, evaudit.dead_letter});
+	TRUNCATE evaudit.events, app.orders, evaudit.dead_letter_store});
 $broker = Evaudit::Mock->new('orders');
 query(q{ALTER SERVER kafka OPTIONS (SET "bootstrap.servers" '} . $broker->servers . q{')});
 @events = grep { !$_->{reason} && defined $_->{id} && $_->{amount} != 17 } stream(2000);

@@ -107,7 +107,7 @@ $other->safe_psql('postgres', 'CREATE ROLE alice; CREATE ROLE nobody;
 command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-h', $other->host,
 		'-p', $other->port, '-f', $file, 'copy' ], 'restore');
 is($other->safe_psql('copy', q{SELECT owner, owner_oid, server_oid, cluster
-		FROM evaudit.sources; SELECT owner, owner_oid FROM evaudit.dead_letter}),
+		FROM evaudit.sources; SELECT owner, owner_oid FROM evaudit.dead_letter_store}),
 	"bob|||\nalice|", 'no oid is restored');
 like(($other->psql('copy',
 		q{SET ROLE nobody; SELECT evaudit.resume_source('logins')}))[2],

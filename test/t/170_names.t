@@ -218,7 +218,7 @@ SKIP:
 	$broker->login('u2', 's', 1);
 	$broker->produce('not json');
 	$node->wait_for(q{SELECT (SELECT count(*) FROM app.user_services
-		WHERE user_id = 'u2') + (SELECT count(*) FROM evaudit.dead_letter)}, '2');
+		WHERE user_id = 'u2') + (SELECT count(*) FROM evaudit.dead_letter_store)}, '2');
 	trapped($views);
 	trapped(q{SELECT evaudit.redrive('s'); SELECT evaudit.redrive('{1}'::pg_catalog.int8[]);
 		SELECT evaudit.pause_source('s'); SELECT evaudit.resume_source('s');

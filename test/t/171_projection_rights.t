@@ -263,7 +263,7 @@ SKIP:
 	$node->safe_psql('postgres', q{SELECT evaudit.drop_source('p')});
 
 	# a dead letter, redriven by a superuser
-	$node->safe_psql('postgres', q{INSERT INTO evaudit.dead_letter (owner, source,
+	$node->safe_psql('postgres', q{INSERT INTO evaudit.dead_letter_store (owner, source,
 			topic, payload, reason, error)
 		VALUES ('postgres', 's', 't', '{"attack": 1}', 'database_error', '')});
 	refused('boss', q{SELECT evaudit.redrive('s')},

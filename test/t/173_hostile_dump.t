@@ -116,7 +116,7 @@ $node->safe_psql('prod', join ";\n", (map { "INSERT INTO evaudit.topics
 		WHERE name = 'bad offsets' UNION ALL SELECT -1, '', -1, -1;
 	INSERT INTO evaudit.events (topic, event_id, payload) VALUES ('http_events', 'none', '{}'),
 		('http_events', 'scalar', '7'), ('http_events', 'list', '[]'), ('gone', '', '7');
-	INSERT INTO evaudit.dead_letter (owner, source, topic, source_position, headers, reason, error)
+	INSERT INTO evaudit.dead_letter_store (owner, source, topic, source_position, headers, reason, error)
 		VALUES ('gone', 'good', 'login', '7', '7', 'nonsense', ''),
 		('reader', 'good', 'gone', '[]', '[7]', '', ''), ('reader', 'good', 'good', NULL, NULL, '', '');
 	INSERT INTO app.audit (id, relation, operation, modification_time, session_role, xid, seq)

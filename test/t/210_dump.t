@@ -22,7 +22,7 @@ my %contents = (
 	audit => q{SELECT a::text FROM app.audit a ORDER BY seq},
 	configuration => q{SELECT c::text FROM app.configuration c ORDER BY key},
 	'user_services' => q{SELECT u::text FROM app.user_services u ORDER BY 1},
-	'dead letters' => q{SELECT to_jsonb(d) - 'owner_oid' FROM evaudit.dead_letter d ORDER BY id},
+	'dead letters' => q{SELECT to_jsonb(d) - 'owner_oid' FROM evaudit.dead_letter_store d ORDER BY id},
 	'offsets' => q{SELECT o::text FROM evaudit.offsets o ORDER BY o},
 	'sources' => q{SELECT to_jsonb(s) - '{database,owner_oid,server_oid,cluster}'::text[] FROM evaudit.sources s ORDER BY id},
 	'grants to publish' => q{SELECT g::text FROM evaudit.publish_grants g ORDER BY 1},
@@ -68,8 +68,8 @@ sub check_copy
 			FROM app.audit a
 			WHERE seq > (SELECT count(*) FROM app.audit) - 3;
 			SELECT evaudit.publish('orders', '{"id": "a", "n": 1}');
-			SELECT nextval('evaudit.dead_letter_id_seq') > max(id)
-				FROM evaudit.dead_letter;
+			SELECT nextval('evaudit.dead_letter_store_id_seq') > max(id)
+				FROM evaudit.dead_letter_store;
 			SELECT nextval('evaudit.sources_id_seq') > max(id)
 				FROM evaudit.sources;
 			SELECT nextval('evaudit.events_id_seq') > max(id)
@@ -126,7 +126,7 @@ my $expected = contents($main, 'prod');
 # Enough of everything that being the same means something
 is( $main->safe_psql('prod', q{
 		SELECT (SELECT count(*) FROM app.audit) > 30,
-			(SELECT count(*) FROM evaudit.dead_letter),
+			(SELECT count(*) FROM evaudit.dead_letter_store),
 			(SELECT count(*) FROM app.user_services)}),
 	't|6|5', 'there is enough to compare');
 

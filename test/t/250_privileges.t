@@ -72,7 +72,7 @@ wait_for_state('backoff', 'permission denied for table user_services',
 	'without a grant it waits');
 is( $node->safe_psql('postgres', q{
 		SELECT (SELECT sum(next_offset) FROM evaudit.offsets),
-			(SELECT count(*) FROM evaudit.dead_letter),
+			(SELECT count(*) FROM evaudit.dead_letter_store),
 			(SELECT count(*) FROM user_services)}),
 	'0|0|0', 'and nothing is lost, or a dead letter');
 $node->safe_psql('postgres',
@@ -93,7 +93,7 @@ foreach my $call (
 	refused($_, "SELECT evaudit.$call", qr/must be owner of source "logins"/)
 	  foreach 'nobody', 'watcher';
 }
-foreach my $table ('sources', 'offsets', 'topics', 'dead_letter',
+foreach my $table ('sources', 'offsets', 'topics', 'dead_letter_store',
 	'configuration_dump')
 {
 	refused('nobody', "SELECT FROM evaudit.$table", qr/permission denied/);

@@ -109,7 +109,7 @@ my %kinds = (
 	http => q{SELECT (evaudit.http('POST', '/events', NULL, ('{"type": "t", "payload": '
 		|| convert_from(payload, 'UTF8') || '}')::bytea)).status::text FROM input WHERE name = 'INPUT'},
 	# as a dead letter, the way of a source's events
-	redrive => q{WITH l AS (INSERT INTO evaudit.dead_letter (owner, source, topic, payload, reason, error)
+	redrive => q{WITH l AS (INSERT INTO evaudit.dead_letter_store (owner, source, topic, payload, reason, error)
 			SELECT current_user, 'INPUT', 'checked', payload, 'x', 'x' FROM input WHERE name = 'INPUT' RETURNING id)
 		SELECT count(*)::text FROM l; SELECT evaudit.redrive('INPUT')::text},
 	# a schema
