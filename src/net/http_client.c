@@ -41,7 +41,7 @@
 /* Most calls that are kept for later ones. */
 #define MAX_IDLE_CALLS		64
 
-/* Sockets looked at in one step, and turns of libcurl's own in one. */
+/* Sockets served in one step, and turns of libcurl's own timeouts in one. */
 #define STEP_EVENTS			64
 #define STEP_TURNS			16
 
@@ -88,7 +88,7 @@ watch_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
 		event.events |= EPOLLIN;
 	if (what & CURL_POLL_OUT)
 		event.events |= EPOLLOUT;
-	/* a descriptor that was closed has left the set without a word */
+	/* the kernel has removed a descriptor that was closed */
 	if (known == NULL ||
 		epoll_ctl(http->epoll, EPOLL_CTL_MOD, fd, &event) != 0)
 		(void) epoll_ctl(http->epoll, EPOLL_CTL_ADD, fd, &event);
@@ -153,9 +153,9 @@ static void
 collect_done(EvauditHttp *http)
 {
 	CURLMsg    *message;
-	int			left;
+	int			remaining;
 
-	while ((message = curl_multi_info_read(http->multi, &left)) != NULL)
+	while ((message = curl_multi_info_read(http->multi, &remaining)) != NULL)
 	{
 		CURL	   *easy = message->easy_handle;
 		CURLcode	code = message->data.result;
@@ -193,7 +193,7 @@ serve_event(EvauditHttp *http, const struct epoll_event *event)
 	curl_multi_socket_action(http->multi, event->data.fd, what, &running);
 }
 
-/* Go on with all requests as far as possible without waiting. */
+/* Advance all requests as far as possible without waiting. */
 void
 evaudit_http_step(EvauditHttp *http)
 {
@@ -405,7 +405,7 @@ evaudit_http_take(EvauditHttp *http, void *owner)
 	return NULL;
 }
 
-/* Put a request and wait for its response; others go on meanwhile. */
+/* Send a request and wait for its response; others continue meanwhile. */
 EvauditHttpResponse *
 evaudit_http_perform(EvauditHttp *http, const EvauditHttpRequest *request)
 {

@@ -12,7 +12,7 @@
  *
  * Everything that can go wrong with a request is in its response; ERRORs are
  * raised for lack of memory and descriptors alone.  Never open a client in
- * the postmaster or in a client backend: libcurl looks up names in threads.
+ * the postmaster or in a client backend: libcurl resolves names in threads.
  *
  *-------------------------------------------------------------------------
  */
@@ -68,7 +68,7 @@ typedef struct EvauditHttpResponse
 	void	   *owner;
 	void	   *tag;
 	EvauditHttpFault fault;
-	const char *error;			/* the fault in words; never a secret */
+	const char *error;			/* describes the fault; never a secret */
 	int			status;			/* 200, ...; 0: none */
 	char	   *body;			/* the caller may scribble on it */
 	size_t		body_len;		/* a zero follows */
@@ -85,7 +85,7 @@ extern EvauditHttpResponse *evaudit_http_start(EvauditHttp *http,
 extern EvauditHttpResponse *evaudit_http_fail(EvauditHttp *http, void *owner,
 											  void *tag);
 
-/* Go on with all requests as far as possible without waiting. */
+/* Advance all requests as far as possible without waiting. */
 extern void evaudit_http_step(EvauditHttp *http);
 
 /*
@@ -98,7 +98,7 @@ extern bool evaudit_http_wait(EvauditHttp *http, long timeout);
 /* The oldest response for an owner, or NULL. */
 extern EvauditHttpResponse *evaudit_http_take(EvauditHttp *http, void *owner);
 
-/* Put a request and wait for its response; others go on meanwhile. */
+/* Send a request and wait for its response; others continue meanwhile. */
 extern EvauditHttpResponse *evaudit_http_perform(EvauditHttp *http,
 												 const EvauditHttpRequest *request);
 

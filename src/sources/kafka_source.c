@@ -22,7 +22,7 @@
 #include "sources/kafka_source.h"
 #include "sources/transport.h"
 
-/* How often partitions that came or went are looked for, milliseconds. */
+/* How often the list of partitions is compared, milliseconds. */
 #define DISCOVERY_INTERVAL	10000
 
 /* How often partitions are swept while nothing arrives, milliseconds. */

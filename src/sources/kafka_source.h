@@ -38,7 +38,7 @@ typedef struct KafkaSource
 	MemoryContext context;		/* of the partitions; reset at each reload */
 	KafkaPartition *partitions; /* by topic and number */
 	int			npartitions;
-	int			latest;			/* index of the partition looked up last */
+	int			latest;			/* index of the partition found last */
 	uint64		assignment;		/* the counter when they were loaded */
 	bool		reassign;		/* librdkafka must be told anew */
 

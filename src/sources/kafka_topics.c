@@ -5,7 +5,7 @@
  *
  *	  topics	a name, "^regex", or an array of these
  *
- * This is the only place that decides it: the source's workers ask in C, the
+ * This is the only place that decides it: the source's workers call it in C, the
  * views on its progress by the SQL function kafka_topic_wanted().  A regex is
  * one of ECMA-262 (text/pattern.h) and anybody's who may create a source, so
  * a decision has a budget: it takes some milliseconds at most, whatever the
@@ -173,7 +173,7 @@ evaudit_kafka_source_topic_wanted(Jsonb *options, const char *topic)
 	return decision == WANTED;
 }
 
-/* The topics that are asked for by name. */
+/* The topics that the options give by name. */
 List *
 evaudit_kafka_source_topics_named(Jsonb *options)
 {

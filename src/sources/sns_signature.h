@@ -25,7 +25,7 @@ extern bool evaudit_sns_verify(EvauditSnsVerifier *verifier,
 							   const EvauditJson *notification,
 							   EvauditEvent *event, const char **error);
 
-/* sns_certificate.c: what becomes of a look-up. */
+/* sns_certificate.c: the result of a fetch. */
 typedef enum EvauditSnsCertificate
 {
 	EVAUDIT_SNS_FOUND,

@@ -5,8 +5,8 @@
  *
  * Receives are long polls that follow each other without a gap: while a
  * batch is committed, the responses of those under way wait in the kernel.
- * How many there are follows the load: each response that is full asks for
- * one more, each that is nearly empty for one less.  An idle queue has one,
+ * How many there are follows the load: each response that is full adds one,
+ * each that is nearly empty takes one away.  An idle queue has one,
  * three times a minute; only that one waits for long, since a receive cannot
  * be cancelled.
  *
