@@ -24,8 +24,8 @@ my $root = "$FindBin::RealBin/../..";
 # Blocks of SQL that no test can run, by page; each says why.
 my %not_run = ();
 
-my @pages = ('README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'bench/README.md',
-	'test/README.md', 'test/fuzz/README.md',
+my @pages = ('README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md',
+	'bench/README.md', 'test/README.md', 'test/fuzz/README.md',
 	map { s{^\Q$root\E/}{}r } sort glob("$root/docs/*.md"),
 	glob("$root/src/*/README.md"));
 my %page = map { $_ => Evaudit::Documentation->new($root, $_) } @pages;
