@@ -164,6 +164,14 @@ says('auditor', q{SELECT relation, operation, item_key, new_value FROM public.au
 	WHERE relation = 'app.t'}, 'app.t|INSERT|1|{"i": 1, "v": "a"}');
 cannot_do('anybody', 'SET session_replication_role = replica');
 
+item('gets nothing by the name of another role');
+$node->safe_psql('postgres', 'ALTER ROLE ingest RENAME TO other; CREATE ROLE ingest LOGIN');
+says('ingest', "SELECT count(*) FROM evaudit.$_", '0') foreach 'stat_sources', 'dead_letters';
+cannot_do('ingest', q{SELECT evaudit.resume_source('s')});
+ok($node->wait_for(q{SELECT state FROM evaudit.stat_sources}, 'stopped'), "$item: the source waits");
+$node->safe_psql('postgres', 'DROP ROLE ingest; ALTER ROLE other RENAME TO ingest');
+ok($node->wait_for(q{SELECT state FROM evaudit.stat_sources}, 'running'), "$item: for its role");
+
 item('can validate JSON by a JSON Schema of its own');
 can_do('anybody', q{SELECT evaudit.json_schema_is_valid('{"type": "object"}', '{}')});
 cannot_do('anybody', qr/ERROR:.*limit|ERROR:.*steps|54000|too/i,
@@ -297,6 +305,26 @@ item('sets no option of librdkafka that is not on the list');
 cannot_do('ingest', qr/invalid option|is not|cannot be set/, qq{CREATE USER MAPPING FOR ingest SERVER kafka
 	OPTIONS ("$_->[0]" '$_->[1]')}) foreach [ 'internal.termination.signal', '10' ],
   [ 'plugin.library.paths', 'x' ], [ 'bootstrap.servers', '127.0.0.1:1' ], [ 'no.such', 'x' ];
+
+item('keeps its sources no longer than the privilege');
+$node->safe_psql('postgres', 'REVOKE USAGE ON FOREIGN SERVER kafka FROM ingest');
+ok($node->wait_for(q{SELECT state, last_error FROM evaudit.stat_sources},
+	'stopped|permission denied for foreign server kafka'), "$item: REVOKE");
+$node->safe_psql('postgres', qq{DROP SERVER kafka CASCADE;
+	CREATE SERVER kafka FOREIGN DATA WRAPPER evaudit_kafka OPTIONS ("bootstrap.servers" '$servers');
+	GRANT USAGE ON FOREIGN SERVER kafka TO ingest});
+ok($node->wait_for(q{SELECT state, last_error ~ 'was dropped and created again'
+	FROM evaudit.stat_sources}, 'stopped|t'), "$item: a server made anew");
+as('ingest', q{SELECT evaudit.resume_source('s')});
+ok($node->wait_for(q{SELECT state FROM evaudit.stat_sources}, 'running'), "$item: resumed");
+
+item('takes no more worker slots');
+$node->safe_psql('postgres', 'ALTER SYSTEM SET evaudit.max_workers_per_role = 1');
+$node->reload;
+as('ingest', q{SELECT evaudit.create_source('more', 'kafka', options => '{"topics": "logins"}')});
+ok($node->wait_for(q{SELECT last_error ~ 'max_workers_per_role' FROM evaudit.stat_sources
+	WHERE name = 'more'}), "$item: the limit is told");
+as('ingest', q{SELECT evaudit.drop_source('more')});
 
 # ---- a front, and tokens ----
 

@@ -76,7 +76,8 @@ $node->safe_psql('prod', qq{
 	RESET ROLE;
 	SELECT evaudit.pause_source('good')});
 
-# Rows that no function of the extension would have written.
+# Rows that no function of the extension would have written, and below the
+# errors that they show.
 my %bad_sources = (
 	scalar => q{'kafka', 'reader', 'kafka', 'login', '7'},
 	list => q{'kafka', 'reader', 'kafka', 'login', '[]'},
@@ -95,6 +96,14 @@ my %bad_sources = (
 $node->safe_psql('prod', join ";\n", map { "INSERT INTO evaudit.sources
 	(name, kind, owner, server, topic, options) VALUES ('bad $_', $bad_sources{$_})" }
 	sort keys %bad_sources);
+my %errors = (
+	scalar => 'must be a JSON object', list => 'must be a JSON object',
+	none => 'option "topics" is required', wrong => 'must be a string or an array',
+	pattern => 'invalid pattern', unknown => 'unrecognized option "plugin',
+	huge => 'must not exceed 65536 bytes', kind => 'unrecognized kind of source',
+	other => 'is not one that a source of kind "sqs"', server => 'server "gone" does not exist',
+	topic => 'topic "gone" does not exist', owner => 'its owner does not exist',
+	offsets => 'could not assign', usage => 'permission denied for foreign server');
 my %bad_topics = (
 	scalar => q{'7', NULL}, list => q{'[]', NULL}, fields => q{'{"fields": 7}', NULL},
 	pointer => q{'{"event_id": "x"}', NULL}, unknown => q{'{"nonsense": 1}', NULL},
@@ -209,7 +218,7 @@ is($node->safe_psql('copy', q{INSERT INTO app.configuration VALUES ('b', '2');
 # sources
 is($node->safe_psql('copy', q{SELECT string_agg(DISTINCT state, ' ') FROM evaudit.stat_sources}),
 	'paused', 'no source runs by itself');
-my %resumed = map { ($_ => try(qq{SELECT evaudit.resume_source('bad $_')})) } sort keys %bad_sources;
+try("SELECT evaudit.resume_source('bad $_')") foreach sort keys %bad_sources;
 $node->safe_psql('copy', q{SELECT evaudit.resume_source('good')});
 SKIP:
 {
@@ -220,11 +229,11 @@ SKIP:
 }
 foreach my $source (sort keys %bad_sources)
 {
-	next if $resumed{$source} =~ /ERROR/;
-	ok($node->wait_for(qq{SELECT COALESCE(last_error, '') <> '' FROM evaudit.stat_sources
-		WHERE name = 'bad $source'}, 't', database => 'copy', deadline => 20), "bad source $source has an error");
-	note(substr(try(qq{SELECT state, last_error FROM evaudit.stat_sources
-		WHERE name = 'bad $source'}), 0, 200));
+	# where there is no broker, some do not come as far as their fault
+	next unless $broker;
+	ok($node->wait_for(qq{SELECT last_error ~ '$errors{$source}' FROM evaudit.stat_sources
+		WHERE name = 'bad $source'}, 't', database => 'copy'),
+		"bad source $source: $errors{$source}");
 }
 like(try(q{SELECT evaudit.redrive('good')}), qr/^\d+$|ERROR/, 'dead letters are redriven or refused');
 is(try(q{SELECT count(*) > 0 FROM evaudit.dead_letters}), 't', 'and shown');
