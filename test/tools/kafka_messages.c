@@ -164,7 +164,7 @@ begin_produce(Options *options)
 static void
 end_produce(rd_kafka_t *rk, Options *options)
 {
-	check(rd_kafka_flush(rk, 4 * timeout_ms), "flush");
+	check(rd_kafka_flush(rk, timeout_ms), "flush");
 	if (undelivered > 0)
 		die("%ld messages were not delivered", undelivered);
 	if (options->transaction == NULL)

@@ -28,7 +28,7 @@ typedef struct Command
 static void usage(void) __attribute__((noreturn));
 
 /* How long a broker may take for one answer (-w). */
-int			timeout_ms = 30000;
+int			timeout_ms = 180000;
 
 /* Messages that the broker did not take. */
 long		undelivered = 0;

@@ -54,7 +54,7 @@ sub new
 	my ($class, %args) = @_;
 	my $self = $class->SUPER::new(
 		'aws',
-		http => HTTP::Tiny->new(timeout => 30));
+		http => HTTP::Tiny->new(timeout => 180));
 	my $port_file = "$self->{dir}/port";
 	my @options;
 

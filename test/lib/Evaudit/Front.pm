@@ -30,10 +30,11 @@ use Carp;
 use HTTP::Tiny;
 use IO::Socket::INET;
 use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
 use Time::HiRes qw(time usleep);
 
 # Seconds after which a condition is taken never to come.
-my $DEADLINE = 60;
+my $DEADLINE = $PostgreSQL::Test::Utils::timeout_default || 180;
 
 sub new
 {

@@ -53,7 +53,7 @@ sub new
 	$self->{harness} = IPC::Run::start(
 		[ $ENV{EVAUDIT_BROKER}, $topic, $partitions || 1, $file ],
 		'<', \$self->{input}, '>', '/dev/null');
-	my $deadline = time() + 30;
+	my $deadline = time() + ($PostgreSQL::Test::Utils::timeout_default || 180);
 	until (-s $file && slurp_file($file) =~ /^(\S+)\n/)
 	{
 		croak 'the broker did not start' if time() > $deadline;

@@ -33,7 +33,7 @@ use PostgreSQL::Test::Utils;
 use Time::HiRes qw(time usleep);
 
 # Seconds that a server may take to start or stop.
-my $DEADLINE = 60;
+my $DEADLINE = $PostgreSQL::Test::Utils::timeout_default || 180;
 
 my @processes;
 

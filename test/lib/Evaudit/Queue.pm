@@ -44,7 +44,7 @@ sub new
 		endpoint => $endpoint,
 		# A body follows its header in a write of its own, which the system
 		# holds back, on a connection used before, for up to 40 ms.
-		http => HTTP::Tiny->new(timeout => 30, keep_alive => 0),
+		http => HTTP::Tiny->new(timeout => 180, keep_alive => 0),
 		urls => {},
 	}, $class;
 }
