@@ -118,7 +118,7 @@ is(received_after('2023-11-15T07:13:20Z'), 3, 'to a time');
 is(received_after('2100-01-01T00:00:00Z'), 0, 'which may be in the future');
 is(received_after('latest', 'new'), 1, 'to the end');
 like(error_of("SELECT evaudit.seek_source('offsets', 'yesterday')"),
-	qr/invalid place to read from/, 'nowhere else');
+	qr/invalid position to read from/, 'nowhere else');
 
 ask("SELECT evaudit.pause_source('offsets')");
 $node->wait_for(q{SELECT state || pids::text FROM evaudit.stat_sources}, 'paused{}');
