@@ -73,7 +73,7 @@ query(qq{DROP SERVER kafka;
 	CREATE SERVER kafka FOREIGN DATA WRAPPER evaudit_kafka
 		OPTIONS ("bootstrap.servers" '$servers');
 	GRANT USAGE ON FOREIGN SERVER kafka TO reader});
-await_state('stopped', 'server "kafka" was made anew',
+await_state('stopped', 'server "kafka" was dropped and created again',
 	'a server made anew is another one');
 query(q{SET ROLE reader; SELECT evaudit.resume_source('logins')});
 await_state('running', '', 'until the source is resumed');
@@ -84,7 +84,7 @@ query(q{DROP SERVER kafka;
 	CREATE SERVER kafka FOREIGN DATA WRAPPER plain
 		OPTIONS ("plugin.library.paths" '/nowhere');
 	GRANT USAGE ON FOREIGN SERVER kafka TO reader});
-await_state('stopped', 'server "kafka" was made anew', 'a server of others');
+await_state('stopped', 'server "kafka" was dropped and created again', 'a server of others');
 query(q{SET ROLE reader; SELECT evaudit.resume_source('logins')});
 await_state('stopped', 'cannot be a source of events',
 	'which no resume lets a source use');

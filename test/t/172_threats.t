@@ -257,7 +257,7 @@ cannot_do('dbo', qr/must be able to SET ROLE/,
 can_do('dbo', q{SELECT evaudit.create_topic('f', options => '{"project": "dbo.f"}')});
 
 item('owns the dead letters of roles that do not exist');
-$node->safe_psql('postgres', q{INSERT INTO evaudit.dead_letter (owner, source, topic, reason, error)
+$node->safe_psql('postgres', q{INSERT INTO evaudit.dead_letter_store (owner, source, topic, reason, error)
 	VALUES ('gone', 'gone', 'login', 'database_error', '')});
 says('dbo', 'SELECT source FROM evaudit.dead_letters', 'gone');
 
@@ -380,7 +380,7 @@ item('A message that is malformed');
 $broker->produce('{', '{}', '[' x 200, '{"user_id": 7}', "\xff");
 $broker->login('x', 's', 3);
 $broker->await($node);
-is($node->safe_psql('postgres', q{SELECT (SELECT count(*) FROM evaudit.dead_letter WHERE source = 's'),
+is($node->safe_psql('postgres', q{SELECT (SELECT count(*) FROM evaudit.dead_letter_store WHERE source = 's'),
 	(SELECT count(*) FROM user_services WHERE user_id = 'x')}), '6|1', "$item: and its neighbour");
 
 item('No message names the topic');
@@ -393,7 +393,7 @@ is($node->safe_psql('postgres', q{SELECT (SELECT count(*) FROM user_services WHE
 item('A time further ahead than `max_future`');
 $broker->login('z', 's', time() + 3600);
 $broker->await($node);
-is($node->safe_psql('postgres', q{SELECT reason FROM evaudit.dead_letter ORDER BY id DESC LIMIT 1}),
+is($node->safe_psql('postgres', q{SELECT reason FROM evaudit.dead_letter_store ORDER BY id DESC LIMIT 1}),
 	'future_timestamp', $item);
 
 # ---- a restore, and defaults ----
