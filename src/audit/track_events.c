@@ -323,12 +323,11 @@ list_dropped(void)
 	{
 		char	   *schema = evaudit_spi_text(i, DROPPED_SCHEMA);
 		char	   *table = evaudit_spi_text(i, DROPPED_TABLE);
-		bool		isnull;
 		bool		named;
 		MemoryContext old;
 
 		/* DROP TRIGGER drops those of the partitions, too: record it once */
-		named = DatumGetBool(evaudit_spi_datum(i, DROPPED_ORIGINAL, &isnull));
+		named = evaudit_spi_bool(i, DROPPED_ORIGINAL);
 		if (original && !named)
 			break;
 		original = named;

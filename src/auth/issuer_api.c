@@ -154,7 +154,6 @@ find_issuer(const char *name, Jsonb *changes, bool other_keys,
 	Datum		values[3] = {CStringGetTextDatum(name),
 		JsonbPGetDatum(changes), BoolGetDatum(other_keys)};
 	bool		found;
-	bool		isnull;
 	EvauditSpi	spi;
 
 	evaudit_spi_begin(&spi);
@@ -162,9 +161,9 @@ find_issuer(const char *name, Jsonb *changes, bool other_keys,
 	if (found)
 	{
 		MemoryContextSwitchTo(context);
-		*options = DatumGetJsonbPCopy(evaudit_spi_datum(0, 0, &isnull));
-		*merged = DatumGetJsonbPCopy(evaudit_spi_datum(0, 1, &isnull));
-		*keys = DatumGetJsonbPCopy(evaudit_spi_datum(0, 2, &isnull));
+		*options = evaudit_spi_jsonb(0, 0);
+		*merged = evaudit_spi_jsonb(0, 1);
+		*keys = evaudit_spi_jsonb(0, 2);
 	}
 	evaudit_spi_end(&spi);
 	if (!found)
@@ -259,12 +258,11 @@ evaudit_drop_issuer(PG_FUNCTION_ARGS)
 	};
 	Datum		name = PG_GETARG_DATUM(0);
 	uint64		dropped;
-	bool		isnull;
 	EvauditSpi	spi;
 
 	evaudit_spi_begin(&spi);
 	dropped = evaudit_spi_execute(&drop, &name, NULL);
-	if (dropped > 0 && DatumGetBool(evaudit_spi_datum(0, 0, &isnull)))
+	if (dropped > 0 && evaudit_spi_bool(0, 0))
 		evaudit_wake_scheduler_at_commit();
 	evaudit_spi_end(&spi);
 	if (dropped == 0)

@@ -242,8 +242,8 @@ evaudit_spi_is_null(int row, int column)
  * somebody changed a table of the extension: that is nobody's data, so its
  * SQLSTATE is not of a class that rejects an event.
  */
-static Datum
-required_datum(int row, int column, Oid type)
+Datum
+evaudit_spi_datum_of(int row, int column, Oid type)
 {
 	TupleDesc	desc = SPI_tuptable->tupdesc;
 	bool		isnull;
@@ -266,42 +266,50 @@ required_datum(int row, int column, Oid type)
 bool
 evaudit_spi_bool(int row, int column)
 {
-	return DatumGetBool(required_datum(row, column, BOOLOID));
+	return DatumGetBool(evaudit_spi_datum_of(row, column, BOOLOID));
 }
 
 /* A column of type oid. */
 Oid
 evaudit_spi_oid(int row, int column)
 {
-	return DatumGetObjectId(required_datum(row, column, OIDOID));
+	return DatumGetObjectId(evaudit_spi_datum_of(row, column, OIDOID));
+}
+
+/* A column of type oid; InvalidOid if it is null. */
+Oid
+evaudit_spi_oid_or_invalid(int row, int column)
+{
+	return evaudit_spi_is_null(row, column) ? InvalidOid :
+		DatumGetObjectId(evaudit_spi_datum_of(row, column, OIDOID));
 }
 
 /* A column of type integer. */
 int32
 evaudit_spi_int32(int row, int column)
 {
-	return DatumGetInt32(required_datum(row, column, INT4OID));
+	return DatumGetInt32(evaudit_spi_datum_of(row, column, INT4OID));
 }
 
 /* A column of type bigint. */
 int64
 evaudit_spi_int64(int row, int column)
 {
-	return DatumGetInt64(required_datum(row, column, INT8OID));
+	return DatumGetInt64(evaudit_spi_datum_of(row, column, INT8OID));
 }
 
 /* A column of type timestamp with time zone. */
 TimestampTz
 evaudit_spi_timestamptz(int row, int column)
 {
-	return DatumGetTimestampTz(required_datum(row, column, TIMESTAMPTZOID));
+	return DatumGetTimestampTz(evaudit_spi_datum_of(row, column, TIMESTAMPTZOID));
 }
 
 /* A column of type jsonb, copied into the current memory context. */
 Jsonb *
 evaudit_spi_jsonb(int row, int column)
 {
-	return DatumGetJsonbPCopy(required_datum(row, column, JSONBOID));
+	return DatumGetJsonbPCopy(evaudit_spi_datum_of(row, column, JSONBOID));
 }
 
 /* The same, or NULL. */
@@ -324,7 +332,7 @@ evaudit_spi_text_or_null(int row, int column)
 char *
 evaudit_spi_text(int row, int column)
 {
-	(void) required_datum(row, column, InvalidOid);
+	(void) evaudit_spi_datum_of(row, column, InvalidOid);
 	return evaudit_spi_text_or_null(row, column);
 }
 
@@ -333,7 +341,7 @@ bytea *
 evaudit_spi_bytea_or_null(int row, int column)
 {
 	return evaudit_spi_is_null(row, column) ? NULL :
-		DatumGetByteaPCopy(required_datum(row, column, BYTEAOID));
+		DatumGetByteaPCopy(evaudit_spi_datum_of(row, column, BYTEAOID));
 }
 
 /* See spi.h. */

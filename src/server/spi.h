@@ -57,6 +57,7 @@ extern uint64 evaudit_spi_read(EvauditStatement *statement,
  */
 extern bool evaudit_spi_bool(int row, int column);
 extern Oid	evaudit_spi_oid(int row, int column);
+extern Oid	evaudit_spi_oid_or_invalid(int row, int column);
 extern int32 evaudit_spi_int32(int row, int column);
 extern int64 evaudit_spi_int64(int row, int column);
 extern TimestampTz evaudit_spi_timestamptz(int row, int column);
@@ -66,6 +67,7 @@ extern char *evaudit_spi_text(int row, int column);
 extern char *evaudit_spi_text_or_null(int row, int column);
 extern bytea *evaudit_spi_bytea_or_null(int row, int column);
 extern bool evaudit_spi_is_null(int row, int column);
+extern Datum evaudit_spi_datum_of(int row, int column, Oid type);
 extern Datum evaudit_spi_datum(int row, int column, bool *isnull);
 
 /* Parameters that are arrays, of one dimension; nulls may be NULL: none. */

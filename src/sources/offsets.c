@@ -29,18 +29,18 @@ read_offset(int row, EvauditOffset *offset)
 	Datum		seen;
 
 	offset->topic = evaudit_spi_text(row, 0);
-	offset->partition = DatumGetInt32(evaudit_spi_datum(row, 1, &isnull));
-	offset->next_offset = DatumGetInt64(evaudit_spi_datum(row, 2, &isnull));
+	offset->partition = evaudit_spi_int32(row, 1);
+	offset->next_offset = evaudit_spi_int64(row, 2);
 	seen = evaudit_spi_datum(row, 3, &isnull);
 	offset->seen = !isnull;
 	if (offset->seen)
 	{
 		offset->seen_offset = DatumGetInt64(seen);
-		offset->seen_time = DatumGetInt64(evaudit_spi_datum(row, 4, &isnull));
+		offset->seen_time = evaudit_spi_int64(row, 4);
 		offset->seen_checksum = (uint32)
-			DatumGetInt64(evaudit_spi_datum(row, 5, &isnull));
+			evaudit_spi_int64(row, 5);
 	}
-	offset->stopped = DatumGetBool(evaudit_spi_datum(row, 6, &isnull));
+	offset->stopped = evaudit_spi_bool(row, 6);
 	offset->error = evaudit_spi_text_or_null(row, 7);
 }
 

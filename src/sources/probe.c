@@ -108,10 +108,9 @@ add_streams(EvauditProbe *probe, const char *server)
 	spi_context = MemoryContextSwitchTo(context);
 	for (uint64 row = 0; row < n; row++)
 	{
-		bool		isnull;
-		Datum		options = evaudit_spi_datum(row, 1, &isnull);
+		Datum		options = evaudit_spi_datum_of(row, 1, JSONBOID);
 
-		if (evaudit_owns_source(user, DatumGetObjectId(evaudit_spi_datum(row, 0, &isnull))))
+		if (evaudit_owns_source(user, evaudit_spi_oid_or_invalid(row, 0)))
 			probes[i].add_streams(probe, evaudit_source_options(options));
 	}
 	MemoryContextSwitchTo(spi_context);

@@ -160,7 +160,6 @@ evaudit_load_source(int64 id, const EvauditSourceKind **kind)
 	if (evaudit_spi_execute(&load, &value, NULL) > 0)
 	{
 		MemoryContext previous = MemoryContextSwitchTo(context);
-		bool		isnull;
 
 		source = palloc0(sizeof(EvauditSource));
 		source->id = id;
@@ -169,14 +168,12 @@ evaudit_load_source(int64 id, const EvauditSourceKind **kind)
 		source->owner = evaudit_spi_text(0, 2);
 		source->server = evaudit_spi_text(0, 3);
 		source->topic = evaudit_spi_text(0, 4);
-		source->options = evaudit_source_options(evaudit_spi_datum(0, 5,
-																   &isnull));
+		source->options = evaudit_source_options(evaudit_spi_datum_of(0, 5, JSONBOID));
 		source->seek = evaudit_spi_text_or_null(0, 6);
-		source->seek_number = DatumGetInt32(evaudit_spi_datum(0, 7, &isnull));
-		source->started = DatumGetBool(evaudit_spi_datum(0, 8, &isnull));
-		source->owner_oid = DatumGetObjectId(evaudit_spi_datum(0, 9, &isnull));
-		source->server_oid = DatumGetObjectId(evaudit_spi_datum(0, 10,
-																&isnull));
+		source->seek_number = evaudit_spi_int32(0, 7);
+		source->started = evaudit_spi_bool(0, 8);
+		source->owner_oid = evaudit_spi_oid_or_invalid(0, 9);
+		source->server_oid = evaudit_spi_oid_or_invalid(0, 10);
 		MemoryContextSwitchTo(previous);
 	}
 	evaudit_spi_end(&spi);

@@ -185,11 +185,9 @@ find_source(const char *name)
 	evaudit_spi_begin(&spi);
 	if (evaudit_spi_execute(&find, &value, NULL) > 0)
 	{
-		bool		isnull;
-
-		if (!evaudit_owns_source(user, DatumGetObjectId(evaudit_spi_datum(0, 2, &isnull))))
+		if (!evaudit_owns_source(user, evaudit_spi_oid_or_invalid(0, 2)))
 			refuse_other(name);
-		handle.id = DatumGetInt64(evaudit_spi_datum(0, 0, &isnull));
+		handle.id = evaudit_spi_int64(0, 0);
 		handle.kind = evaudit_source_kind(evaudit_spi_text(0, 1));
 	}
 	evaudit_spi_end(&spi);
@@ -222,13 +220,12 @@ merged_options(int64 id, Datum changes)
 	MemoryContext context = CurrentMemoryContext;
 	Datum		values[2] = {Int64GetDatum(id), changes};
 	Jsonb	   *options;
-	bool		isnull;
 	EvauditSpi	spi;
 
 	evaudit_spi_begin(&spi);
 	(void) evaudit_spi_execute(&merge, values, NULL);
 	MemoryContextSwitchTo(context);
-	options = DatumGetJsonbPCopy(evaudit_spi_datum(0, 0, &isnull));
+	options = evaudit_spi_jsonb(0, 0);
 	evaudit_spi_end(&spi);
 	return options;
 }
@@ -307,10 +304,8 @@ owner_to_resume(const char *name)
 	found = evaudit_spi_execute(&find, &value, NULL) > 0;
 	if (found)
 	{
-		bool		isnull;
-
-		by_oid = DatumGetObjectId(evaudit_spi_datum(0, 0, &isnull));
-		by_name = DatumGetObjectId(evaudit_spi_datum(0, 1, &isnull));
+		by_oid = evaudit_spi_oid_or_invalid(0, 0);
+		by_name = evaudit_spi_oid_or_invalid(0, 1);
 	}
 	evaudit_spi_end(&spi);
 

@@ -219,10 +219,8 @@ read_definition(void *arg)
 	MemoryContextSwitchTo(context);
 	if (!job->paused && check_owner(job))
 	{
-		bool		isnull;
-
-		options = evaudit_source_options(evaudit_spi_datum(0, OPTIONS_COLUMN,
-														   &isnull));
+		options = evaudit_source_options(evaudit_spi_datum_of(0, OPTIONS_COLUMN,
+															  JSONBOID));
 		kind = evaudit_source_kind(evaudit_spi_text(0, KIND_COLUMN));
 		evaudit_check_source_options(kind, options);
 		job->nprocesses = kind->workers(options);
@@ -256,12 +254,12 @@ list_names(void)
 	for (uint64 row = 0; row < n; row++)
 	{
 		EvauditJob *job = palloc0(sizeof(EvauditJob));
-		bool		isnull;
 
-		job->id = DatumGetInt64(evaudit_spi_datum((int) row, 0, &isnull));
+		job->id = evaudit_spi_int64((int) row, 0);
 		job->name = evaudit_spi_text((int) row, 1);
-		job->paused = DatumGetBool(evaudit_spi_datum((int) row, 2, &isnull));
-		job->owner = DatumGetObjectId(evaudit_spi_datum((int) row, 3, &isnull));
+		job->paused = evaudit_spi_is_null((int) row, 2) ||
+			evaudit_spi_bool((int) row, 2);
+		job->owner = evaudit_spi_oid_or_invalid((int) row, 3);
 		jobs = lappend(jobs, job);
 	}
 	evaudit_spi_end(&spi);
