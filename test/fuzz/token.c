@@ -37,15 +37,15 @@ evaudit_fuzz_keys(const char *data, size_t size)
 {
 	EvauditIssuer issuer = {.name = "fuzz"};
 	char	   *str = pnstrdup(data, size);
-	char	   *trouble = NULL;
+	char	   *error = NULL;
 	const char *why;
 	Jsonb	   *document = evaudit_token_json(str, size, &why);
 	Jsonb	   *keys;
 
 	keys = document != NULL ?
-		evaudit_keys_read_json(&document->root, true, ~0, &trouble) :
-		evaudit_keys_read_pem(str, ~0, &trouble);
-	if (keys == NULL && trouble == NULL)
+		evaudit_keys_read_json(&document->root, true, ~0, &error) :
+		evaudit_keys_read_pem(str, ~0, &error);
+	if (keys == NULL && error == NULL)
 		abort();
 	if (keys == NULL)
 		return;
