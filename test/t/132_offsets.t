@@ -105,6 +105,7 @@ query("SELECT evaudit.pause_source('logins');
 	SELECT evaudit.alter_source('logins', '{\"batch_interval\": \"3s\"}')");
 $node->wait_for('SELECT state, pids FROM evaudit.stat_sources', 'paused|{}');
 query('UPDATE evaudit.offsets SET error = error WHERE partition = 0');
+query('ANALYZE evaudit.offsets');
 is(query('SELECT partition FROM evaudit.offsets ORDER BY ctid LIMIT 1'), 1,
 	'the second one is the first in the table');
 hold('SELECT FROM evaudit.offsets WHERE partition = 0 FOR UPDATE');
