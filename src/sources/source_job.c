@@ -33,7 +33,7 @@
 #include "sources/partition_end.h"
 #include "sources/source.h"
 
-int			evaudit_max_sources = 64;
+static int	max_sources = 64;
 
 /* Columns of read_definition()'s query; from HASHED on they define a source. */
 enum DefinitionColumn
@@ -308,7 +308,7 @@ list_sources(bool requested)
 static int
 source_slots(void)
 {
-	return evaudit_max_sources;
+	return max_sources;
 }
 
 const EvauditJobKind evaudit_source_job = {
@@ -335,7 +335,7 @@ evaudit_sources_init(void)
 	DefineCustomIntVariable("evaudit.max_sources",
 							"Sources that can run at a time, over all databases.",
 							NULL,
-							&evaudit_max_sources, 64, 1, 4096,
+							&max_sources, 64, 1, 4096,
 							PGC_POSTMASTER, 0, NULL, NULL, NULL);
 	evaudit_partition_ends_init();
 }
