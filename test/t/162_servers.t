@@ -94,6 +94,12 @@ await_state('stopped', 'its foreign-data wrapper is not one of evaudit',
 	'whatever the name of its wrapper');
 like(check_of('reader'), qr/its foreign-data wrapper is not one of evaudit/,
 	'check_server() does not, either');
+query(q{ALTER FOREIGN DATA WRAPPER evaudit_kafka VALIDATOR evaudit.kafka_validator;
+	SELECT evaudit.pause_source('logins')});
+await_state('paused', '', 'the source is paused');
+query(q{SELECT evaudit.resume_source('logins')});
+await_state('stopped', 'its foreign-data wrapper is not one of evaudit',
+	'whatever its validator');
 query(q{ALTER FOREIGN DATA WRAPPER evaudit_kafka RENAME TO plain;
 	ALTER FOREIGN DATA WRAPPER hidden RENAME TO evaudit_kafka});
 
