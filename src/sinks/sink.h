@@ -1,0 +1,136 @@
+/*-------------------------------------------------------------------------
+ *
+ * sink.h
+ *	  What every kind of sink is to the process that runs it.
+ *
+ * A sink's process reads a batch of events from the stream, decides it (its
+ * number, its range and what is parked are committed before anything is
+ * sent), hands it to the kind's send(), and moves the sink's position past
+ * it, in one commit with the decision about the next.  Only function sinks
+ * are sent to in a transaction: the one that moves the position.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EVAUDIT_SINK_H
+#define EVAUDIT_SINK_H
+
+#include "events/event.h"
+#include "runtime/job.h"
+#include "utils/jsonb.h"
+#include "utils/uuid.h"
+
+/* What became of a delivery. */
+typedef enum EvauditOutcome
+{
+	EVAUDIT_OUTCOME_PENDING,	/* not sent, or not known: it is sent again */
+	EVAUDIT_OUTCOME_DELIVERED,
+	EVAUDIT_OUTCOME_REFUSED		/* can never go: too large, malformed, ... */
+} EvauditOutcome;
+
+/* One event on its way out, in the form in which it leaves. */
+typedef struct EvauditDelivery
+{
+	int64		seq;			/* place in the outbox, or of an audit row */
+	const char *topic;
+	const char *event_id;
+	const char *key;			/* any bytes; NULL: none */
+	size_t		key_len;
+	const char *body;			/* UTF-8 */
+	size_t		body_len;
+	const char *content_type;
+	EvauditHeader *headers;
+	int			nheaders;
+	TimestampTz event_time;		/* 0: none */
+
+	/* set by send() */
+	EvauditOutcome outcome;
+	const char *code;			/* the destination's, or ours; or NULL */
+	const char *error;			/* for the operator, in the batch's context */
+} EvauditDelivery;
+
+/* Deliveries, by seq.  What they point to lives in context. */
+typedef struct EvauditSinkBatch
+{
+	MemoryContext context;
+	int64		number;			/* counts the decided batches of a sink */
+	const char *hash;			/* hexadecimal digest of what the batch holds */
+	EvauditDelivery *deliveries;
+	int			n;
+	size_t		bytes;			/* of all bodies */
+	const char *error;			/* why deliveries are pending after send() */
+	int64		retry_after;	/* milliseconds that the destination asked to
+								 * wait; 0: it did not */
+} EvauditSinkBatch;
+
+/* A sink as its definition stands, and the process's part in it. */
+typedef struct EvauditSink
+{
+	int64		id;
+	char	   *name;
+	char	   *owner;
+	Oid			owner_oid;
+	char	   *server;
+	Oid			server_oid;
+	Jsonb	   *options;
+	char	   *identity;		/* a UUID: another one after a restore, so
+								 * that two databases never meet at a
+								 * destination */
+	int			batch_size;		/* deliveries */
+	int			batch_interval; /* milliseconds */
+	bool		ordered;		/* by key */
+	EvauditProcess *process;
+} EvauditSink;
+
+/* A kind of sink.  Each function may raise an ERROR: the process ends then. */
+typedef struct EvauditSinkKind
+{
+	const char *name;			/* stat_sinks.kind */
+	const char *wrapper;		/* foreign data wrapper of its servers */
+	const char *service;		/* the option "service" that names it among
+								 * the kinds of a wrapper; or NULL */
+	const char *const *own;		/* names of its own options, up to NULL */
+
+	/* Refuse options that cannot be; in the backend of create_sink(). */
+	void		(*check) (Jsonb *options);
+
+	/*
+	 * The options of a server and of a user's mapping there, for use; an
+	 * ERROR if the user may not use them.  Within a transaction.
+	 */
+	List	   *(*read_options) (Oid server, Oid user);
+
+	/*
+	 * Get ready to send, with those options; outside a transaction, unless
+	 * the kind is one of transactions.
+	 */
+	void	   *(*open) (EvauditSink *sink, List *options);
+
+	/*
+	 * Whether the destination holds the batch of this number and hash, after
+	 * a crash between the decision and the position; an ERROR if what the
+	 * destination remembers fits neither this batch nor the one before. NULL:
+	 * it cannot tell, and the batch is sent again.
+	 */
+	bool		(*recover) (void *state, int64 number, const char *hash);
+
+	/*
+	 * Send the pending deliveries of a batch and wait for the responses,
+	 * interruptibly; set the outcome of each.  What stays pending is handed
+	 * over again after a pause.  A destination that is away, denies or is not
+	 * there leaves everything pending and says why in batch->error.  Of an
+	 * ordered sink no delivery overtakes a pending one of its key.
+	 */
+	void		(*send) (void *state, EvauditSinkBatch *batch);
+
+	/* In the transaction that moves the position; else outside of any. */
+	bool		transactional;
+} EvauditSinkKind;
+
+extern const EvauditSinkKind evaudit_kafka_sink;
+extern const EvauditSinkKind evaudit_eventbridge_sink;
+extern const EvauditSinkKind evaudit_sqs_sink;
+extern const EvauditSinkKind evaudit_sns_sink;
+extern const EvauditSinkKind evaudit_function_sink;
+extern const EvauditSinkKind evaudit_webhook_sink;
+
+#endif							/* EVAUDIT_SINK_H */
