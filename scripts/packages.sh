@@ -126,6 +126,7 @@ need() {
 			[ -d "$schema_suite" ] || ! available "$schema_suite_package" ||
 				missing+=("$schema_suite_package")
 			have python3 || missing+=(python3)
+			have chromium || missing+=(chromium)
 			;;
 		broker)
 			need_jars kafka
