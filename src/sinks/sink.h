@@ -60,6 +60,8 @@ typedef struct EvauditSinkBatch
 	const char *error;			/* why deliveries are pending after send() */
 	int64		retry_after;	/* milliseconds that the destination asked to
 								 * wait; 0: it did not */
+	bool		stop;			/* the destination wants no more: nothing is
+								 * sent until resume_sink() */
 } EvauditSinkBatch;
 
 /* A sink as its definition stands, and the process's part in it. */
@@ -78,6 +80,10 @@ typedef struct EvauditSink
 	int			batch_size;		/* deliveries */
 	int			batch_interval; /* milliseconds */
 	bool		ordered;		/* by key */
+	bool		blocking;		/* likewise, and a refused delivery holds up
+								 * the later ones of its key */
+	bool		ambient;		/* the owner may use the server's own
+								 * credentials */
 	EvauditProcess *process;
 } EvauditSink;
 
@@ -118,7 +124,8 @@ typedef struct EvauditSinkKind
 	 * interruptibly; set the outcome of each.  What stays pending is handed
 	 * over again after a pause.  A destination that is away, denies or is not
 	 * there leaves everything pending and says why in batch->error.  Of an
-	 * ordered sink no delivery overtakes a pending one of its key.
+	 * ordered sink no delivery overtakes a pending one of its key, nor, if it
+	 * is blocking, a refused one: those behind it stay pending.
 	 */
 	void		(*send) (void *state, EvauditSinkBatch *batch);
 
