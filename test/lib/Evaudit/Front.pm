@@ -69,6 +69,16 @@ sub begin
 	return $self;
 }
 
+# Kill the parent and all processes, and start again.
+sub crash
+{
+	my ($self) = @_;
+	my $children = slurp_file("/proc/$self->{pid}/task/$self->{pid}/children");
+	kill 'KILL', $self->{pid}, split(/ /, $children);
+	$self->kill9;
+	return $self->begin;
+}
+
 sub ready
 {
 	my ($self) = @_;
