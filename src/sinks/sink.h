@@ -52,7 +52,8 @@ typedef struct EvauditDelivery
 typedef struct EvauditSinkBatch
 {
 	MemoryContext context;
-	int64		number;			/* counts the decided batches of a sink */
+	int64		number;			/* counts the decided batches of a sink's
+								 * identity, from 1 */
 	const char *hash;			/* hexadecimal digest of what the batch holds */
 	EvauditDelivery *deliveries;
 	int			n;
@@ -115,7 +116,8 @@ typedef struct EvauditSinkKind
 	 * Whether the destination holds the batch of this number and hash, after
 	 * a crash between the decision and the position; an ERROR if what the
 	 * destination remembers fits neither this batch nor the one before. NULL:
-	 * it cannot tell, and the batch is sent again.
+	 * it cannot tell, and the batch is sent again.  After it said no, the
+	 * number may be decided anew, as another batch.
 	 */
 	bool		(*recover) (void *state, int64 number, const char *hash);
 
@@ -126,6 +128,11 @@ typedef struct EvauditSinkKind
 	 * there leaves everything pending and says why in batch->error.  Of an
 	 * ordered sink no delivery overtakes a pending one of its key, nor, if it
 	 * is blocking, a refused one: those behind it stay pending.
+	 *
+	 * A kind with recover() sends a batch as a whole or not at all, for its
+	 * number stands for all of it.  Where it refuses deliveries, it sends
+	 * none of the others: they stay pending, without an error, and are
+	 * decided anew under the same number.
 	 */
 	void		(*send) (void *state, EvauditSinkBatch *batch);
 
