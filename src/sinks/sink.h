@@ -22,7 +22,9 @@
 /* What became of a delivery. */
 typedef enum EvauditOutcome
 {
-	EVAUDIT_OUTCOME_PENDING,	/* not sent, or not known: it is sent again */
+	EVAUDIT_OUTCOME_PENDING,	/* not sent, or not known: it is sent again;
+								 * by itself, after max_attempts refused, if
+								 * it has an error and the batch has none */
 	EVAUDIT_OUTCOME_DELIVERED,
 	EVAUDIT_OUTCOME_REFUSED		/* can never go: too large, malformed, ... */
 } EvauditOutcome;
@@ -96,6 +98,12 @@ typedef struct EvauditSinkKind
 	const char *service;		/* the option "service" that names it among
 								 * the kinds of a wrapper; or NULL */
 	const char *const *own;		/* names of its own options, up to NULL */
+
+	/*
+	 * Before the names of headers that are attributes of a CloudEvent: "ce_"
+	 * in Kafka, "ce-" in HTTP; NULL: it has no headers for them.
+	 */
+	const char *cloudevents_prefix;
 
 	/* Refuse options that cannot be; in the backend of create_sink(). */
 	void		(*check) (Jsonb *options);
