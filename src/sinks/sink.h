@@ -32,6 +32,7 @@ typedef enum EvauditOutcome
 /* One event on its way out, in the form in which it leaves. */
 typedef struct EvauditDelivery
 {
+	const struct EvauditOutgoing *event;	/* as it was read */
 	int64		seq;			/* place in the outbox, or of an audit row */
 	const char *topic;
 	const char *event_id;
@@ -85,6 +86,9 @@ typedef struct EvauditSink
 	bool		ordered;		/* by key */
 	bool		blocking;		/* likewise, and a refused delivery holds up
 								 * the later ones of its key */
+	int			max_attempts;	/* of one that fails alone; 0: no limit */
+	Oid			transform_owner;	/* who owned the function of "transform"
+									 * when it was named */
 	bool		ambient;		/* the owner may use the server's own
 								 * credentials */
 	EvauditProcess *process;
