@@ -52,7 +52,7 @@ show_request() {
 		esac
 	done
 	echo
-	response=$(curl -s -w '\n  -> %{http_code}' "$@")
+	response=$(curl -s -H 'Content-Type: application/json' -w '\n  -> %{http_code}' "$@")
 	printf '  %s\n\n' "$response"
 	[ "${response##* }" = "$expected" ] ||
 		fail "the response should have had status $expected"

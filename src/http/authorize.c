@@ -50,6 +50,32 @@ find_token(const EvauditRequest *request)
 }
 
 /*
+ * Respond to a request without a valid token; error is NULL if it has none at
+ * all.  Of what is wrong with one, its sender is told what he can mend, once
+ * its signature has been found good.
+ */
+static void
+refuse_token(const EvauditTokenError *error, EvauditResponse *response)
+{
+	const char *challenge = "Bearer";
+
+	if (error != NULL)
+		challenge = "Bearer error=\"invalid_token\"";
+	if (error != NULL && error->code >= EVAUDIT_TOKEN_EXPIRED)
+	{
+		char	   *description = pstrdup(error->message);
+
+		for (char *p = description; *p != '\0'; p++)
+			*p = *p == '"' ? '\'' : *p;
+		challenge = psprintf("%s, error_description=\"%s\"", challenge,
+							 description);
+	}
+	evaudit_response_error(response, 401, EVAUDIT_PROBLEM_AUTH,
+						   "Invalid or missing token");
+	evaudit_response_header(response, "WWW-Authenticate", challenge);
+}
+
+/*
  * Verify the token of a request and set its subject, which is NULL if the
  * token names none.  False if there is no valid token.
  */
@@ -64,9 +90,7 @@ authenticate(EvauditRequest *request, EvauditResponse *response)
 		claims = evaudit_token_verify(token, strlen(token), &error);
 	if (claims == NULL)
 	{
-		evaudit_response_error(response, 401, EVAUDIT_PROBLEM_AUTH,
-							   "Invalid or missing token");
-		evaudit_response_header(response, "WWW-Authenticate", "Bearer");
+		refuse_token(token != NULL ? &error : NULL, response);
 		return false;
 	}
 	request->subject = evaudit_token_subject(claims);
@@ -85,6 +109,8 @@ refuse(const EvauditAccess *access, EvauditResponse *response)
 		case EVAUDIT_ACCESS_INVALID_GRANT:
 			evaudit_response_error(response, 403, EVAUDIT_PROBLEM_AUTH,
 								   access->message);
+			evaudit_response_header(response, "WWW-Authenticate",
+									"Bearer error=\"insufficient_scope\"");
 			break;
 		case EVAUDIT_ACCESS_NOT_AN_OBJECT:
 			if (evaudit_http_compat == EVAUDIT_COMPAT_EVENTGATE)
@@ -113,6 +139,9 @@ has_grant(const EvauditRoute *route, const EvauditRequest *request,
 		request->topic->name;
 	EvauditAccess access;
 
+	if (route->own && request->subject != NULL &&
+		strcmp(request->subject, request->param) == 0)
+		return true;
 	if (request->subject == NULL)
 	{
 		access.code = EVAUDIT_ACCESS_NO_GRANT;

@@ -97,7 +97,7 @@ string_member(Jsonb *body, const char *name, EvauditResponse *response)
 
 /* The body as a JSON object; else NULL, and there is a response. */
 static Jsonb *
-read_body(const EvauditRequest *request, EvauditResponse *response)
+read_body(EvauditRequest *request, EvauditResponse *response)
 {
 	Jsonb	   *body = NULL;
 	const char *error = NULL;
@@ -116,6 +116,9 @@ read_body(const EvauditRequest *request, EvauditResponse *response)
 		case EVAUDIT_BODY_INVALID:
 			respond_detail(response, "", psprintf("JSON decode error: %s", error),
 						   "json_invalid");
+			break;
+		case EVAUDIT_BODY_NOT_GZIP:
+			respond_detail(response, "", error, "json_invalid");
 			break;
 		case EVAUDIT_BODY_NUMBER:
 			respond_detail(response, "", error, "number_too_large");
@@ -274,17 +277,4 @@ evaudit_route_get_event(EvauditRequest *request, EvauditResponse *response)
 {
 	if (!respond_event(request->param, 200, response))
 		respond_message(response, 404, "Event not found");
-}
-
-/* OPTIONS /events: what a page of another origin may send. */
-void
-evaudit_route_options_events(EvauditRequest *request,
-							 EvauditResponse *response)
-{
-	response->status = 204;
-	evaudit_response_header(response, "Access-Control-Allow-Methods",
-							"GET, POST, OPTIONS");
-	evaudit_response_header(response, "Access-Control-Allow-Headers",
-							"Authorization, Bearer, Content-Type, X-Request-Id");
-	evaudit_response_header(response, "Access-Control-Max-Age", "600");
 }

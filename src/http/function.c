@@ -35,6 +35,7 @@
 #include "utils/resowner.h"
 
 #include "events/attempt.h"
+#include "http/cors.h"
 #include "http/routes.h"
 
 PG_FUNCTION_INFO_V1(evaudit_http);
@@ -138,6 +139,13 @@ response_headers(const EvauditRequest *request, EvauditResponse *response)
 {
 	StringInfoData json;
 
+	(void) evaudit_response_is_unchanged(response,
+										 evaudit_request_header(request,
+																"if-none-match"));
+	evaudit_response_header(response, "Cache-Control",
+							response->cacheable ? "no-cache" : "no-store");
+	evaudit_response_header(response, "X-Content-Type-Options", "nosniff");
+	evaudit_cors_add_headers(request, response->preflight, response);
 	if (response->content_type != NULL)
 		evaudit_response_header(response, "Content-Type", response->content_type);
 	evaudit_response_header(response, "X-Request-Id", request->id);
@@ -195,22 +203,18 @@ evaudit_http(PG_FUNCTION_ARGS)
 	TupleDesc	desc;
 	Datum		values[3];
 	bool		nulls[3] = {false};
+	bool		readable;
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	evaudit_response_init(&response);
-	if (read_arguments(fcinfo, &request, &response))
-	{
-		request.id = evaudit_request_give_id(&request);
+	readable = read_arguments(fcinfo, &request, &response);
+	request.id = evaudit_request_give_id(&request);
+	if (readable)
 		handle_guarded(&request, &response);
-	}
-	else
-	{
-		request.headers = NULL;
-		request.id = evaudit_request_give_id(&request);
-	}
-	values[0] = Int32GetDatum(response.status);
+	/* what the sender knows already becomes 304 */
 	values[1] = JsonbPGetDatum(response_headers(&request, &response));
+	values[0] = Int32GetDatum(response.status);
 	values[2] = PointerGetDatum(response_body(&request, &response));
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc),
 											 values, nulls));

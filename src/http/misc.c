@@ -10,9 +10,11 @@
 
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 
 #include "auth/token.h"
 #include "http/routes.h"
+#include "server/extension.h"
 #include "server/spi.h"
 #include "server/table_watch.h"
 
@@ -34,7 +36,7 @@ evaudit_route_get_token(EvauditRequest *request, EvauditResponse *response)
 
 /*
  * GET /users/{user}/services: services_for_user(), with the rights of the
- * caller's role.
+ * table's owner, since the token has decided who may ask for whom.
  */
 void
 evaudit_route_get_services(EvauditRequest *request, EvauditResponse *response)
@@ -44,15 +46,15 @@ evaudit_route_get_services(EvauditRequest *request, EvauditResponse *response)
 	};
 	Datum		user = CStringGetTextDatum(request->param);
 	StringInfo	json = evaudit_response_begin_json(response, 200);
+	EvauditSpi	spi;
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
+	evaudit_spi_begin_on(&spi, get_relname_relid("user_services",
+												 evaudit_extension_schema()));
 	(void) evaudit_spi_execute(&services, &user, NULL);
 	if (!evaudit_response_jsonb(json, evaudit_spi_jsonb(0, 0),
 								evaudit_response_limit()))
 		evaudit_response_too_large(response);
-	if (SPI_finish() != SPI_OK_FINISH)
-		elog(ERROR, "could not disconnect from SPI");
+	evaudit_spi_end(&spi);
 }
 
 /*

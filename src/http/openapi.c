@@ -198,6 +198,7 @@ evaudit_route_get_api(EvauditRequest *request, EvauditResponse *response)
 	EvauditSpi	spi;
 	bool		fits = true;
 
+	response->cacheable = true;
 	appendBinaryStringInfo(yaml, head, sizeof(head) - 1);
 	evaudit_spi_begin(&spi);
 	(void) evaudit_spi_execute(&topics, NULL, NULL);
@@ -235,6 +236,8 @@ evaudit_route_get_docs(EvauditRequest *request, EvauditResponse *response)
 {
 	char	   *assets = attribute(evaudit_http_docs_assets);
 
-	appendStringInfo(evaudit_response_begin(response, 200, "text/html"), page,
-					 assets, assets);
+	appendStringInfo(evaudit_response_begin(response, 200,
+											"text/html; charset=utf-8"),
+					 page, assets, assets);
+	response->cacheable = true;
 }

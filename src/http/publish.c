@@ -51,7 +51,7 @@ respond_body(EvauditBodyResult result, const char *error,
 							   "Body is too large.");
 	else if (is_compat())
 		respond_internal(response);
-	else if (result == EVAUDIT_BODY_NUMBER)
+	else if (result == EVAUDIT_BODY_NUMBER || result == EVAUDIT_BODY_NOT_GZIP)
 		evaudit_response_error(response, 400, EVAUDIT_PROBLEM_VALIDATION,
 							   error);
 	else if (result == EVAUDIT_BODY_EMPTY)

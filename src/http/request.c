@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * request.c
- *	  Reading a request: its path, its headers, its body.
+ *	  Reading a request: its path and its headers.
  *
  * Everything comes from strangers.  Each part has a limit, which is checked
  * before the part is read.
@@ -13,11 +13,9 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
-#include "utils/memutils.h"
 #include "utils/guc.h"
 #include "utils/uuid.h"
 
-#include "events/payload.h"
 #include "http/request.h"
 #include "http/settings.h"
 #include "text/ascii.h"
@@ -89,6 +87,22 @@ check_headers(Jsonb *headers, EvauditResponse *response)
 }
 
 /*
+ * Cut a path from its query.  One slash at its end says nothing, unless it is
+ * all that there is.
+ */
+static void
+read_path(EvauditRequest *request, const char *path)
+{
+	size_t		len = strcspn(path, "?#");
+
+	if (path[len] == '?')
+		request->query = pnstrdup(path + len + 1, strcspn(path + len + 1, "#"));
+	if (len > 1 && path[len - 1] == '/')
+		len--;
+	request->path = pnstrdup(path, len);
+}
+
+/*
  * Read method and path into a request whose headers and body are set.  False
  * if the request is refused: then there is a response.
  */
@@ -104,7 +118,10 @@ evaudit_request_read(EvauditRequest *request, const char *method,
 		return false;
 	}
 	if (!check_headers(request->headers, response))
+	{
+		request->headers = NULL;
 		return false;
+	}
 	if (request->body_len > (size_t) evaudit_http_max_body * 1024)
 	{
 		evaudit_response_error(response, 413, EVAUDIT_PROBLEM_SIZE, "Body is too large.");
@@ -118,7 +135,7 @@ evaudit_request_read(EvauditRequest *request, const char *method,
 							   "Method and path are needed.");
 		return false;
 	}
-	request->path = pnstrdup(path, strcspn(path, "?#"));
+	read_path(request, path);
 	return true;
 }
 
@@ -165,6 +182,36 @@ evaudit_request_header(const EvauditRequest *request, const char *name)
 	return str;
 }
 
+/*
+ * A parameter of the query, decoded; an empty text stands for one that is not
+ * valid.  NULL if there is none.  Of several of one name the first holds.
+ */
+const char *
+evaudit_request_parameter(const EvauditRequest *request, const char *name)
+{
+	size_t		name_len = strlen(name);
+	const char *p = request->query;
+
+	while (p != NULL && *p != '\0')
+	{
+		size_t		len = strcspn(p, "&");
+
+		if (len > name_len && p[name_len] == '=' &&
+			strncmp(p, name, name_len) == 0)
+		{
+			char	   *value = pnstrdup(p + name_len + 1, len - name_len - 1);
+			const char *decoded;
+
+			for (char *c = value; *c != '\0'; c++)
+				*c = *c == '+' ? ' ' : *c;
+			decoded = evaudit_request_decode(value, strlen(value));
+			return decoded != NULL ? decoded : "";
+		}
+		p += len + (p[len] == '&');
+	}
+	return NULL;
+}
+
 /* Whether an id is safe to put into logs and headers. */
 static bool
 is_valid_id(const char *id)
@@ -195,62 +242,4 @@ evaudit_request_give_id(const EvauditRequest *request)
 		return pstrdup(id);
 	return DatumGetCString(DirectFunctionCall1(uuid_out,
 											   OidFunctionCall0(F_GEN_RANDOM_UUID)));
-}
-
-/*
- * The document of a payload.  What jsonb is made from takes 200 bytes for one
- * of the payload, so it is freed at once.
- */
-static Jsonb *
-make_document(const EvauditPayload *payload)
-{
-	MemoryContext context = CurrentMemoryContext;
-	MemoryContext scratch = AllocSetContextCreate(context, "evaudit body",
-												  ALLOCSET_DEFAULT_SIZES);
-	Jsonb	   *document;
-	Jsonb	   *copy;
-
-	MemoryContextSwitchTo(scratch);
-	document = evaudit_json_to_jsonb(payload);
-	MemoryContextSwitchTo(context);
-	copy = (Jsonb *) pg_detoast_datum_copy((struct varlena *) document);
-	MemoryContextDelete(scratch);
-	return copy;
-}
-
-/*
- * The body of a request as a document; *error is set for
- * EVAUDIT_BODY_INVALID and EVAUDIT_BODY_NUMBER.
- */
-EvauditBodyResult
-evaudit_request_body(const EvauditRequest *request, Jsonb **json,
-					 const char **error)
-{
-	EvauditEvent event = {0};
-	EvauditJsonVisitor no_visitor = {0};
-	EvauditPayload payload;
-
-	event.payload = request->body;
-	event.payload_len = request->body_len;
-	if (evaudit_payload_prepare(&event, (size_t) evaudit_http_max_body * 1024,
-								&payload, CurrentMemoryContext))
-		(void) evaudit_payload_visit(&event, &payload, &no_visitor,
-									 CurrentMemoryContext);
-	switch (event.reason)
-	{
-		case EVAUDIT_ACCEPTED:
-		case EVAUDIT_NOT_AN_OBJECT:
-			*json = make_document(&payload);
-			return EVAUDIT_BODY_JSON;
-		case EVAUDIT_EMPTY_PAYLOAD:
-			return EVAUDIT_BODY_EMPTY;
-		case EVAUDIT_TOO_LARGE:
-			return EVAUDIT_BODY_TOO_LARGE;
-		case EVAUDIT_NUMBER_TOO_LARGE:
-			*error = event.error;
-			return EVAUDIT_BODY_NUMBER;
-		default:
-			*error = payload.detail != NULL ? payload.detail : event.error;
-			return EVAUDIT_BODY_INVALID;
-	}
 }

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "common/hashfn.h"
 #include "fmgr.h"
 #include "libpq/pqformat.h"
 #include "utils/builtins.h"
@@ -35,6 +36,8 @@ evaudit_response_reset(EvauditResponse *response)
 	response->status = 0;
 	response->content_type = NULL;
 	response->nerrors = 0;
+	response->cacheable = false;
+	response->preflight = NULL;
 	resetStringInfo(&response->headers);
 	resetStringInfo(&response->body);
 }
@@ -74,6 +77,59 @@ evaudit_response_header(EvauditResponse *response, const char *name,
 	if (response->headers.len > 0)
 		appendStringInfoChar(&response->headers, ',');
 	evaudit_response_member(&response->headers, name, value);
+}
+
+/*
+ * The tag of a body: equal tags stand for equal bodies.  Whoever could make
+ * two bodies of one tag would deceive nobody but those who read his schema.
+ */
+static char *
+make_tag(const EvauditResponse *response)
+{
+	const unsigned char *body = (unsigned char *) response->body.data;
+
+	return psprintf("\"%016" INT64_MODIFIER "x%016" INT64_MODIFIER "x\"",
+					hash_bytes_extended(body, response->body.len, 0),
+					hash_bytes_extended(body, response->body.len, 1));
+}
+
+/* Whether a list of tags, as If-None-Match has one, has this. */
+static bool
+has_tag(const char *list, const char *tag)
+{
+	for (const char *p = list; *p != '\0'; p += strcspn(p, ","))
+	{
+		p += strspn(p, ", \t");
+		if (*p == '*')
+			return true;
+		/* a proxy that compresses makes a tag a weak one */
+		if (strncmp(p, "W/", 2) == 0)
+			p += 2;
+		if (strncmp(p, tag, strlen(tag)) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Give a response that may be cached its tag.  True if the sender knows the
+ * body already, by the tags in "known", which may be NULL: then it has none.
+ */
+bool
+evaudit_response_is_unchanged(EvauditResponse *response, const char *known)
+{
+	const char *tag;
+
+	if (!response->cacheable || response->status != 200)
+		return false;
+	tag = make_tag(response);
+	evaudit_response_header(response, "ETag", tag);
+	if (known == NULL || !has_tag(known, tag))
+		return false;
+	response->status = 304;
+	response->content_type = NULL;
+	resetStringInfo(&response->body);
+	return true;
 }
 
 /*

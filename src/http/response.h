@@ -30,6 +30,10 @@ typedef struct EvauditResponse
 	StringInfoData headers;		/* members of a JSON object, but the above */
 	StringInfoData body;		/* in the server's encoding */
 	int			nerrors;		/* errors that the body lists so far */
+	const char *preflight;		/* methods that pages of other origins may
+								 * send, if that was asked */
+	bool		cacheable;		/* it is the same for everybody until what it
+								 * shows is changed */
 } EvauditResponse;
 
 extern void evaudit_response_init(EvauditResponse *response);
@@ -41,6 +45,8 @@ extern StringInfo evaudit_response_begin_json(EvauditResponse *response,
 extern void evaudit_response_success(EvauditResponse *response, int status);
 extern void evaudit_response_header(EvauditResponse *response,
 									const char *name, const char *value);
+extern bool evaudit_response_is_unchanged(EvauditResponse *response,
+										  const char *known);
 extern void evaudit_response_error(EvauditResponse *response, int status,
 								   const char *type, const char *message);
 extern size_t evaudit_response_limit(void);

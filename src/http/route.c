@@ -39,20 +39,19 @@ static const EvauditRoute routes[] = {
 	/* of an event logger */
 	{"POST", "/events", EVAUDIT_NEEDS_PUBLISH, EVAUDIT_LOGGER_TOPIC,
 		&evaudit_http_events,
-		.writes = true,.cors = true,.read_body = evaudit_route_read_event,
+		.writes = true,.read_body = evaudit_route_read_event,
 	.handle = evaudit_route_post_event},
 	{"GET", "/events/{}", EVAUDIT_NEEDS_READ, EVAUDIT_LOGGER_TOPIC,
 		&evaudit_http_events,
-	.cors = true,.handle = evaudit_route_get_event},
-	{"OPTIONS", "/events", EVAUDIT_NEEDS_NOTHING, NULL, &evaudit_http_events,
-	.cors = true,.handle = evaudit_route_options_events},
-	{"OPTIONS", "/events/{}", EVAUDIT_NEEDS_NOTHING, NULL,
-		&evaudit_http_events,
-	.cors = true,.handle = evaudit_route_options_events},
+	.handle = evaudit_route_get_event},
 	/* of the query */
 	{"GET", "/users/{}/services", EVAUDIT_NEEDS_READ, EVAUDIT_GRANT_SERVICES,
 		&evaudit_http_services,
-	.handle = evaudit_route_get_services},
+	.own = true,.handle = evaudit_route_get_services},
+	{"GET", "/", EVAUDIT_NEEDS_READ, EVAUDIT_GRANT_SERVICES,
+		&evaudit_http_services,
+		.enabled = &evaudit_http_services_root,.parameter = "user_id",
+	.own = true,.handle = evaudit_route_get_services},
 };
 
 /*
@@ -87,49 +86,117 @@ takes(const EvauditRoute *route, const char *method)
 		(strcmp(method, "HEAD") == 0 && strcmp(route->method, "GET") == 0);
 }
 
-/* The route of a request, NULL if there is none; sets what stands for {}. */
-static const EvauditRoute *
-find_route(EvauditRequest *request, const char **start, size_t *len)
+/* Whether there is such a route, as settings say. */
+static bool
+is_enabled(const EvauditRoute *route)
 {
+	return (route->access == NULL || *route->access != EVAUDIT_ROUTE_OFF) &&
+		(route->enabled == NULL || *route->enabled);
+}
+
+/*
+ * The route of a request, NULL if there is none; sets what stands for {}, and
+ * lists the methods that the path takes, none of them twice.
+ */
+static const EvauditRoute *
+find_route(const EvauditRequest *request, const char **start, size_t *len,
+		   StringInfo methods)
+{
+	const EvauditRoute *found = NULL;
+	const char *part = NULL;
+	size_t		part_len = 0;
+
 	for (int i = 0; i < lengthof(routes); i++)
 	{
 		const EvauditRoute *route = &routes[i];
 
-		*start = NULL;
-		if (takes(route, request->method) &&
-			matches(route->path, request->path, start, len) &&
-			(route->access == NULL || *route->access != EVAUDIT_ROUTE_OFF))
-			return route;
+		if (!matches(route->path, request->path, &part, &part_len) ||
+			!is_enabled(route))
+			continue;
+		appendStringInfo(methods, "%s, ", route->method);
+		if (strcmp(route->method, "GET") == 0)
+			appendStringInfoString(methods, "HEAD, ");
+		if (found == NULL && takes(route, request->method))
+		{
+			found = route;
+			*start = part;
+			*len = part_len;
+		}
 	}
-	return NULL;
+	if (methods->len > 0)
+		appendStringInfoString(methods, "OPTIONS");
+	return found;
+}
+
+/* Respond to a method that a path does not take, or to OPTIONS. */
+static void
+respond_methods(const EvauditRequest *request, const char *methods,
+				EvauditResponse *response)
+{
+	if (strcmp(request->method, "OPTIONS") == 0)
+	{
+		response->status = 204;
+		if (evaudit_request_header(request, "access-control-request-method"))
+			response->preflight = methods;
+	}
+	else
+		evaudit_response_error(response, 405, "method",
+							   "Method is not allowed here.");
+	evaudit_response_header(response, "Allow", methods);
+}
+
+/* Respond to a request that no route takes. */
+static void
+respond_no_route(const EvauditRequest *request, const char *methods,
+				 EvauditResponse *response)
+{
+	/* gateways know no methods but those of their routes */
+	bool		compat = evaudit_http_compat == EVAUDIT_COMPAT_EVENTGATE &&
+		strcmp(request->method, "OPTIONS") != 0;
+
+	if (*methods != '\0' && !compat)
+		respond_methods(request, methods, response);
+	else
+		evaudit_response_error(response, 404, EVAUDIT_PROBLEM_ROUTE,
+							   compat && *methods != '\0' ?
+							   "Resource not found" : "Resource not found.");
+}
+
+/* Set what stands for {} in the route; else there is a response. */
+static bool
+read_parameter(const EvauditRoute *route, EvauditRequest *request,
+			   const char *start, size_t len, EvauditResponse *response)
+{
+	if (route->parameter != NULL)
+		request->param = evaudit_request_parameter(request, route->parameter);
+	else if (start != NULL)
+		request->param = evaudit_request_decode(start, len);
+	else
+		return true;
+	if (request->param != NULL && *request->param != '\0')
+		return true;
+	evaudit_response_error(response, 400, EVAUDIT_PROBLEM_VALIDATION,
+						   route->parameter == NULL ? "Path is not valid." :
+						   psprintf("Parameter '%s' is missing, or not valid.",
+									route->parameter));
+	return false;
 }
 
 /* Make the response to a request. */
 void
 evaudit_route_handle(EvauditRequest *request, EvauditResponse *response)
 {
-	const char *start;
-	size_t		len;
-	const EvauditRoute *route = find_route(request, &start, &len);
+	const char *start = NULL;
+	size_t		len = 0;
+	StringInfoData methods;
+	const EvauditRoute *route;
 
+	initStringInfo(&methods);
+	route = find_route(request, &start, &len, &methods);
 	if (route == NULL)
-	{
-		evaudit_response_error(response, 404, EVAUDIT_PROBLEM_ROUTE,
-							   "Resource not found.");
-		return;
-	}
-	if (route->cors)
-		evaudit_response_header(response, "Access-Control-Allow-Origin", "*");
-	if (start != NULL)
-	{
-		request->param = evaudit_request_decode(start, len);
-		if (request->param == NULL)
-		{
-			evaudit_response_error(response, 400, EVAUDIT_PROBLEM_VALIDATION,
-								   "Path is not valid.");
-			return;
-		}
-	}
-	if (evaudit_route_authorize(route, request, response))
+		respond_no_route(request, methods.data, response);
+	else if (read_parameter(route, request, start, len, response) &&
+			 evaudit_request_check_media(request, response) &&
+			 evaudit_route_authorize(route, request, response))
 		route->handle(request, response);
 }

@@ -42,8 +42,13 @@ typedef struct EvauditRoute
 								 * that the path names */
 	const int  *access;			/* setting that closes or opens the route, an
 								 * EvauditRouteAccess; NULL: there is none */
+	const bool *enabled;		/* a setting without which there is no such
+								 * route; NULL: none */
+	const char *parameter;		/* of the query, which stands for what {}
+								 * does; NULL: none */
+	bool		own;			/* a subject that is what {} stands for needs
+								 * no grant */
 	bool		writes;			/* refused where nothing can be written */
-	bool		cors;			/* pages of any origin may ask */
 	EvauditBodyReader read_body;	/* NULL: the handler does, if at all */
 	bool		body_first;		/* read it before the token */
 	EvauditRouteHandler handle;
@@ -77,7 +82,6 @@ extern void evaudit_route_post_stats(EvauditRequest *, EvauditResponse *);
 extern void evaudit_route_post_terminate(EvauditRequest *, EvauditResponse *);
 extern void evaudit_route_post_event(EvauditRequest *, EvauditResponse *);
 extern void evaudit_route_get_event(EvauditRequest *, EvauditResponse *);
-extern void evaudit_route_options_events(EvauditRequest *, EvauditResponse *);
 extern void evaudit_route_get_services(EvauditRequest *, EvauditResponse *);
 
 /* topics.c */

@@ -15,6 +15,7 @@
 #include "miscadmin.h"
 #include "utils/guc.h"
 
+#include "http/cors.h"
 #include "http/rate_limit.h"
 #include "http/settings.h"
 
@@ -23,6 +24,11 @@ int			evaudit_http_events = EVAUDIT_ROUTE_TOKEN;
 int			evaudit_http_stats = EVAUDIT_ROUTE_TOKEN;
 int			evaudit_http_services = EVAUDIT_ROUTE_TOKEN;
 int			evaudit_http_terminate = EVAUDIT_ROUTE_OFF;
+bool		evaudit_http_services_root = false;
+char	   *evaudit_http_cors_origins = NULL;
+char	   *evaudit_http_cors_headers = NULL;
+bool		evaudit_http_cors_credentials = false;
+int			evaudit_http_cors_max_age = 600;
 int			evaudit_http_max_body = 1024;
 int			evaudit_http_max_response = 16384;
 char	   *evaudit_http_docs_assets = NULL;
@@ -58,6 +64,33 @@ define_access(const char *name, const char *description, int *variable,
 							 "\"token\" is for those with a token and a grant.",
 							 variable, *variable, options,
 							 PGC_SUSET, 0, NULL, NULL, NULL);
+}
+
+/* Define the settings of pages of other origins. */
+static void
+define_cors(void)
+{
+	DefineCustomStringVariable("evaudit.http_cors_origins",
+							   "Origins whose pages may see the responses of evaudit.http().",
+							   "\"*\" is for any; none is for those of its own origin alone.",
+							   &evaudit_http_cors_origins, "",
+							   PGC_SUSET, 0,
+							   evaudit_cors_check_origins, NULL, NULL);
+	DefineCustomStringVariable("evaudit.http_cors_headers",
+							   "Headers that pages of other origins may send.",
+							   "\"*\" is for those that they ask for.",
+							   &evaudit_http_cors_headers, "*",
+							   PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("evaudit.http_cors_credentials",
+							 "Whether pages of origins that are named may send cookies and the like.",
+							 NULL,
+							 &evaudit_http_cors_credentials, false,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("evaudit.http_cors_max_age",
+							"How long a browser may remember what a page may send.",
+							NULL,
+							&evaudit_http_cors_max_age, 600, 0, 86400,
+							PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
 }
 
 /* Define the settings of limits. */
@@ -105,6 +138,11 @@ evaudit_http_init(void)
 	define_access("evaudit.http_services",
 				  "For whom evaudit.http() has the route /users/{user_id}/services.",
 				  &evaudit_http_services, access_options);
+	DefineCustomBoolVariable("evaudit.http_services_root",
+							 "Whether GET /?user_id= is the route /users/{user_id}/services, too.",
+							 NULL,
+							 &evaudit_http_services_root, false,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
 	define_access("evaudit.http_terminate",
 				  "For whom evaudit.http() has the route /terminate.",
 				  &evaudit_http_terminate, terminate_options);
@@ -113,6 +151,7 @@ evaudit_http_init(void)
 							   NULL,
 							   &evaudit_http_docs_assets, "./swagger-ui",
 							   PGC_SUSET, 0, NULL, NULL, NULL);
+	define_cors();
 	define_limits();
 	if (process_shared_preload_libraries_in_progress)
 		evaudit_rate_limit_init();

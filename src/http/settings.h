@@ -31,6 +31,15 @@ extern int	evaudit_http_stats;
 extern int	evaudit_http_services;
 extern int	evaudit_http_terminate;
 
+/* GET /?user_id= is the query of a user's services, too. */
+extern bool evaudit_http_services_root;
+
+/* Pages of which origins may ask, and what else they may (cors.c). */
+extern char *evaudit_http_cors_origins;
+extern char *evaudit_http_cors_headers;
+extern bool evaudit_http_cors_credentials;
+extern int	evaudit_http_cors_max_age;
+
 /* Longest body of a request, and of a response, kilobytes. */
 extern int	evaudit_http_max_body;
 extern int	evaudit_http_max_response;

@@ -87,7 +87,7 @@ read_integer(Jsonb *body, const char *name, const char *what,
 
 /* Read what the body asks for; false if it is invalid. */
 static bool
-read_query(const EvauditRequest *request, EvauditResponse *response,
+read_query(EvauditRequest *request, EvauditResponse *response,
 		   StatsQuery *query)
 {
 	Jsonb	   *body = NULL;

@@ -60,6 +60,7 @@ evaudit_route_get_topics(EvauditRequest *request,
 		escape_json(json, evaudit_spi_text((int) i, 0));
 	}
 	appendStringInfoChar(json, ']');
+	response->cacheable = true;
 	evaudit_spi_end(&spi);
 }
 
@@ -72,6 +73,7 @@ evaudit_route_get_topic(EvauditRequest *request, EvauditResponse *response)
 	if (!evaudit_route_find_topic(request, response))
 		return;
 	json = evaudit_response_begin_json(response, 200);
+	response->cacheable = true;
 	if (request->topic->schema_source == NULL)
 		appendStringInfoString(json, "{}");
 	else if (!evaudit_response_jsonb(json, request->topic->schema_source,

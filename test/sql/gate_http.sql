@@ -23,10 +23,10 @@ RETURNS text LANGUAGE sql AS $$
 			SELECT jsonb_object_agg('Authorization', 'Bearer ' || token) FROM public.evaudit_http_token t WHERE t.who = ask.who),
 		convert_to(ask.body, 'UTF8')) h
 $$;
--- status and headers, without the request id
+-- status and headers, without the request id and the tag
 CREATE FUNCTION pg_temp.head(method text, path text, headers jsonb DEFAULT NULL)
 RETURNS text LANGUAGE sql AS $$
-	SELECT h.status || ' ' || (h.headers - 'X-Request-Id')::text FROM evaudit.http(method, path, head.headers, NULL) h
+	SELECT h.status || ' ' || (h.headers - 'X-Request-Id' - 'ETag')::text FROM evaudit.http(method, path, head.headers, NULL) h
 $$;
 
 -- topics to publish to: one as it is, one with a schema, one with a function
@@ -276,7 +276,7 @@ GRANT SELECT ON public.evaudit_http_token TO evaudit_http_front;
 SET ROLE evaudit_http_front;
 SELECT pg_temp.ask('POST', '/topics/things', '{"event_id": "3", "app": "web", "at": 1}', 'Alice'), left(pg_temp.ask('POST', '/events', '{"id": "f", "type": "x", "payload": {}}', 'Alice'), 3),
 	pg_temp.ask('POST', '/topics/things', '{"event_id": "4", "app": "web", "at": 1}', 'Eve');
--- but what a projection does, and the query, are its own doing
+-- what a projection does is its own doing; the query, like all that is asked, is the token's
 SELECT pg_temp.ask('POST', '/topics/projected', '{"id": "e9"}', 'Alice'), pg_temp.ask('GET', '/users/u/services', NULL, 'Eve');
 -- and it may set nothing that decides
 SET evaudit.http_compat = eventgate;
@@ -285,6 +285,9 @@ SET evaudit.http_events = open;
 SET evaudit.http_stats = open;
 SET evaudit.http_services = open;
 SET evaudit.http_terminate = token;
+SET evaudit.http_services_root = on;
+SET evaudit.http_cors_origins = '*';
+SET evaudit.http_cors_credentials = on;
 SET evaudit.http_max_response = '256MB';
 \set VERBOSITY sqlstate
 SELECT evaudit.publish('things', '{"event_id": "5", "app": "web", "at": 1}');

@@ -68,7 +68,7 @@ BEGIN
 			SELECT * INTO h FROM evaudit.http(method, path, headers, body);
 			status := h.status;
 			why := CASE
-				WHEN h.status NOT IN (200, 201, 202, 204, 303, 400, 401, 403, 404, 409, 422) THEN 'status'
+				WHEN h.status NOT IN (200, 201, 202, 204, 207, 303, 400, 401, 403, 404, 405, 409, 422) THEN 'status'
 				WHEN NOT h.headers ? 'X-Request-Id' THEN 'no id'
 				WHEN h.headers->>'Content-Type' = 'application/json' AND length(h.body) > 0 AND
 					jsonb_typeof(convert_from(h.body, 'UTF8')::jsonb) IS NULL THEN 'no JSON'
@@ -85,7 +85,7 @@ END $$;
 CREATE TEMP TABLE answers AS SELECT * FROM pg_temp.hammer(4000);
 SELECT why FROM answers WHERE why IS NOT NULL ORDER BY why LIMIT 5;
 -- all kinds of answers were seen
-SELECT array_agg(DISTINCT status) @> ARRAY[200, 201, 202, 400, 401, 403, 404, 422] FROM answers;
+SELECT array_agg(DISTINCT status) @> ARRAY[200, 201, 202, 204, 400, 401, 403, 404, 405, 422] FROM answers;
 
 TRUNCATE evaudit.publish_grants, evaudit.read_grants, evaudit.events;
 SELECT evaudit.drop_topic('things');

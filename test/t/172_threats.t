@@ -356,6 +356,8 @@ $node->safe_psql('postgres', q{SELECT evaudit.create_topic('jobs', '{"properties
 	SELECT evaudit.grant_publish('jobs', 'alice'); SELECT evaudit.grant_read('jobs', 'carol')});
 is(status('POST /stats/jobs', $token{alice}, '{}'), '403', "$item: a publisher");
 is(status('POST /stats/jobs', $token{carol}, '{}'), '200', "$item: a reader");
+is(status('GET /users/alice/services', $token{alice}), '200', "$item: for itself");
+is(status('GET /users/carol/services', $token{alice}), '403', "$item: for another");
 
 item('sends at most `evaudit.rate_limit` messages');
 $node->safe_psql('postgres', 'ALTER ROLE front SET evaudit.rate_limit = 1');

@@ -90,7 +90,7 @@ sub ready
 sub request
 {
 	my ($self, $method, $path, $body, %headers) = @_;
-	my %args = (headers => \%headers);
+	my %args = (headers => { 'Content-Type' => 'application/json', %headers });
 	$args{content} = $body if defined $body;
 	return HTTP::Tiny->new(timeout => $DEADLINE)
 	  ->request($method, "http://127.0.0.1:$self->{port}$path", \%args);
