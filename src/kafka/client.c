@@ -10,8 +10,8 @@
  * the library's threads could hold up a shutdown (see threads.c).
  *
  * The library's threads never touch Postgres.  All callbacks come from
- * serve(), in the worker's own thread, and only write into EvauditKafka: no
- * longjmp ever crosses the library.
+ * serve_consumer(), in the worker's own thread, and only write into
+ * EvauditKafka: no longjmp ever crosses the library.
  *
  *-------------------------------------------------------------------------
  */
@@ -29,15 +29,21 @@
 #define SEEK_TIMEOUT		1000
 
 /* Keep the library's latest error, and whether no broker can be reached. */
-static void
-error_callback(rd_kafka_t *client, int err, const char *reason, void *opaque)
+void
+evaudit_kafka_client_note_error(EvauditKafka *kafka, int err,
+								const char *reason)
 {
-	EvauditKafka *kafka = opaque;
-
 	if (err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
 		kafka->down = true;
 	else
 		strlcpy(kafka->error, reason, sizeof(kafka->error));
+}
+
+/* The library's callback for a consumer's errors. */
+static void
+error_callback(rd_kafka_t *client, int err, const char *reason, void *opaque)
+{
+	evaudit_kafka_client_note_error(opaque, err, reason);
 }
 
 /* Drop the library's own log lines: what matters comes as an error. */
@@ -47,54 +53,74 @@ log_callback(const rd_kafka_t *client, int level, const char *facility,
 {
 }
 
-/* Let records, and the client's errors, wake us through a pipe. */
+/* Run a consumer's callbacks that are due. */
 static void
-connect_pipe(EvauditKafka *kafka)
+serve_consumer(EvauditKafka *kafka)
 {
-	rd_kafka_queue_t *events = rd_kafka_queue_get_main(kafka->client);
-
-	if (pipe2(kafka->pipe, O_NONBLOCK | O_CLOEXEC) != 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not create a pipe: %m")));
-	rd_kafka_queue_io_event_enable(kafka->queue, kafka->pipe[1], "", 1);
-	rd_kafka_queue_io_event_enable(events, kafka->pipe[1], "", 1);
-	rd_kafka_queue_destroy(events);
+	(void) rd_kafka_poll(kafka->client, 0);
 }
 
 /*
- * Start a consumer from options that evaudit_kafka_read_options() returned;
- * ambient: whether their user may use the server's own credentials.  It lives
- * as long as the process; call this once, in a background worker.
+ * Start the library's client of a configuration, which is used up.  It lives
+ * as long as the process, which must be a background worker.
  */
-EvauditKafka *
-evaudit_kafka_client_open(List *options, bool ambient, const char *group)
+void
+evaudit_kafka_client_start(EvauditKafka *kafka, rd_kafka_type_t type,
+						   rd_kafka_conf_t *conf)
 {
-	EvauditKafka *kafka = MemoryContextAllocZero(TopMemoryContext,
-												 sizeof(EvauditKafka));
-	rd_kafka_conf_t *conf = evaudit_kafka_conf(options, ambient, group);
 	char		error[512];
 	sigset_t	signals;
 	EvauditHandlers handlers;
 
-	rd_kafka_conf_set_opaque(conf, kafka);
-	rd_kafka_conf_set_error_cb(conf, error_callback);
 	rd_kafka_conf_set_log_cb(conf, log_callback);
 	evaudit_exit_at_once();
+	if (pipe2(kafka->pipe, O_NONBLOCK | O_CLOEXEC) != 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not create a pipe: %m")));
 
 	evaudit_save_handlers(&handlers);
 	evaudit_block_signals(&signals);
-	kafka->client = rd_kafka_new(RD_KAFKA_CONSUMER, conf,
-								 error, sizeof(error));
+	kafka->client = rd_kafka_new(type, conf, error, sizeof(error));
 	evaudit_unblock_signals(&signals);
 	evaudit_check_handlers(&handlers, "librdkafka");
 	if (kafka->client == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION),
 				 errmsg("could not start a Kafka client: %s", error)));
+}
+
+/* Have the pipe written to when something arrives in a queue. */
+void
+evaudit_kafka_client_watch(EvauditKafka *kafka, rd_kafka_queue_t *queue)
+{
+	rd_kafka_queue_io_event_enable(queue, kafka->pipe[1], "", 1);
+}
+
+/*
+ * Start a consumer from options that evaudit_kafka_read_options() returned;
+ * ambient: whether their user may use the server's own credentials.  Call
+ * this once in a process.
+ */
+EvauditKafka *
+evaudit_kafka_client_open(List *options, bool ambient, const char *group)
+{
+	EvauditKafka *kafka = MemoryContextAllocZero(TopMemoryContext,
+												 sizeof(EvauditKafka));
+	rd_kafka_conf_t *conf = evaudit_kafka_consumer_conf(options, ambient,
+														group);
+	rd_kafka_queue_t *events;
+
+	rd_kafka_conf_set_opaque(conf, kafka);
+	rd_kafka_conf_set_error_cb(conf, error_callback);
+	kafka->serve = serve_consumer;
+	evaudit_kafka_client_start(kafka, RD_KAFKA_CONSUMER, conf);
 
 	kafka->queue = rd_kafka_queue_get_consumer(kafka->client);
-	connect_pipe(kafka);
+	events = rd_kafka_queue_get_main(kafka->client);
+	evaudit_kafka_client_watch(kafka, kafka->queue);
+	evaudit_kafka_client_watch(kafka, events);
+	rd_kafka_queue_destroy(events);
 	return kafka;
 }
 
@@ -103,6 +129,16 @@ int
 evaudit_kafka_client_fd(EvauditKafka *kafka)
 {
 	return kafka->pipe[0];
+}
+
+/* Empty the pipe; do so before the queues, or a wake-up could be lost. */
+void
+evaudit_kafka_client_drain_pipe(EvauditKafka *kafka)
+{
+	char		wakeups[64];
+
+	while (read(kafka->pipe[0], wakeups, sizeof(wakeups)) > 0)
+		;
 }
 
 /* Whether an error only says that something went wrong underneath. */
@@ -114,13 +150,6 @@ unspecific_error(rd_kafka_resp_err_t err)
 		err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
 }
 
-/* Run the callbacks that are due; never waits. */
-static void
-serve(EvauditKafka *kafka)
-{
-	(void) rd_kafka_poll(kafka->client, 0);
-}
-
 /*
  * Describe an error of the broker, palloc'd.  Where the code alone would say
  * little, the client's own latest error, such as a refused password, says
@@ -130,7 +159,7 @@ char *
 evaudit_kafka_client_error(EvauditKafka *kafka, const char *what,
 						   rd_kafka_resp_err_t err)
 {
-	serve(kafka);
+	kafka->serve(kafka);
 	return psprintf("could not %s: %s", what,
 					kafka->error[0] && unspecific_error(err) ?
 					kafka->error : rd_kafka_err2str(err));
@@ -150,7 +179,7 @@ evaudit_kafka_client_fail(EvauditKafka *kafka, const char *what,
 bool
 evaudit_kafka_client_is_up(EvauditKafka *kafka)
 {
-	serve(kafka);
+	kafka->serve(kafka);
 	return !kafka->down;
 }
 
@@ -267,13 +296,9 @@ evaudit_kafka_client_drain(EvauditKafka *kafka, EvauditKafkaMessage *messages,
 						   int max)
 {
 	rd_kafka_message_t *taken[512];
-	char		wakeups[64];
 	int			n = 0;
 
-	/* empty the pipe before the queues, or a wake-up could be lost */
-	while (read(kafka->pipe[0], wakeups, sizeof(wakeups)) > 0)
-		;
-
+	evaudit_kafka_client_drain_pipe(kafka);
 	while (n < max)
 	{
 		int			want = Min(max - n, (int) lengthof(taken));

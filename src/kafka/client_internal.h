@@ -13,25 +13,72 @@
 #include "kafka/client.h"
 #include "server/compat.h"
 
+/* What consumers and producers have in common. */
 struct EvauditKafka
 {
 	rd_kafka_t *client;
-	rd_kafka_queue_t *queue;	/* of records */
+	rd_kafka_queue_t *queue;	/* of records; a producer's of reports */
 	int			pipe[2];		/* readable when there is something new */
 	bool		down;			/* no broker can be reached */
 	char		error[512];		/* the client's latest error */
+
+	/* Take what the library reports, without waiting; never an ERROR. */
+	void		(*serve) (EvauditKafka *kafka);
 };
 
+/*
+ * A request that blocks, for a thread of its own.  What it needs and what it
+ * gives is from malloc() or the library's.
+ */
+typedef struct EvauditKafkaRequest
+{
+	void		(*send) (struct EvauditKafkaRequest *request);	/* in the thread */
+	rd_kafka_t *client;
+	int			done[2];		/* pipe: written to when complete */
+
+	/* results, each NULL or none unless the request gives it */
+	rd_kafka_resp_err_t err;
+	rd_kafka_error_t *error;
+	const struct rd_kafka_metadata *metadata;
+	rd_kafka_event_t *event;
+
+	/* arguments and, of the offsets, results */
+	rd_kafka_topic_partition_list_t *offsets;
+	rd_kafka_topic_t *topic;
+	const char *name;			/* of a topic or a group */
+} EvauditKafkaRequest;
+
+/* How long a broker may take to respond, in milliseconds. */
+#define EVAUDIT_KAFKA_REQUEST_TIMEOUT	15000
+
 /* conf.c */
-extern rd_kafka_conf_t *evaudit_kafka_conf(List *options, bool ambient,
-										   const char *group);
+extern rd_kafka_conf_t *evaudit_kafka_consumer_conf(List *options, bool ambient,
+													const char *group);
+extern rd_kafka_conf_t *evaudit_kafka_producer_conf(List *options, bool ambient,
+													const char *transactional_id,
+													int batch_bytes);
 
 /* client.c */
+extern void evaudit_kafka_client_start(EvauditKafka *kafka,
+									   rd_kafka_type_t type,
+									   rd_kafka_conf_t *conf);
+extern void evaudit_kafka_client_watch(EvauditKafka *kafka,
+									   rd_kafka_queue_t *queue);
+extern void evaudit_kafka_client_note_error(EvauditKafka *kafka, int err,
+											const char *reason);
+extern void evaudit_kafka_client_drain_pipe(EvauditKafka *kafka);
 extern char *evaudit_kafka_client_error(EvauditKafka *kafka, const char *what,
 										rd_kafka_resp_err_t err);
 extern bool evaudit_kafka_client_is_up(EvauditKafka *kafka);
 pg_noreturn extern void evaudit_kafka_client_fail(EvauditKafka *kafka,
 												  const char *what,
 												  rd_kafka_resp_err_t err);
+
+/* request.c */
+extern EvauditKafkaRequest *evaudit_kafka_request_make(EvauditKafka *kafka,
+													   void (*send) (EvauditKafkaRequest *));
+extern bool evaudit_kafka_request_run(EvauditKafka *kafka,
+									  EvauditKafkaRequest *request,
+									  bool patient);
 
 #endif							/* EVAUDIT_KAFKA_CLIENT_INTERNAL_H */

@@ -25,42 +25,61 @@
 #define MAX_VALUE			65536
 
 /*
- * How much may wait in memory.  The counts are of the queue that all of the
- * client's partitions share.  librdkafka before 2.2 checks only once a second
- * whether a full queue has room again, so it must hold what is consumed in
- * that time; the bytes then bound large records.
+ * How much may wait in a consumer's memory.  The counts are of the queue that
+ * all of its partitions share.  librdkafka before 2.2 checks only once a
+ * second whether a full queue has room again, so it must hold what is consumed
+ * in that time; the bytes then bound large records.
  */
 #define QUEUED_MESSAGES		"200000"
 #define QUEUED_KILOBYTES	"40960"
 #define FETCH_BYTES			"8388608"
 #define PARTITION_BYTES		"4194304"
 
-/* What evaudit relies on; it is set last. */
-static const struct
+/* The same of a producer, whose queue must hold a record of any size. */
+#define PRODUCED_MESSAGES	"100000"
+#define PRODUCED_KILOBYTES	16384
+
+/* Largest record that is produced, unless the server's options say. */
+#define PRODUCED_BYTES		"8388608"
+
+typedef struct FixedProperty
 {
 	const char *name;
 	const char *value;
 	bool		optional;		/* the library may not know it */
-}			fixed_properties[] = {
+} FixedProperty;
+
+/* What evaudit relies on; it is set last. */
+static const FixedProperty fixed_for_all[] = {
+	{"allow.auto.create.topics", "false"},
+	{"topic.metadata.propagation.max.ms", "1000"},
+	{"internal.termination.signal", "0"},
+	{"log_level", "0"},
+	/* never: to renew a ticket means a shell, and the principal is in it */
+	{"sasl.kerberos.min.time.before.relogin", "0", true},
+	{"enable.metrics.push", "false", true}, /* 2.5 and later */
+};
+
+static const FixedProperty fixed_for_consumers[] = {
 	{"enable.auto.commit", "false"},
 	{"enable.auto.offset.store", "false"},
 	{"auto.offset.reset", "error"},
 	{"enable.partition.eof", "false"},
 	{"isolation.level", "read_committed"},
-	{"allow.auto.create.topics", "false"},
 	{"queued.min.messages", QUEUED_MESSAGES},
 	{"queued.max.messages.kbytes", QUEUED_KILOBYTES},
 	{"fetch.max.bytes", FETCH_BYTES},
 	{"fetch.message.max.bytes", PARTITION_BYTES},
 	{"fetch.error.backoff.ms", "500"},	/* see kafka_partition.c */
 	{"max.poll.interval.ms", "86400000"},
-	{"topic.metadata.propagation.max.ms", "1000"},
-	{"internal.termination.signal", "0"},
-	{"log_level", "0"},
-	/* never: to renew a ticket means a shell, and the principal is in it */
-	{"sasl.kerberos.min.time.before.relogin", "0", true},
 	{"fetch.queue.backoff.ms", "10", true}, /* 2.2 and later */
-	{"enable.metrics.push", "false", true}, /* 2.5 and later */
+};
+
+static const FixedProperty fixed_for_producers[] = {
+	{"enable.idempotence", "true"},
+	{"acks", "all"},
+	{"partitioner", "murmur2_random"},	/* as Java's producers */
+	{"queue.buffering.max.messages", PRODUCED_MESSAGES},
 };
 
 /* Whether a property may be set by an option of the kind given. */
@@ -77,11 +96,9 @@ static const char *
 refusal_reason(int flags)
 {
 	if (flags & EVAUDIT_KAFKA_OWNED)
-		return "It is controlled by the source.";
+		return "It is controlled by evaudit.";
 	if (flags & EVAUDIT_KAFKA_PROCESS)
 		return "It would load code into the server, run a command there or change the process that it runs in.";
-	if (flags & EVAUDIT_KAFKA_PRODUCER)
-		return "It is a property of producers.";
 	if (flags & EVAUDIT_KAFKA_NO_USE)
 		return "It cannot be set by name, or has no effect.";
 	return "It belongs to the server, not to a user mapping.";
@@ -247,19 +264,24 @@ uses_ambient_credentials(const rd_kafka_conf_t *conf, List *options)
 	return true;
 }
 
-/*
- * A client's configuration: options that evaudit_kafka_read_options()
- * returned, then what evaudit relies on.  ambient: whether the user may use
- * the server's own credentials.
- */
-rd_kafka_conf_t *
-evaudit_kafka_conf(List *options, bool ambient, const char *group)
+/* Set the properties of a list. */
+static void
+set_fixed(rd_kafka_conf_t *conf, const FixedProperty *list, int n)
 {
-	rd_kafka_conf_t *conf = rd_kafka_conf_new();
+	for (int i = 0; i < n; i++)
+		set_property(conf, list[i].name, list[i].value, list[i].optional);
+}
+
+/*
+ * Set the options that evaudit_kafka_read_options() returned, then what all
+ * clients rely on.  ambient: whether the user may use the server's own
+ * credentials.
+ */
+static void
+set_options(rd_kafka_conf_t *conf, List *options, bool ambient)
+{
 	ListCell   *lc;
 
-	set_property(conf, "client.id", "evaudit", false);
-	set_property(conf, "group.id", group, false);
 	foreach(lc, options)
 	{
 		DefElem    *option = lfirst_node(DefElem, lc);
@@ -270,9 +292,7 @@ evaudit_kafka_conf(List *options, bool ambient, const char *group)
 			refuse_option(option->defname, property);
 		set_property(conf, option->defname, defGetString(option), false);
 	}
-	for (int i = 0; i < lengthof(fixed_properties); i++)
-		set_property(conf, fixed_properties[i].name,
-					 fixed_properties[i].value, fixed_properties[i].optional);
+	set_fixed(conf, fixed_for_all, lengthof(fixed_for_all));
 
 	if (!ambient && uses_ambient_credentials(conf, options))
 		ereport(ERROR,
@@ -280,5 +300,51 @@ evaudit_kafka_conf(List *options, bool ambient, const char *group)
 				 errmsg("permission denied to use the credentials of the server for Kafka"),
 				 errdetail("They are for superusers and members of the role in evaudit.ambient_credentials_role."),
 				 errhint("Set sasl.mechanism and the user's own credentials.")));
+}
+
+/* A consumer's configuration. */
+rd_kafka_conf_t *
+evaudit_kafka_consumer_conf(List *options, bool ambient, const char *group)
+{
+	rd_kafka_conf_t *conf = rd_kafka_conf_new();
+
+	set_property(conf, "client.id", "evaudit", false);
+	set_property(conf, "group.id", group, false);
+	set_options(conf, options, ambient);
+	set_fixed(conf, fixed_for_consumers, lengthof(fixed_for_consumers));
+	return conf;
+}
+
+/*
+ * A producer's configuration; transactional_id may be NULL.  Requests hold at
+ * most batch_bytes, or one record.
+ *
+ * Without a transaction no record ever times out: those behind it would go
+ * before it.  Within one the library derives the time from the transaction's,
+ * and a record that times out aborts it.
+ */
+rd_kafka_conf_t *
+evaudit_kafka_producer_conf(List *options, bool ambient,
+							const char *transactional_id, int batch_bytes)
+{
+	rd_kafka_conf_t *conf = rd_kafka_conf_new();
+	int			record_kilobytes;
+
+	set_property(conf, "client.id", "evaudit", false);
+	set_property(conf, "linger.ms", "1", false);
+	set_property(conf, "socket.nagle.disable", "true", false);
+	set_property(conf, "message.max.bytes", PRODUCED_BYTES, false);
+	set_options(conf, options, ambient);
+	set_fixed(conf, fixed_for_producers, lengthof(fixed_for_producers));
+
+	record_kilobytes = atoi(get_property(conf, "message.max.bytes")) / 1024;
+	set_property(conf, "queue.buffering.max.kbytes",
+				 psprintf("%d", Max(PRODUCED_KILOBYTES,
+									2 * record_kilobytes)), false);
+	set_property(conf, "batch.size", psprintf("%d", batch_bytes), false);
+	if (transactional_id != NULL)
+		set_property(conf, "transactional.id", transactional_id, false);
+	else
+		set_property(conf, "message.timeout.ms", "0", false);
 	return conf;
 }

@@ -27,11 +27,14 @@
 #define READS_FILE	EVAUDIT_KAFKA_FILE
 #define OWNED		EVAUDIT_KAFKA_OWNED
 #define PROCESS		EVAUDIT_KAFKA_PROCESS
-#define PRODUCER	EVAUDIT_KAFKA_PRODUCER
 #define NO_USE		EVAUDIT_KAFKA_NO_USE
 
 /* A message, with its key and headers, is never larger than this. */
 #define MESSAGE_BYTES	100000000
+
+/* How long a producer may collect records, and a transaction may last. */
+#define LINGER_MS		1000
+#define TRANSACTION_MS	900000
 
 static const EvauditKafkaProperty properties[] = {
 	/* where the cluster is, and how it is talked to */
@@ -157,36 +160,38 @@ static const EvauditKafkaProperty properties[] = {
 	{"test.mock.broker.rtt", PROCESS},
 	{"test.mock.num.brokers", PROCESS},
 
-	/* of producers */
-	{"acks", PRODUCER},
-	{"batch.num.messages", PRODUCER},
-	{"batch.size", PRODUCER},
-	{"compression.codec", PRODUCER},
-	{"compression.level", PRODUCER},
-	{"compression.type", PRODUCER},
-	{"delivery.report.only.error", PRODUCER},
-	{"delivery.timeout.ms", PRODUCER},
-	{"enable.gapless.guarantee", PRODUCER},
-	{"enable.idempotence", PRODUCER},
-	{"linger.ms", PRODUCER},
-	{"message.copy.max.bytes", PRODUCER},
-	{"message.send.max.retries", PRODUCER},
-	{"message.timeout.ms", PRODUCER},
-	{"msg_order_cmp", PRODUCER},
-	{"partitioner", PRODUCER},
-	{"partitioner_cb", PRODUCER},
-	{"produce.offset.report", PRODUCER},
-	{"queue.buffering.backpressure.threshold", PRODUCER},
-	{"queue.buffering.max.kbytes", PRODUCER},
-	{"queue.buffering.max.messages", PRODUCER},
-	{"queue.buffering.max.ms", PRODUCER},
-	{"queuing.strategy", PRODUCER},
-	{"request.required.acks", PRODUCER},
-	{"request.timeout.ms", PRODUCER},
-	{"retries", PRODUCER},
-	{"sticky.partitioning.linger.ms", PRODUCER},
-	{"transaction.timeout.ms", PRODUCER},
-	{"transactional.id", PRODUCER},
+	/* of producers: what may be tuned */
+	{"compression.codec", SERVER},
+	{"compression.level", SERVER},
+	{"compression.type", SERVER},
+	{"linger.ms", SERVER, LINGER_MS},
+	{"queue.buffering.max.ms", SERVER, LINGER_MS},
+	{"request.timeout.ms", SERVER},
+	{"sticky.partitioning.linger.ms", SERVER, LINGER_MS},
+	{"transaction.timeout.ms", SERVER, TRANSACTION_MS},
+
+	/* of producers: order, exactly once and memory rest on these */
+	{"acks", OWNED},
+	{"batch.num.messages", OWNED},
+	{"batch.size", OWNED},
+	{"delivery.report.only.error", OWNED},
+	{"delivery.timeout.ms", OWNED},
+	{"enable.gapless.guarantee", OWNED},
+	{"enable.idempotence", OWNED},
+	{"message.copy.max.bytes", OWNED},
+	{"message.send.max.retries", OWNED},
+	{"message.timeout.ms", OWNED},
+	{"msg_order_cmp", OWNED},
+	{"partitioner", OWNED},
+	{"partitioner_cb", OWNED},
+	{"produce.offset.report", OWNED},
+	{"queue.buffering.backpressure.threshold", OWNED},
+	{"queue.buffering.max.kbytes", OWNED},
+	{"queue.buffering.max.messages", OWNED},
+	{"queuing.strategy", OWNED},
+	{"request.required.acks", OWNED},
+	{"retries", OWNED},
+	{"transactional.id", OWNED},
 
 	/* set by functions, by other systems, or by nobody any more */
 	{"background_event_cb", NO_USE},

@@ -18,8 +18,7 @@
 /* Why it may not be set at all. */
 #define EVAUDIT_KAFKA_OWNED		0x0010	/* evaudit decides */
 #define EVAUDIT_KAFKA_PROCESS		0x0020	/* loads code, runs a command, ... */
-#define EVAUDIT_KAFKA_PRODUCER	0x0040
-#define EVAUDIT_KAFKA_NO_USE	0x0080	/* not by name, or has no effect */
+#define EVAUDIT_KAFKA_NO_USE	0x0040	/* not by name, or has no effect */
 
 typedef struct EvauditKafkaProperty
 {

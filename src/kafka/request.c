@@ -24,30 +24,17 @@
 #include "server/wait.h"
 #include "text/ascii.h"
 
-/* How long a broker may take to respond, in milliseconds. */
-#define REQUEST_TIMEOUT		15000
-
 /* How often to check whether any broker can be reached, milliseconds. */
 #define CHECK_INTERVAL		200
 
 /* Longest name of a topic, in bytes. */
 #define MAX_TOPIC_NAME		249
 
-typedef struct KafkaRequest
-{
-	void		(*send) (struct KafkaRequest *request);
-	rd_kafka_t *client;
-	int			done[2];		/* pipe: written to when complete */
-	rd_kafka_resp_err_t err;
-	const struct rd_kafka_metadata *metadata;
-	rd_kafka_topic_partition_list_t *offsets;
-} KafkaRequest;
-
 /* The thread's body. */
 static void *
 run_in_thread(void *arg)
 {
-	KafkaRequest *request = arg;
+	EvauditKafkaRequest *request = arg;
 
 	request->send(request);
 	(void) !write(request->done[1], "", 1);
@@ -55,11 +42,13 @@ run_in_thread(void *arg)
 }
 
 /*
- * Wait for the response, serving interrupts.  False as soon as no broker can
- * be reached: the request would take its whole timeout to find out.
+ * Wait for the response, serving interrupts.  Unless patient, false as soon
+ * as no broker can be reached: the request would take its whole timeout to
+ * find out.
  */
 static bool
-wait_for_response(EvauditKafka *kafka, KafkaRequest *request)
+wait_for_response(EvauditKafka *kafka, EvauditKafkaRequest *request,
+				  bool patient)
 {
 	for (;;)
 	{
@@ -68,16 +57,16 @@ wait_for_response(EvauditKafka *kafka, KafkaRequest *request)
 
 		if (events & EVAUDIT_WAIT_READABLE)
 			return true;
-		if (!evaudit_kafka_client_is_up(kafka))
+		if (!evaudit_kafka_client_is_up(kafka) && !patient)
 			return false;
 	}
 }
 
 /* Make a request that a function will send; all in it is malloc'd. */
-static KafkaRequest *
-make_request(EvauditKafka *kafka, void (*send) (KafkaRequest *))
+EvauditKafkaRequest *
+evaudit_kafka_request_make(EvauditKafka *kafka, void (*send) (EvauditKafkaRequest *))
 {
-	KafkaRequest *request = calloc(1, sizeof(KafkaRequest));
+	EvauditKafkaRequest *request = calloc(1, sizeof(EvauditKafkaRequest));
 
 	if (request == NULL)
 		ereport(ERROR,
@@ -88,11 +77,13 @@ make_request(EvauditKafka *kafka, void (*send) (KafkaRequest *))
 }
 
 /*
- * Send a request in a thread and wait for the response.  False if no broker
- * can be reached: the request is abandoned, and the process must end soon.
+ * Send a request in a thread and wait for the response; one that is patient
+ * waits for it also where no broker can be reached.  False if none can: the
+ * request is abandoned, and the process must end soon.
  */
-static bool
-run_request(EvauditKafka *kafka, KafkaRequest *request)
+bool
+evaudit_kafka_request_run(EvauditKafka *kafka, EvauditKafkaRequest *request,
+						  bool patient)
 {
 	pthread_t	thread;
 	sigset_t	signals;
@@ -115,7 +106,7 @@ run_request(EvauditKafka *kafka, KafkaRequest *request)
 				 errmsg("could not start a thread: %m")));
 	}
 
-	if (!wait_for_response(kafka, request))
+	if (!wait_for_response(kafka, request, patient))
 		return false;
 	pthread_join(thread, NULL);
 	close(request->done[0]);
@@ -125,10 +116,10 @@ run_request(EvauditKafka *kafka, KafkaRequest *request)
 
 /* In the thread: request the list of topics. */
 static void
-send_metadata(KafkaRequest *request)
+send_metadata(EvauditKafkaRequest *request)
 {
 	request->err = rd_kafka_metadata(request->client, 1, NULL,
-									 &request->metadata, REQUEST_TIMEOUT);
+									 &request->metadata, EVAUDIT_KAFKA_REQUEST_TIMEOUT);
 }
 
 /* Whether this is a name that Kafka gives topics. */
@@ -176,9 +167,9 @@ bool
 evaudit_kafka_client_list_topics(EvauditKafka *kafka, List **topics,
 								 char **error)
 {
-	KafkaRequest *request = make_request(kafka, send_metadata);
+	EvauditKafkaRequest *request = evaudit_kafka_request_make(kafka, send_metadata);
 
-	if (!run_request(kafka, request))
+	if (!evaudit_kafka_request_run(kafka, request, false))
 		*error = evaudit_kafka_client_error(kafka, "reach a Kafka broker",
 											RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN);
 	else if (request->err)
@@ -213,11 +204,11 @@ evaudit_kafka_client_topics(EvauditKafka *kafka)
 
 /* In the thread: request the offsets of times. */
 static void
-send_offsets(KafkaRequest *request)
+send_offsets(EvauditKafkaRequest *request)
 {
 	request->err = rd_kafka_offsets_for_times(request->client,
 											  request->offsets,
-											  REQUEST_TIMEOUT);
+											  EVAUDIT_KAFKA_REQUEST_TIMEOUT);
 }
 
 /*
@@ -229,18 +220,18 @@ void
 evaudit_kafka_client_offsets_at(EvauditKafka *kafka, int64 time,
 								EvauditKafkaOffset *offsets, int n)
 {
-	KafkaRequest *request;
+	EvauditKafkaRequest *request;
 	rd_kafka_resp_err_t err;
 
 	if (n == 0)
 		return;
-	request = make_request(kafka, send_offsets);
+	request = evaudit_kafka_request_make(kafka, send_offsets);
 	request->offsets = rd_kafka_topic_partition_list_new(n);
 	for (int i = 0; i < n; i++)
 		rd_kafka_topic_partition_list_add(request->offsets, offsets[i].topic,
 										  offsets[i].partition)->offset = time;
 
-	if (!run_request(kafka, request))
+	if (!evaudit_kafka_request_run(kafka, request, false))
 		evaudit_kafka_client_fail(kafka, "reach a Kafka broker",
 								  RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN);
 	err = request->err;

@@ -1,0 +1,406 @@
+/*-------------------------------------------------------------------------
+ *
+ * kafka_sink.c
+ *	  The Kafka sink: a batch is a transaction in Kafka that carries its
+ *	  number.
+ *
+ * With delivery "exactly_once" the records of a batch and its number are
+ * committed by one transaction of Kafka.  After a crash the number that Kafka
+ * has tells whether the one batch that was decided and not finished is there.
+ * The transactional.id and the group that holds the number are named by the
+ * sink's identity, so that a process of it fences off the one before, and two
+ * databases never meet.
+ *
+ * With "at_least_once" there is no transaction; a batch that is not
+ * acknowledged as a whole is sent again as a whole, which keeps the order of
+ * each key from its last beginning on.
+ *
+ * A record that the broker refuses nevertheless fails those around it, too,
+ * so that it is not known which it was.  Then the records are sent one after
+ * the other: each is alone in its request.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+
+#include "kafka/client.h"
+#include "server/compat.h"
+#include "sinks/kafka_sink.h"
+
+/* Refuse options that a Kafka sink cannot have. */
+static void
+check_options(Jsonb *options)
+{
+	KafkaSinkOptions read;
+
+	evaudit_kafka_sink_read_options(options, &read);
+}
+
+/* Get ready; nothing is sent to the cluster yet. */
+static void *
+open_sink(EvauditSink *sink, List *options)
+{
+	MemoryContext old = MemoryContextSwitchTo(sink->process->context);
+	KafkaSink  *state = palloc0(sizeof(KafkaSink));
+
+	state->sink = sink;
+	state->server = options;
+	state->identity = psprintf("evaudit-%s", sink->identity);
+	state->batch_bytes = EVAUDIT_KAFKA_BATCH_BYTES;
+	evaudit_kafka_sink_read_options(sink->options, &state->options);
+	MemoryContextSwitchTo(old);
+	return state;
+}
+
+/* What is committed beside a number. */
+static char *
+make_metadata(const KafkaSink *state, const char *hash)
+{
+	return psprintf("%s/%u/%s", state->sink->identity,
+					GetWALInsertionTimeLine(), hash);
+}
+
+/* Whether this sink committed a batch of a hash beside a number. */
+static bool
+is_batch(const KafkaSink *state, const char *metadata, const char *hash)
+{
+	size_t		len = strlen(state->sink->identity);
+	const char *last = strrchr(metadata, '/');
+
+	return strncmp(metadata, state->sink->identity, len) == 0 &&
+		metadata[len] == '/' && last != NULL && strcmp(last + 1, hash) == 0;
+}
+
+/* Raise the ERROR for a number in Kafka that does not fit. */
+pg_noreturn static void
+refuse_number(const KafkaSink *state, int64 number, const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("cannot tell whether batch %lld of sink \"%s\" is in Kafka",
+					(long long) number, state->sink->name),
+			 errdetail("%s", detail),
+			 errhint("Compare the topic with the outbox, then set the sink's position by evaudit.seek_sink().")));
+}
+
+/*
+ * Compare a batch with the number in Kafka; true: Kafka holds the batch.
+ * undecided: the batch may have been sent by a process before this one, so
+ * that there must be a number, unless it is the first.
+ */
+static bool
+compare_number(KafkaSink *state, int64 number, const char *hash,
+			   bool undecided)
+{
+	int64		found = 0;
+	char	   *metadata = NULL;
+	bool		any = evaudit_kafka_transaction_number(state->producer,
+													   state->identity, &found,
+													   &metadata);
+
+	state->compared = true;
+	if (any && found == number && is_batch(state, metadata, hash))
+		return true;
+	if (any && found >= number)
+		refuse_number(state, number,
+					  psprintf("Group \"%s\" has number %lld, with \"%s\": another history of this database has sent that.",
+							   state->identity, (long long) found, metadata));
+	if (undecided && number > 1 && (!any || found < number - 1))
+		refuse_number(state, number,
+					  any ? psprintf("Group \"%s\" has number %lld.",
+									 state->identity, (long long) found) :
+					  psprintf("Group \"%s\" has no number any more.",
+							   state->identity));
+	return false;
+}
+
+/* Open the producer and, of a transactional one, its transactions. */
+static char *
+prepare(KafkaSink *state, EvauditSinkBatch *batch)
+{
+	char	   *error = evaudit_kafka_sink_find_topics(state, batch);
+
+	if (error == NULL && state->options.exactly_once)
+		error = evaudit_kafka_transaction_init(state->producer);
+	return error;
+}
+
+/* After a crash: whether Kafka holds the batch. */
+static bool
+recover(void *arg, int64 number, const char *hash)
+{
+	KafkaSink  *state = arg;
+	EvauditSinkBatch none = {0};
+	char	   *error;
+
+	if (!state->options.exactly_once)
+		return false;
+	error = prepare(state, &none);
+	if (error != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_FAILURE), errmsg("%s", error)));
+	return compare_number(state, number, hash, true);
+}
+
+/* The topics in Kafka that records are for, each once. */
+static List *
+topics_of(const KafkaSinkRecord *records, int n)
+{
+	List	   *topics = NIL;
+	const char *latest = NULL;
+
+	for (int i = 0; i < n; i++)
+	{
+		const char *name = records[i].record.topic->name;
+		bool		found = name == latest;
+		ListCell   *lc;
+
+		latest = name;
+		foreach(lc, topics)
+			found |= strcmp(lfirst(lc), name) == 0;
+		if (!found)
+			topics = lappend(topics, unconstify(char *, name));
+	}
+	return topics;
+}
+
+/* Why records were not accepted; NULL: they were. */
+static char *
+first_error(const KafkaSinkRecord *records, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		const EvauditKafkaRecord *record = &records[i].record;
+
+		if (record->fate != EVAUDIT_KAFKA_ACKED && record->error != NULL)
+			return psprintf("could not write to Kafka topic \"%s\": %s",
+							record->topic->name, record->error);
+	}
+	return NULL;
+}
+
+/* Whether a broker refused one of the records for what it is. */
+static bool
+any_refused(const KafkaSinkRecord *records, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (records[i].record.fate == EVAUDIT_KAFKA_REFUSED)
+			return true;
+	}
+	return false;
+}
+
+/* Have the transaction commit the batch's number; NULL, or an error. */
+static char *
+send_number(KafkaSink *state, EvauditSinkBatch *batch,
+			const KafkaSinkRecord *records, int n)
+{
+	return evaudit_kafka_transaction_position(state->producer,
+											  state->identity,
+											  topics_of(records, n),
+											  batch->number,
+											  make_metadata(state,
+															batch->hash));
+}
+
+/*
+ * Wait for the reports of records.  While none comes, what would commit the
+ * transaction is tried, for that alone tells when it must be aborted.
+ * Returns NULL or an error.
+ */
+static char *
+await_reports(KafkaSink *state, EvauditSinkBatch *batch,
+			  const KafkaSinkRecord *records, int n)
+{
+	while (!evaudit_kafka_producer_wait(state->producer))
+	{
+		char	   *error = NULL;
+
+		if (state->options.exactly_once)
+			error = send_number(state, batch, records, n);
+		if (error != NULL)
+			return error;
+	}
+	return first_error(records, n);
+}
+
+/* Send all records at once.  Returns NULL or an error. */
+static char *
+send_together(KafkaSink *state, EvauditSinkBatch *batch,
+			  KafkaSinkRecord *records, int n)
+{
+	char	   *error = NULL;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (!evaudit_kafka_producer_send(state->producer, &records[i].record))
+			break;
+	}
+
+	/* while the records are under way */
+	if (state->options.exactly_once)
+		error = send_number(state, batch, records, n);
+	return error != NULL ? error : await_reports(state, batch, records, n);
+}
+
+/*
+ * Send the records one after the other, each when the one before it is
+ * acknowledged.  A transaction with a record that the broker refused looks for
+ * further ones in another.  Returns NULL or an error.
+ */
+static char *
+send_singly(KafkaSink *state, EvauditSinkBatch *batch,
+			KafkaSinkRecord *records, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		EvauditKafkaRecord *record = &records[i].record;
+		char	   *error = NULL;
+
+		if (evaudit_kafka_producer_send(state->producer, record))
+			error = await_reports(state, batch, &records[i], 1);
+		if (record->fate == EVAUDIT_KAFKA_ACKED)
+			continue;
+		if (record->fate != EVAUDIT_KAFKA_REFUSED)
+			return error != NULL ? error : first_error(records, n);
+		if (!state->options.exactly_once)
+			return NULL;
+		evaudit_kafka_transaction_abort(state->producer);
+		evaudit_kafka_transaction_begin(state->producer);
+	}
+	return state->options.exactly_once ?
+		send_number(state, batch, records, n) : NULL;
+}
+
+/* Refuse the deliveries that the broker refused. */
+static void
+refuse_deliveries(EvauditSinkBatch *batch, const KafkaSinkRecord *records,
+				  int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		const EvauditKafkaRecord *record = &records[i].record;
+		EvauditDelivery *delivery = records[i].delivery;
+
+		if (record->fate != EVAUDIT_KAFKA_REFUSED)
+			continue;
+		delivery->outcome = EVAUDIT_OUTCOME_REFUSED;
+		delivery->code = record->code;
+		delivery->error = MemoryContextStrdup(batch->context, record->error);
+	}
+}
+
+/*
+ * Send records in one of the two ways, and commit them, or take them back if
+ * they were not all accepted.  Returns NULL or an error; without one, some
+ * may be refused.
+ */
+static char *
+send_as(KafkaSink *state, EvauditSinkBatch *batch, KafkaSinkRecord *records,
+		int n, bool singly)
+{
+	bool		exactly_once = state->options.exactly_once;
+	char	   *error;
+
+	for (int i = 0; i < n; i++)
+		records[i].record.fate = EVAUDIT_KAFKA_UNSENT;
+	if (exactly_once)
+		evaudit_kafka_transaction_begin(state->producer);
+	error = singly ? send_singly(state, batch, records, n) :
+		send_together(state, batch, records, n);
+	if (exactly_once && error == NULL && !any_refused(records, n))
+	{
+		error = evaudit_kafka_transaction_commit(state->producer);
+		if (error == NULL)
+			return NULL;
+	}
+	if (exactly_once)
+		evaudit_kafka_transaction_abort(state->producer);
+	return error;
+}
+
+/* Send records.  Returns NULL or an error; without one, some may be refused. */
+static char *
+send_records(KafkaSink *state, EvauditSinkBatch *batch,
+			 KafkaSinkRecord *records, int n)
+{
+	char	   *error;
+
+	if (!state->singly)
+	{
+		error = send_as(state, batch, records, n, false);
+		if (!any_refused(records, n))
+			return error;
+		state->singly = true;
+	}
+	error = send_as(state, batch, records, n, true);
+	if (any_refused(records, n))
+	{
+		/* they are known: the others can go together again */
+		state->singly = false;
+		refuse_deliveries(batch, records, n);
+	}
+	return error;
+}
+
+/* Whether a delivery was refused. */
+static bool
+refused(const KafkaSinkRecord *records, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (records[i].delivery->outcome == EVAUDIT_OUTCOME_REFUSED)
+			return true;
+	}
+	return false;
+}
+
+/* Send the records of a batch.  Returns NULL or an error. */
+static char *
+send_all(KafkaSink *state, EvauditSinkBatch *batch)
+{
+	int			n;
+	KafkaSinkRecord *records = evaudit_kafka_sink_records(state, batch, &n);
+	char	   *error = NULL;
+
+	if (n == 0 || refused(records, n))
+		return NULL;
+	if (!state->options.exactly_once || state->compared ||
+		!compare_number(state, batch->number, batch->hash, false))
+		error = send_records(state, batch, records, n);
+	if (error != NULL || refused(records, n))
+		return error;
+	for (int i = 0; i < n; i++)
+		records[i].delivery->outcome = EVAUDIT_OUTCOME_DELIVERED;
+	return NULL;
+}
+
+/* Send a batch, as a whole or not at all. */
+static void
+send_batch(void *arg, EvauditSinkBatch *batch)
+{
+	KafkaSink  *state = arg;
+	char	   *error = prepare(state, batch);
+
+	if (error == NULL)
+		error = send_all(state, batch);
+	if (error != NULL)
+	{
+		batch->error = MemoryContextStrdup(batch->context, error);
+		evaudit_kafka_sink_forget_topics(state);
+	}
+}
+
+const EvauditSinkKind evaudit_kafka_sink = {
+	.name = "kafka",
+	.wrapper = "evaudit_kafka",
+	.own = evaudit_kafka_sink_own_options,
+	.check = check_options,
+	.read_options = evaudit_kafka_read_options,
+	.open = open_sink,
+	.recover = recover,
+	.send = send_batch,
+};

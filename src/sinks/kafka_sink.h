@@ -1,0 +1,68 @@
+/*-------------------------------------------------------------------------
+ *
+ * kafka_sink.h
+ *	  What the files of the Kafka sink share.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EVAUDIT_KAFKA_SINK_H
+#define EVAUDIT_KAFKA_SINK_H
+
+#include "utils/hsearch.h"
+
+#include "kafka/producer.h"
+#include "sinks/sink.h"
+
+/* Longest name of a topic of Kafka, in bytes. */
+#define KAFKA_MAX_TOPIC		249
+
+/* The options of a Kafka sink, as they are used. */
+typedef struct KafkaSinkOptions
+{
+	const char *topic;			/* with {topic} for the event's own */
+	bool		exactly_once;
+	bool		content_type;	/* is a header of each record */
+} KafkaSinkOptions;
+
+typedef struct KafkaSink
+{
+	EvauditSink *sink;
+	List	   *server;			/* options of the server and the mapping */
+	KafkaSinkOptions options;
+	const char *identity;		/* transactional.id and group in Kafka */
+
+	EvauditKafkaProducer *producer; /* NULL: not open */
+	int			batch_bytes;	/* of the producer's requests */
+	bool		compared;		/* the number in Kafka was, once */
+	bool		singly;			/* records are sent one after the other */
+
+	HTAB	   *topics;			/* KafkaSinkTopic by name, of the producer */
+	struct KafkaSinkTopic *latest;	/* the one found last */
+} KafkaSink;
+
+/* A delivery that is to be sent, as the producer wants it. */
+typedef struct KafkaSinkRecord
+{
+	EvauditKafkaRecord record;	/* must be first */
+	EvauditDelivery *delivery;
+} KafkaSinkRecord;
+
+/* kafka_sink_options.c */
+extern const char *const evaudit_kafka_sink_own_options[];
+extern void evaudit_kafka_sink_read_options(Jsonb *options,
+											KafkaSinkOptions *read);
+extern char *evaudit_kafka_sink_topic(const char *option, const char *topic);
+
+/* kafka_sink_topics.c */
+extern char *evaudit_kafka_sink_find_topics(KafkaSink *state,
+											EvauditSinkBatch *batch);
+extern void evaudit_kafka_sink_forget_topics(KafkaSink *state);
+extern const EvauditKafkaDestination *evaudit_kafka_sink_destination(KafkaSink *state,
+																	 const char *topic);
+
+/* kafka_sink_records.c */
+extern KafkaSinkRecord *evaudit_kafka_sink_records(KafkaSink *state,
+												   EvauditSinkBatch *batch,
+												   int *n);
+
+#endif							/* EVAUDIT_KAFKA_SINK_H */
