@@ -14,8 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "assets.h"
 #include "config.h"
-#include "http.h"
 
 /* Below this path they are served. */
 #define PREFIX		"/swagger-ui/"

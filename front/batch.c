@@ -11,15 +11,19 @@
  * Flush has the server send the rest before it commits.  If the connection is
  * lost in between, the transaction's id says by pg_xact_status() whether it was
  * committed, over another connection.  If it is lost before the id came, that
- * cannot be told: 503.
+ * cannot be told.  Nor can it after a failover: another server may give out the
+ * same id again, which the timeline tells.
  *
- * A batch that fails as a whole had no effect, and its requests run alone.
+ * Even an error that ends the connection leaves that in doubt once the id is
+ * there: a server that is shut down may say so after it has committed.  If an
+ * error comes before the id, Sync was not reached: nothing was committed.
  *
  * Of a batch that reads they are
  *
  *		BEGIN READ ONLY, evaudit.http() for each request, COMMIT, Sync
  *
- * so that a standby can answer, and what is lost is run again.
+ * so that a standby can answer, each request as soon as its result is there,
+ * and what is lost is run again.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,16 +32,35 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config.h"
-#include "lane.h"
-#include "log.h"
-#include "metrics.h"
+#include "batch.h"
 
-/* How often a request is tried that failed through no fault of its own. */
-#define MAX_ATTEMPTS		3
+#define TIMELINE \
+	"CASE WHEN NOT pg_catalog.pg_is_in_recovery()" \
+	" THEN pg_catalog.substr(pg_catalog.pg_walfile_name(" \
+	"pg_catalog.pg_current_wal_insert_lsn()), 1, 8) END"
 
-/* Milliseconds until a transaction that is still in progress is asked for. */
-#define ASK_INTERVAL		100
+#define HTTP \
+	"SELECT status, headers, body FROM evaudit.http(" \
+	"$1::pg_catalog.text, $2::pg_catalog.text, $3::pg_catalog.jsonb," \
+	" $4::pg_catalog.bytea)"
+
+/* What connections prepare for batches that write. */
+const Statement batch_write_statements[] = {
+	{"http", HTTP},
+	{"xid", "SELECT pg_catalog.pg_current_xact_id_if_assigned()::pg_catalog.text, "
+	TIMELINE},
+	{"status", "SELECT CASE WHEN $2::pg_catalog.text OPERATOR(pg_catalog.=) "
+	TIMELINE " THEN pg_catalog.pg_xact_status($1::pg_catalog.xid8) END"},
+	{NULL, NULL}
+};
+
+/* Likewise, for those that read. */
+const Statement batch_read_statements[] = {
+	{"http", HTTP},
+	{"begin", "BEGIN READ ONLY"},
+	{"commit", "COMMIT"},
+	{NULL, NULL}
+};
 
 /* Send one request. */
 static bool
@@ -58,67 +81,28 @@ send_statement(PGconn * conn, const char *name)
 	return PQsendQueryPrepared(conn, name, 0, NULL, NULL, NULL, 0);
 }
 
-/* The query that the first request of a batch is. */
-static int
-first_query(const Connection *c)
+/* Send a batch. */
+static bool
+send_batch(Work *work, PGconn * conn)
 {
-	return c->lane->read_only ? 1 : 0;
-}
+	Batch	   *batch = (Batch *) work;
 
-/* Send the connection's batch; false if the connection is lost. */
-bool
-batch_send(Connection *c)
-{
-	Batch	   *batch = &c->batch;
-	bool		ok = true;
-
-	c->state = CONNECTION_BUSY;
-	c->deadline = now_ms() + config.response_timeout;
-	c->query = 0;
-	if (c->lane->read_only)
-		ok = send_statement(c->conn, "begin");
-	for (int i = 0; i < batch->n && ok; i++)
-		ok = send_request(c->conn, batch->requests[i]);
-	if (ok)
-		ok = send_statement(c->conn, c->lane->read_only ? "commit" : "xid") &&
-			(c->lane->read_only || PQsendFlushRequest(c->conn)) &&
-			PQpipelineSync(c->conn);
-	if (!ok)
-	{
-		connection_lost(c, PQerrorMessage(c->conn));
+	if (batch->read_only && !send_statement(conn, "begin"))
 		return false;
-	}
-	metrics_batch(c->lane->read_only, batch->n);
-	connection_flush(c);
-	return c->conn != NULL;
-}
-
-/* Ask what became of the lane's lost batch; false if the connection is lost. */
-bool
-batch_ask(Connection *c)
-{
-	const char *values[1] = {c->lane->lost->xid};
-
-	c->lane->asking = true;
-	c->state = CONNECTION_ASKING;
-	c->deadline = now_ms() + config.response_timeout;
-	c->query = 0;
-	c->status[0] = '\0';
-	if (!PQsendQueryPrepared(c->conn, "status", 1, values, NULL, NULL, 0) ||
-		!PQpipelineSync(c->conn))
+	for (int i = 0; i < batch->n; i++)
 	{
-		connection_lost(c, PQerrorMessage(c->conn));
-		return false;
+		if (!send_request(conn, batch->requests[i]))
+			return false;
 	}
-	connection_flush(c);
-	return c->conn != NULL;
+	if (batch->read_only)
+		return send_statement(conn, "commit");
+	return send_statement(conn, "xid") && PQsendFlushRequest(conn);
 }
 
 /* Keep the result of a request until the transaction is committed. */
 static void
-keep_result(Batch *batch, int i, const PGresult * result)
+keep_result(Request *request, const PGresult * result)
 {
-	Request    *request = batch->requests[i];
 	uint32_t	status;
 
 	if (PQntuples(result) != 1 || PQnfields(result) != 3 ||
@@ -126,7 +110,6 @@ keep_result(Batch *batch, int i, const PGresult * result)
 		PQgetlength(result, 0, 1) < 1)
 	{
 		request_set_error(request, 500, "internal", "Unexpected server error.");
-		batch->nresults++;
 		return;
 	}
 	memcpy(&status, PQgetvalue(result, 0, 0), sizeof(status));
@@ -136,194 +119,122 @@ keep_result(Batch *batch, int i, const PGresult * result)
 						 PQgetlength(result, 0, 1) - 1,
 						 PQgetvalue(result, 0, 2),
 						 PQgetlength(result, 0, 2));
-	batch->nresults++;
 }
 
-/* Respond to all requests of a batch that is committed. */
+/* Keep the transaction's id. */
 static void
-answer_batch(Batch *batch)
+keep_xid(Batch *batch, const PGresult * result)
 {
-	for (int i = 0; i < batch->n; i++)
-		request_answered(batch->requests[i]);
-	batch->n = 0;
-}
-
-/* Respond to all requests of a batch with an error. */
-static void
-fail_batch(Batch *batch, int status, const char *type, const char *message)
-{
-	for (int i = 0; i < batch->n; i++)
-	{
-		request_clear_response(batch->requests[i]);
-		request_set_error(batch->requests[i], status, type, message);
-	}
-	answer_batch(batch);
-}
-
-/* Whether an error may not come again: class 40, or a server that stops. */
-static bool
-is_transient(const char *sqlstate)
-{
-	return strncmp(sqlstate, "40", 2) == 0 ||
-		strncmp(sqlstate, "57P", 3) == 0;
-}
-
-/* The transaction of a batch was rolled back. */
-static void
-batch_failed(Connection *c)
-{
-	Batch	   *batch = &c->batch;
-	Request    *request = batch->requests[0];
-
-	if (batch->n > 1 || (is_transient(batch->sqlstate) &&
-						 ++request->attempts < MAX_ATTEMPTS))
-	{
-		for (int i = 0; i < batch->n; i++)
-			batch->requests[i]->alone = true;
-		lane_requeue(c->lane, batch);
+	if (PQntuples(result) != 1 || PQnfields(result) != 2)
 		return;
-	}
-	log_line(LOG_LEVEL_ERROR, "request failed with SQLSTATE %s",
-			 batch->sqlstate);
-	if (strcmp(batch->sqlstate, "57014") == 0)
-		fail_batch(batch, 504, "timeout", "The request took too long.");
-	else if (is_transient(batch->sqlstate) ||
-			 strncmp(batch->sqlstate, "53", 2) == 0 ||
-			 strcmp(batch->sqlstate, "25006") == 0)
-		fail_batch(batch, 503, "unavailable", "Service is not available now.");
-	else
-		fail_batch(batch, 500, "internal", "Unexpected server error.");
+	snprintf(batch->xid, sizeof(batch->xid), "%s",
+			 PQgetisnull(result, 0, 0) ? "0" : PQgetvalue(result, 0, 0));
+	snprintf(batch->timeline, sizeof(batch->timeline), "%s",
+			 PQgetvalue(result, 0, 1));
 }
 
-/* A result of a batch: of a request, of its frame, or the end. */
-static bool
-busy_result(Connection *c, PGresult * result)
-{
-	Batch	   *batch = &c->batch;
-	int			i = c->query - first_query(c);
-	const char *sqlstate;
-
-	switch (PQresultStatus(result))
-	{
-		case PGRES_TUPLES_OK:
-			if (i >= 0 && i < batch->n)
-				keep_result(batch, i, result);
-			else if (PQgetisnull(result, 0, 0))
-				strcpy(batch->xid, "0");
-			else
-				snprintf(batch->xid, sizeof(batch->xid), "%s",
-						 PQgetvalue(result, 0, 0));
-			return true;
-		case PGRES_PIPELINE_SYNC:
-			c->state = CONNECTION_IDLE;
-			if (batch->sqlstate[0] != '\0')
-				batch_failed(c);
-			else
-				answer_batch(batch);
-			return true;
-		case PGRES_FATAL_ERROR:
-			sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-			if (sqlstate == NULL || strcmp(sqlstate, "26000") == 0 ||
-				strcmp(sqlstate, "0A000") == 0)
-			{
-				/* broken off, or a statement that has to be prepared anew */
-				connection_lost(c, PQresultErrorMessage(result));
-				return false;
-			}
-			if (batch->sqlstate[0] == '\0')
-				snprintf(batch->sqlstate, sizeof(batch->sqlstate), "%s",
-						 sqlstate);
-			return true;
-		default:
-			return true;
-	}
-}
-
-/* What became of the lane's first lost batch is known, or not. */
+/* A result of a batch: of a request, or of its frame. */
 static void
-lost_batch_known(Connection *c)
+take_batch(Work *work, int query, const PGresult * result)
 {
-	Lane	   *lane = c->lane;
-	Batch	   *batch = lane->lost;
+	Batch	   *batch = (Batch *) work;
+	int			i = query - batch->read_only;
 
-	lane->asking = false;
-	if (strcmp(c->status, "in progress") == 0 &&
-		now_ms() < batch->requests[0]->deadline)
-	{
-		lane->ask_at = now_ms() + ASK_INTERVAL;
+	if (i < 0)
 		return;
+	if (i < batch->n)
+	{
+		keep_result(batch->requests[i], result);
+		batch->nresults++;
+		if (batch->read_only)
+		{
+			request_answered(batch->requests[i]);
+			batch->requests[i] = NULL;
+		}
 	}
-	log_line(LOG_LEVEL_INFO, "transaction %s, whose commit was not answered: %s",
-			 batch->xid, c->status[0] != '\0' ? c->status : "not known");
-	lane->lost = batch->next;
-	if (strcmp(c->status, "committed") == 0)
-		answer_batch(batch);
-	else if (strcmp(c->status, "aborted") == 0)
-		lane_requeue(lane, batch);
-	else
-		fail_batch(batch, 503, "unavailable", "Whether this took effect is not known.");
-	free(batch);
+	else if (!batch->read_only)
+		keep_xid(batch, result);
 }
 
-/* A result while the lost batch is asked for. */
+/* What is known about a batch whose connection is lost. */
+static BatchOutcome
+outcome_of_lost(const Batch *batch)
+{
+	if (batch->read_only)
+		return BATCH_LOST;
+	if (batch->xid[0] == '\0')
+		return batch->work.sqlstate[0] != '\0' ? BATCH_LOST : BATCH_UNKNOWN;
+	if (batch->nresults < batch->n)
+		return BATCH_UNKNOWN;
+	/* without an id it wrote nothing */
+	return strcmp(batch->xid, "0") == 0 ? BATCH_COMMITTED : BATCH_IN_DOUBT;
+}
+
+/* The transaction is over, or the connection. */
+static void
+batch_over(Work *work, bool lost)
+{
+	Batch	   *batch = (Batch *) work;
+
+	if (lost)
+		batch->over(batch, outcome_of_lost(batch));
+	else
+		batch->over(batch, work->sqlstate[0] == '\0' ? BATCH_COMMITTED :
+					BATCH_ROLLED_BACK);
+}
+
+/* Make an empty batch; the caller fills it, and frees it when it is over. */
+Batch *
+batch_new(bool read_only)
+{
+	Batch	   *batch = xcalloc(1, sizeof(Batch));
+
+	batch->work.send = send_batch;
+	batch->work.take = take_batch;
+	batch->work.over = batch_over;
+	batch->read_only = read_only;
+	return batch;
+}
+
+/* Ask what became of a batch in doubt. */
 static bool
-asking_result(Connection *c, PGresult * result)
+send_inquiry(Work *work, PGconn * conn)
 {
-	switch (PQresultStatus(result))
-	{
-		case PGRES_TUPLES_OK:
-			snprintf(c->status, sizeof(c->status), "%s",
-					 PQgetvalue(result, 0, 0));
-			return true;
-		case PGRES_PIPELINE_SYNC:
-			c->state = CONNECTION_IDLE;
-			lost_batch_known(c);
-			return true;
-		default:
-			return true;
-	}
+	const Batch *batch = ((Inquiry *) work)->batch;
+	const char *values[2] = {batch->xid, batch->timeline};
+
+	return PQsendQueryPrepared(conn, "status", 2, values, NULL, NULL, 0);
 }
 
-/* Take a result; false if the connection is lost. */
-bool
-batch_result(Connection *c, PGresult * result)
+/* Take what became of it. */
+static void
+take_inquiry(Work *work, int query, const PGresult * result)
 {
-	return c->state == CONNECTION_BUSY ? busy_result(c, result) :
-		asking_result(c, result);
+	Inquiry    *inquiry = (Inquiry *) work;
+
+	if (query == 0 && PQntuples(result) == 1)
+		snprintf(inquiry->status, sizeof(inquiry->status), "%s",
+				 PQgetvalue(result, 0, 0));
 }
 
-/* The connection is lost while its batch was under way. */
-void
-batch_lost(Connection *c)
+/* It is known, or not. */
+static void
+inquiry_over(Work *work, bool lost)
 {
-	Lane	   *lane = c->lane;
-	Batch	   *batch = &c->batch;
-	bool		complete = batch->nresults == batch->n &&
-		batch->sqlstate[0] == '\0';
+	Inquiry    *inquiry = (Inquiry *) work;
 
-	if (batch->sqlstate[0] != '\0' || lane->read_only)
-	{
-		/* rolled back, or without effect */
-		Request    *request = batch->requests[0];
+	inquiry->over(inquiry, lost);
+}
 
-		if (++request->attempts < MAX_ATTEMPTS)
-			lane_requeue(lane, batch);
-		else
-			fail_batch(batch, 503, "unavailable",
-					   "Service is not available now.");
-	}
-	else if (complete && strcmp(batch->xid, "0") == 0)
-		answer_batch(batch);	/* it wrote nothing */
-	else if (complete && batch->xid[0] != '\0')
-	{
-		Batch	   *lost = xcalloc(1, sizeof(Batch));
+/* Make an inquiry about a batch; the caller frees it when it is over. */
+Inquiry *
+inquiry_new(Batch *batch)
+{
+	Inquiry    *inquiry = xcalloc(1, sizeof(Inquiry));
 
-		*lost = *batch;
-		lost->next = lane->lost;
-		lane->lost = lost;
-		batch->n = 0;
-	}
-	else
-		fail_batch(batch, 503, "unavailable",
-				   "Whether this took effect is not known.");
+	inquiry->work.send = send_inquiry;
+	inquiry->work.take = take_inquiry;
+	inquiry->work.over = inquiry_over;
+	inquiry->batch = batch;
+	return inquiry;
 }

@@ -1,46 +1,66 @@
 /*-------------------------------------------------------------------------
  *
  * client.c
- *	  Connections of clients, and how long they may take.
+ *	  Connections of clients, how many there may be, and how long they may take.
  *
  * libmicrohttpd's own timeout is for silence: a byte a second would keep a
  * connection for ever, and it asks us only when the headers are complete.  So
  * each connection has a deadline for the step it is in, and whoever misses it
- * has its socket shut down, which libmicrohttpd then notices.
+ * has its socket shut down, which libmicrohttpd then notices.  Its own limits
+ * of connections hold for each listener, and for proxies; ours do neither.
  *
  *-------------------------------------------------------------------------
  */
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#include <microhttpd.h>
-
 #include "buffer.h"
 #include "client.h"
 #include "config.h"
 #include "loop.h"
+#include "metrics.h"
 
-/* Milliseconds between two looks at all deadlines. */
+/* Milliseconds between two rounds over all deadlines. */
 #define TICK			250
 
 static Client *first = NULL;
-static int	count = 0;
+static int	count = 0;			/* without those of the admin listener */
 static bool draining = false;
+
+/* Whether there may be one more, from an address. */
+bool
+client_admit(const struct sockaddr *from)
+{
+	Address		address;
+
+	address_of_socket(&address, from);
+	if (count < config.max_connections &&
+		(address_clients(&address) < config.max_per_address ||
+		 address_is_trusted(&address)))
+		return true;
+	metrics_refused();
+	return false;
+}
 
 /* A connection was accepted: its headers have some time. */
 Client *
-client_add(struct MHD_Connection *connection)
+client_add(int fd, const struct sockaddr *from, bool admin)
 {
 	Client	   *client = xcalloc(1, sizeof(Client));
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 
-	client->fd = info->connect_fd;
+	client->fd = fd;
+	client->admin = admin;
 	client->next = first;
 	if (first != NULL)
 		first->prev = client;
 	first = client;
-	count++;
+	if (!admin)
+	{
+		address_of_socket(&client->address, from);
+		address_count(&client->address, 1);
+		count++;
+	}
+	metrics_clients(count);
 	client_deadline(client, config.header_timeout);
 	return client;
 }
@@ -55,7 +75,12 @@ client_remove(Client *client)
 		client->prev->next = client->next;
 	else
 		first = client->next;
-	count--;
+	if (!client->admin)
+	{
+		address_count(&client->address, -1);
+		count--;
+	}
+	metrics_clients(count);
 	free(client);
 }
 
@@ -80,7 +105,7 @@ clients_tick(int64_t now)
 {
 	static int64_t next = 0;
 
-	if (count == 0)
+	if (first == NULL)
 		return -1;
 	if (now < next)
 		return next;
@@ -102,9 +127,16 @@ clients_drain(void)
 	draining = true;
 	for (Client *client = first; client != NULL; client = client->next)
 	{
-		if (!client->responding)
+		if (!client->responding && !client->admin)
 			(void) shutdown(client->fd, SHUT_RD);
 	}
+}
+
+/* Whether responses close their connections. */
+bool
+clients_draining(void)
+{
+	return draining;
 }
 
 /* How many there are. */

@@ -5,12 +5,17 @@
  *	  else by a file.
  *
  * An option --max-body is the variable EVAUDIT_HTTP_MAX_BODY and the line
- * "max-body = 1048576" of the file that --config names.
+ * "max-body = 1048576" of the file that --config names.  All three are read
+ * again by SIGHUP; what is wrong then is logged, and nothing changes.
+ *
+ * Values are kept for the life of the process, those of earlier readings too:
+ * connections and listeners may use them still.
  *
  *-------------------------------------------------------------------------
  */
 #include <ctype.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,212 +23,266 @@
 #include "buffer.h"
 #include "config.h"
 #include "log.h"
+#include "options.h"
 
-Config		config = {
-	.processes = 1,
-	.write_connections = 2,
-	.read_connections = 2,
-	.max_connections = 10000,
-	.max_per_address = 1000,
-	.max_queue = 2000,
-	.max_body = 1024 * 1024,
-	.header_timeout = 10000,
-	.body_timeout = 30000,
-	.response_timeout = 30000,
-	.idle_timeout = 60000,
-	.shutdown_timeout = 10000,
-};
+Config		config;
 
-typedef struct Option
-{
-	const char *name;
-	const char *argument;		/* for the usage */
-	const char *help;
-	const char **string;		/* where it goes: one of these, or neither */
-	int		   *number;
-	int			min;
-	int			max;
-} Option;
+/* The arguments, for reading them again. */
+static int	nargs;
+static char **args;
 
-static const char *config_file = NULL;
-static int	max_body_kb = 1024;
+/* Why the configuration that is read is refused; "": it is not. */
+static char fault[512];
 
-static const Option options[] = {
-	{"listen", "ADDRESS", "host:port, [v6]:port or unix:/path; may be repeated"},
-	{"admin", "ADDRESS", "serves /live, /ready and /metrics", &config.admin},
-	{"database", "CONNINFO", "libpq's connection string", &config.conninfo},
-	{"config", "FILE", "lines such as max-queue = 2000", &config_file},
-	{"processes", "N", "processes that share the listeners", NULL, &config.processes, 1, 64},
-	{"write-connections", "N", "to the database, a process", NULL, &config.write_connections, 1, 64},
-	{"read-connections", "N", "likewise, for GET", NULL, &config.read_connections, 1, 64},
-	{"max-connections", "N", "clients, a process", NULL, &config.max_connections, 1, 100000},
-	{"max-per-address", "N", "clients of an address, a process", NULL, &config.max_per_address, 1, 100000},
-	{"max-queue", "N", "requests that wait for the database", NULL, &config.max_queue, 1, 100000},
-	{"max-body", "KB", "longest body of a request", NULL, &max_body_kb, 1, 65536},
-	{"header-timeout", "MS", "for the whole of the headers", NULL, &config.header_timeout, 10, 3600000},
-	{"body-timeout", "MS", "for the whole of the body", NULL, &config.body_timeout, 10, 3600000},
-	{"response-timeout", "MS", "from the body's end to the response", NULL, &config.response_timeout, 10, 3600000},
-	{"idle-timeout", "MS", "between two requests", NULL, &config.idle_timeout, 1000, 3600000},
-	{"shutdown-timeout", "MS", "for requests under way at SIGTERM", NULL, &config.shutdown_timeout, 0, 3600000},
-	{"tls-certificate", "FILE", "PEM, with its chain", &config.certificate},
-	{"tls-key", "FILE", "PEM", &config.key},
-	{"trusted-proxy", "ADDRESS", "whose X-Forwarded-For names the client", &config.trusted_proxy},
-	{"docs-assets", "FOLDER", "Swagger UI's files, served below /docs/", &config.docs_assets},
-};
-
-#define NOPTIONS ((int) (sizeof(options) / sizeof(options[0])))
-
-static bool given[NOPTIONS];
-
-/* Print how the program is called, and end. */
+/* Remember the first fault. */
 static void
-usage(FILE *out, int status)
+__attribute__((format(printf, 1, 2)))
+refuse(const char *fmt,...)
 {
-	fputs("usage: evaudit-http [OPTION]... [CONNINFO]\n\n"
-		  "Serves evaudit.http() of a database over HTTP.\n\n", out);
-	for (int i = 0; i < NOPTIONS; i++)
-		fprintf(out, "  --%-18s %-9s %s\n", options[i].name,
-				options[i].argument, options[i].help);
-	exit(status);
+	va_list		ap;
+
+	if (fault[0] != '\0')
+		return;
+	va_start(ap, fmt);
+	vsnprintf(fault, sizeof(fault), fmt, ap);
+	va_end(ap);
 }
 
-/* Set an option, unless it was given before in a stronger place. */
-static void
-set_option(int i, const char *value, bool again)
+/* The option of a name of some length, or NULL. */
+static const Option *
+find_option(const char *name, size_t len)
 {
-	const Option *option = &options[i];
+	for (const Option *option = options; option->name != NULL; option++)
+	{
+		if (strlen(option->name) == len &&
+			strncmp(option->name, name, len) == 0)
+			return option;
+	}
+	refuse("no option \"%.*s\"", (int) len, name);
+	return NULL;
+}
+
+/* The field of a configuration that an option sets. */
+static void *
+field_of(Config *c, const Option *option)
+{
+	return (char *) c + option->offset;
+}
+
+/* Set a number within its bounds. */
+static void
+set_number(int *field, const Option *option, const char *value)
+{
 	char	   *end;
 	long		number;
 
-	if (given[i] && !again)
-		return;
-	given[i] = true;
-	if (strcmp(option->name, "listen") == 0)
-	{
-		if (config.nlisten == MAX_LISTENERS)
-			die("more than %d listeners", MAX_LISTENERS);
-		config.listen[config.nlisten++] = xstrdup(value);
-		return;
-	}
-	if (option->string != NULL)
-	{
-		*option->string = xstrdup(value);
-		return;
-	}
 	errno = 0;
 	number = strtol(value, &end, 10);
 	if (errno != 0 || end == value || *end != '\0' ||
 		number < option->min || number > option->max)
-		die("option \"%s\" must be a number from %d to %d",
-			option->name, option->min, option->max);
-	*option->number = (int) number;
+		refuse("option \"%s\" must be a number from %d to %d",
+			   option->name, option->min, option->max);
+	else
+		*field = (int) number;
 }
 
-/* The option of a name of some length. */
-static int
-find_option(const char *name, size_t len)
+/* Set an option. */
+static void
+set_option(Config *c, const Option *option, const char *value)
 {
-	for (int i = 0; i < NOPTIONS; i++)
+	ConfigList *list;
+
+	switch (option->kind)
 	{
-		if (strlen(options[i].name) == len &&
-			strncmp(options[i].name, name, len) == 0)
-			return i;
+		case OPTION_STRING:
+			*(const char **) field_of(c, option) = xstrdup(value);
+			break;
+		case OPTION_NUMBER:
+			set_number(field_of(c, option), option, value);
+			break;
+		case OPTION_LIST:
+			list = field_of(c, option);
+			if (list->n == MAX_LISTENERS)
+				refuse("option \"%s\" is given more than %d times",
+					   option->name, MAX_LISTENERS);
+			else
+				list->values[list->n++] = xstrdup(value);
+			break;
+		case OPTION_FILE:
+			break;
 	}
-	die("no option \"%.*s\"", (int) len, name);
 }
 
 /* Read the arguments: --name value, --name=value, or the connection string. */
-static void
-read_arguments(int argc, char **argv)
+static const char *
+read_arguments(Config *c, bool *given)
 {
-	for (int i = 1; i < argc; i++)
-	{
-		const char *name = argv[i] + 2;
-		size_t		len;
-		int			option;
+	const char *file = NULL;
 
-		if (strcmp(argv[i], "--help") == 0)
-			usage(stdout, 0);
-		if (strncmp(argv[i], "--", 2) != 0)
+	for (int i = 1; i < nargs; i++)
+	{
+		const char *name = "database";
+		const char *value = args[i];
+		const Option *option;
+
+		if (strncmp(value, "--", 2) == 0)
 		{
-			set_option(find_option("database", strlen("database")), argv[i],
-					   true);
-			continue;
+			name = value + 2;
+			value = strchr(name, '=');
+			if (value != NULL)
+				value++;
+			else if (i + 1 < nargs)
+				value = args[++i];
+			else
+				refuse("option \"%s\" needs a value", name);
 		}
-		len = strcspn(name, "=");
-		option = find_option(name, len);
-		if (name[len] == '=')
-			set_option(option, name + len + 1, true);
-		else if (i + 1 < argc)
-			set_option(option, argv[++i], true);
-		else
-			usage(stderr, 2);
+		option = find_option(name, strcspn(name, "="));
+		if (option == NULL || value == NULL)
+			return NULL;
+		if (option->kind == OPTION_FILE)
+			file = value;
+		set_option(c, option, value);
+		given[option - options] = true;
 	}
+	return file;
 }
 
 /* Read the environment, for what the arguments left open. */
-static void
-read_environment(void)
+static const char *
+read_environment(Config *c, bool *given)
 {
-	for (int i = 0; i < NOPTIONS; i++)
+	const char *file = NULL;
+
+	for (const Option *option = options; option->name != NULL; option++)
 	{
 		char		name[64] = "EVAUDIT_HTTP_";
 		size_t		len = strlen(name);
 		const char *value;
 
-		for (const char *p = options[i].name; *p != '\0'; p++)
+		for (const char *p = option->name; *p != '\0'; p++)
 			name[len++] = *p == '-' ? '_' : (char) toupper((unsigned char) *p);
 		name[len] = '\0';
 		value = getenv(name);
-		if (value != NULL)
-			set_option(i, value, false);
+		if (value == NULL || given[option - options])
+			continue;
+		if (option->kind == OPTION_FILE)
+			file = value;
+		set_option(c, option, value);
+		given[option - options] = true;
 	}
+	return file;
 }
 
 /* Read the file, for what is still open. */
 static void
-read_file(const char *path)
+read_file(Config *c, const bool *given, const char *path)
 {
 	FILE	   *file = fopen(path, "r");
-	bool		before[NOPTIONS];
 	char		line[4096];
 
 	if (file == NULL)
-		die("could not open \"%s\": %s", path, strerror(errno));
-	memcpy(before, given, sizeof(before));
+	{
+		refuse("could not open \"%s\": %s", path, strerror(errno));
+		return;
+	}
 	while (fgets(line, sizeof(line), file) != NULL)
 	{
 		char	   *name = line + strspn(line, " \t");
 		char	   *value = name + strcspn(name, "=\n");
-		size_t		len = strcspn(name, " \t=\n");
-		int			option;
+		const Option *option;
 
 		if (*name == '#' || *name == '\n' || *name == '\0')
 			continue;
 		if (*value != '=')
-			die("\"%s\": a line is not \"name = value\"", path);
+		{
+			refuse("\"%s\": a line is not \"name = value\"", path);
+			break;
+		}
 		value += 1 + strspn(value + 1, " \t");
 		value[strcspn(value, "\r\n")] = '\0';
-		option = find_option(name, len);
-		if (!before[option])
-			set_option(option, value, true);
+		option = find_option(name, strcspn(name, " \t=\n"));
+		if (option == NULL)
+			break;
+		if (option->kind != OPTION_FILE && !given[option - options])
+			set_option(c, option, value);
 	}
 	fclose(file);
 }
 
-/* Read everything, and refuse what cannot work. */
+/* Read everything; false if it is refused, see fault. */
+static bool
+load(Config *c)
+{
+	bool		given[MAX_OPTIONS] = {0};
+	const char *file;
+	const char *file_by_environment;
+	LogLevel	level;
+
+	memset(c, 0, sizeof(*c));
+	fault[0] = '\0';
+	for (const Option *option = options; option->name != NULL; option++)
+	{
+		if (option->initial != NULL)
+			set_option(c, option, option->initial);
+	}
+	file = read_arguments(c, given);
+	file_by_environment = read_environment(c, given);
+	file = file != NULL ? file : file_by_environment;
+	if (file != NULL)
+		read_file(c, given, file);
+	if (c->listen.n + c->listen_tls.n == 0)
+		c->listen.values[c->listen.n++] = "127.0.0.1:8080";
+	if ((c->certificate == NULL) != (c->key == NULL))
+		refuse("options \"tls-certificate\" and \"tls-key\" go together");
+	if (c->listen_tls.n > 0 && c->certificate == NULL)
+		refuse("option \"listen-tls\" needs \"tls-certificate\"");
+	if (!log_parse_level(c->log_level, &level))
+		refuse("option \"log-level\" must be error, info or request");
+	return fault[0] == '\0';
+}
+
+/* Read everything at the start; ends the program if it is wrong. */
 void
 config_read(int argc, char **argv)
 {
-	read_arguments(argc, argv);
-	read_environment();
-	if (config_file != NULL)
-		read_file(config_file);
-	if (config.nlisten == 0)
-		config.listen[config.nlisten++] = "127.0.0.1:8080";
-	if (config.conninfo == NULL)
-		config.conninfo = "";
-	if ((config.certificate == NULL) != (config.key == NULL))
-		die("tls-certificate and tls-key go together");
-	config.max_body = (size_t) max_body_kb * 1024;
+	nargs = argc;
+	args = argv;
+	if (argc == 2 && strcmp(argv[1], "--help") == 0)
+		options_usage();
+	if (!load(&config))
+		die("%s", fault);
+	(void) log_parse_level(config.log_level, &log_level);
+}
+
+/*
+ * Read everything again.  What listeners, processes and connections are made
+ * by stays as it is until a restart.
+ */
+void
+config_reload(void)
+{
+	Config		read;
+
+	if (!load(&read))
+	{
+		log_line(LOG_LEVEL_ERROR, "the configuration was not reloaded: %s",
+				 fault);
+		return;
+	}
+	read.listen = config.listen;
+	read.listen_tls = config.listen_tls;
+	read.admin = config.admin;
+	read.processes = config.processes;
+	read.write_connections = config.write_connections;
+	read.read_connections = config.read_connections;
+	config = read;
+	(void) log_parse_level(config.log_level, &log_level);
+	log_line(LOG_LEVEL_INFO, "the configuration was reloaded");
+}
+
+/* The longest body of a request, in bytes. */
+size_t
+config_max_body(void)
+{
+	return (size_t) config.max_body * 1024;
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * config.h
- *	  What the program is told at its start.
+ *	  What the program is told at its start, and by SIGHUP.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,20 +12,31 @@
 #include <stddef.h>
 
 #define MAX_LISTENERS	16
+#define MAX_PROCESSES	64
+
+/* Values of an option that may be repeated. */
+typedef struct ConfigList
+{
+	const char *values[MAX_LISTENERS];
+	int			n;
+} ConfigList;
 
 typedef struct Config
 {
-	const char *listen[MAX_LISTENERS];	/* host:port, [v6]:port, unix:/path */
-	int			nlisten;
+	ConfigList	listen;			/* host:port, [v6]:port, unix:/path */
+	ConfigList	listen_tls;		/* likewise, of those that speak TLS */
 	const char *admin;			/* NULL: no admin listener */
-	const char *conninfo;
+	const char *conninfo;		/* for what may write */
+	const char *read_conninfo;	/* for what only reads; NULL: the same */
+	const char *metrics_conninfo;	/* a member of pg_monitor; or NULL */
 	int			processes;
 	int			write_connections;	/* of each process */
 	int			read_connections;
 	int			max_connections;	/* of clients, of each process */
 	int			max_per_address;
 	int			max_queue;		/* requests that wait for the database */
-	size_t		max_body;		/* bytes */
+	int			max_body;		/* kilobytes */
+	int			max_memory;		/* megabytes of bodies and responses */
 	int			header_timeout; /* milliseconds, each */
 	int			body_timeout;
 	int			response_timeout;
@@ -33,12 +44,15 @@ typedef struct Config
 	int			shutdown_timeout;
 	const char *certificate;	/* files; NULL: no TLS */
 	const char *key;
-	const char *trusted_proxy;	/* an address whose X-Forwarded-For holds */
+	ConfigList	trusted_proxies;	/* whose X-Forwarded-For holds */
 	const char *docs_assets;	/* folder of Swagger UI's files, or NULL */
+	const char *log_level;
 } Config;
 
 extern Config config;
 
 extern void config_read(int argc, char **argv);
+extern void config_reload(void);
+extern size_t config_max_body(void);
 
 #endif							/* FRONT_CONFIG_H */

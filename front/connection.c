@@ -4,7 +4,8 @@
  *	  A connection to the database: made, prepared, lost, made again.
  *
  * Nothing here blocks.  A connection is in libpq's pipeline mode for its whole
- * life, so that the requests of a batch need one round trip.
+ * life, so that all queries of a piece of work need one round trip.  What the
+ * work is, it does not know.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,8 +14,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#include "config.h"
-#include "lane.h"
+#include "connection.h"
 #include "log.h"
 
 /* Pause after the first failure, and the longest one, milliseconds. */
@@ -23,19 +23,6 @@
 
 /* How long connecting may take, milliseconds. */
 #define CONNECT_TIMEOUT		10000
-
-/* The statements that a connection prepares, in the order of NPREPARED. */
-static const char *const statements[][2] = {
-	{"http", "SELECT status, headers, body FROM evaudit.http("
-		"$1::pg_catalog.text, $2::pg_catalog.text, $3::pg_catalog.jsonb,"
-	" $4::pg_catalog.bytea)"},
-	{"xid", "SELECT pg_catalog.pg_current_xact_id_if_assigned()::pg_catalog.text"},
-	{"status", "SELECT pg_catalog.pg_xact_status($1::pg_catalog.xid8)"},
-	{"begin", "BEGIN READ ONLY"},
-	{"commit", "COMMIT"},
-};
-
-#define NPREPARED ((int) (sizeof(statements) / sizeof(statements[0])))
 
 static void ready(Watch *watch, uint32_t events);
 
@@ -51,26 +38,43 @@ close_connection(Connection *c)
 	c->state = CONNECTION_CLOSED;
 	for (int i = 0; i < c->failures && pause < MAX_RETRY; i++)
 		pause *= 2;
+	if (pause > MAX_RETRY)
+		pause = MAX_RETRY;
+	/* those of many processes need not all come at once */
+	pause -= rand() % (pause / 4);
 	c->failures++;
-	c->retry_at = now_ms() + (pause < MAX_RETRY ? pause : MAX_RETRY);
+	c->retry_at = now_ms() + pause;
 }
 
-/* The connection failed; its batch, if it has one, is dealt with. */
-void
+/* The connection failed; its work, if it has any, is over. */
+static void
 connection_lost(Connection *c, const char *error)
 {
+	Work	   *work = c->work;
 	char		text[512];
 
 	snprintf(text, sizeof(text), "%s", error);
 	text[strcspn(text, "\n")] = '\0';
 	log_line(LOG_LEVEL_ERROR, "connection to the database for %s failed: %s",
-			 c->lane->name, text);
-	if (c->state == CONNECTION_BUSY)
-		batch_lost(c);
-	else if (c->state == CONNECTION_ASKING)
-		c->lane->asking = false;
+			 c->purpose, text);
+	c->work = NULL;
 	close_connection(c);
-	lane_connection_state(c->lane);
+	if (work != NULL)
+		work->over(work, true);
+	c->changed(c);
+}
+
+/* Send what libpq holds, and wait for what comes. */
+static void
+flush(Connection *c)
+{
+	int			result = PQflush(c->conn);
+
+	if (result < 0)
+		connection_lost(c, PQerrorMessage(c->conn));
+	else
+		loop_watch(&c->watch, PQsocket(c->conn),
+				   EPOLLIN | (result > 0 ? EPOLLOUT : 0));
 }
 
 /* Prepare the statements, by one round trip. */
@@ -79,19 +83,19 @@ prepare(Connection *c)
 {
 	c->state = CONNECTION_PREPARING;
 	c->query = 0;
+	c->stale = false;
 	if (PQsetnonblocking(c->conn, 1) != 0 || !PQenterPipelineMode(c->conn))
 	{
 		connection_lost(c, PQerrorMessage(c->conn));
 		return;
 	}
-	for (int i = 0; i < NPREPARED; i++)
-		(void) PQsendPrepare(c->conn, statements[i][0], statements[i][1], 0,
-							 NULL);
+	for (const Statement *s = c->statements; s->name != NULL; s++)
+		(void) PQsendPrepare(c->conn, s->name, s->sql, 0, NULL);
 	(void) PQpipelineSync(c->conn);
-	connection_flush(c);
+	flush(c);
 }
 
-/* Go on connecting. */
+/* Continue to connect. */
 static void
 poll_connect(Connection *c)
 {
@@ -107,13 +111,26 @@ poll_connect(Connection *c)
 				   status == PGRES_POLLING_READING ? EPOLLIN : EPOLLOUT);
 }
 
+/* Notices go to the log, in its form. */
+static void
+log_notice(void *arg, const char *message)
+{
+	char		text[512];
+
+	snprintf(text, sizeof(text), "%s", message);
+	text[strcspn(text, "\n")] = '\0';
+	log_line(LOG_LEVEL_INFO, "%s", text);
+}
+
 /* Begin to connect. */
 static void
 start_connect(Connection *c)
 {
-	const char *names[] = {"dbname", "fallback_application_name",
-	"client_encoding", NULL};
-	const char *values[] = {config.conninfo, "evaudit-http", "UTF8", NULL};
+	/* what the connection string says itself comes behind, and holds */
+	const char *names[] = {"target_session_attrs", "dbname",
+	"fallback_application_name", "client_encoding", NULL};
+	const char *values[] = {c->writes ? "read-write" : "any", *c->conninfo,
+	"evaudit-http", "UTF8", NULL};
 
 	c->watch.ready = ready;
 	c->watch.arg = c;
@@ -121,98 +138,117 @@ start_connect(Connection *c)
 	c->state = CONNECTION_CONNECTING;
 	c->deadline = now_ms() + CONNECT_TIMEOUT;
 	if (c->conn == NULL || PQstatus(c->conn) == CONNECTION_BAD)
+	{
 		connection_lost(c, c->conn != NULL ? PQerrorMessage(c->conn) :
 						"out of memory");
-	else
-		loop_watch(&c->watch, PQsocket(c->conn), EPOLLOUT);
+		return;
+	}
+	(void) PQsetNoticeProcessor(c->conn, log_notice, NULL);
+	loop_watch(&c->watch, PQsocket(c->conn), EPOLLOUT);
 }
 
-/* Send what libpq holds, and wait for what comes. */
-void
-connection_flush(Connection *c)
+/* All statements are prepared. */
+static void
+prepared(Connection *c)
 {
-	int			result = PQflush(c->conn);
-
-	if (result < 0)
-		connection_lost(c, PQerrorMessage(c->conn));
-	else
-		loop_watch(&c->watch, PQsocket(c->conn),
-				   EPOLLIN | (result > 0 ? EPOLLOUT : 0));
+	log_line(LOG_LEVEL_INFO, "connected to the database for %s", c->purpose);
+	c->state = CONNECTION_IDLE;
+	c->failures = 0;
 }
 
-/* A result while statements are prepared; false if the connection is lost. */
+/* The Sync behind the queries was answered: the transaction is over. */
+static void
+work_over(Connection *c)
+{
+	Work	   *work = c->work;
+
+	c->work = NULL;
+	c->state = CONNECTION_IDLE;
+	if (c->stale)
+	{
+		close_connection(c);
+		c->failures = 0;
+		c->retry_at = now_ms();
+	}
+	work->over(work, false);
+}
+
+/* An error of a query.  Without an SQLSTATE the connection is broken. */
+static void
+take_error(Connection *c, const PGresult * result)
+{
+	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+	if (sqlstate == NULL || c->work == NULL)
+	{
+		connection_lost(c, PQresultErrorMessage(result));
+		return;
+	}
+	if (c->work->sqlstate[0] == '\0')
+	{
+		snprintf(c->work->sqlstate, sizeof(c->work->sqlstate), "%s", sqlstate);
+		log_line(LOG_LEVEL_ERROR, "a transaction of %s failed: %s", c->purpose,
+				 PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+	}
+	/* no such statement, or a cached plan whose result has changed */
+	c->stale |= strcmp(sqlstate, "26000") == 0 ||
+		strcmp(sqlstate, "0A000") == 0;
+}
+
+/* Take a result; false if there is nothing more to read. */
 static bool
-prepare_result(Connection *c, PGresult * result)
+take_result(Connection *c, const PGresult * result)
 {
 	switch (PQresultStatus(result))
 	{
-		case PGRES_COMMAND_OK:
-			return true;
 		case PGRES_PIPELINE_SYNC:
-			log_line(LOG_LEVEL_INFO, "connected to the database for %s",
-					 c->lane->name);
-			c->state = CONNECTION_IDLE;
-			c->failures = 0;
-			lane_connection_state(c->lane);
+			if (c->state == CONNECTION_PREPARING)
+				prepared(c);
+			else if (c->work != NULL)
+				work_over(c);
+			return false;
+		case PGRES_FATAL_ERROR:
+			take_error(c, result);
+			return c->conn != NULL;
+		case PGRES_TUPLES_OK:
+		case PGRES_COMMAND_OK:
+			if (c->work != NULL)
+				c->work->take(c->work, c->query, result);
 			return true;
 		default:
-			connection_lost(c, PQresultErrorMessage(result));
-			return false;
+			return true;
 	}
-}
-
-/* Take a result; false if the connection is lost or has nothing more to say. */
-static bool
-take_result(Connection *c, PGresult * result)
-{
-	bool		going_on;
-
-	switch (c->state)
-	{
-		case CONNECTION_PREPARING:
-			going_on = prepare_result(c, result);
-			break;
-		case CONNECTION_BUSY:
-		case CONNECTION_ASKING:
-			going_on = batch_result(c, result);
-			break;
-		default:
-			going_on = true;
-	}
-	PQclear(result);
-	return going_on && c->state != CONNECTION_IDLE;
 }
 
 /* Read the results that are there. */
 static void
 read_results(Connection *c)
 {
-	Lane	   *lane = c->lane;
+	bool		consumed = PQconsumeInput(c->conn);
+	bool		more = true;
 	int			nulls = 0;
 
-	if (!PQconsumeInput(c->conn))
-	{
-		connection_lost(c, PQerrorMessage(c->conn));
-		return;
-	}
-	while (!PQisBusy(c->conn))
+	/* what came before the connection broke is there, and is read first */
+	while (more && !PQisBusy(c->conn))
 	{
 		PGresult   *result = PQgetResult(c->conn);
 
 		if (result != NULL)
 		{
 			nulls = 0;
-			if (!take_result(c, result))
-				break;
+			more = take_result(c, result);
+			PQclear(result);
 		}
 		else if (++nulls > 1)
 			break;				/* nothing is under way */
 		else
 			c->query++;
 	}
-	if (c->conn != NULL && PQstatus(c->conn) == CONNECTION_BAD)
+	if (c->conn != NULL && (!consumed || PQstatus(c->conn) == CONNECTION_BAD))
 		connection_lost(c, PQerrorMessage(c->conn));
-	lane_run(lane);
+	else if (!more && (c->state == CONNECTION_IDLE ||
+					   c->state == CONNECTION_CLOSED))
+		c->changed(c);
 }
 
 /* The socket is ready. */
@@ -227,9 +263,36 @@ ready(Watch *watch, uint32_t events)
 		return;
 	}
 	if (events & EPOLLOUT)
-		connection_flush(c);
+		flush(c);
 	if (c->conn != NULL && (events & ~(uint32_t) EPOLLOUT))
 		read_results(c);
+}
+
+/* Begin some work on an idle connection; milliseconds until it is given up. */
+void
+connection_start(Connection *c, Work *work, int timeout)
+{
+	c->work = work;
+	c->state = CONNECTION_BUSY;
+	c->deadline = now_ms() + timeout;
+	c->query = 0;
+	if (!work->send(work, c->conn) || !PQpipelineSync(c->conn))
+		connection_lost(c, PQerrorMessage(c->conn));
+	else
+		flush(c);
+}
+
+/* Close an idle connection and make it anew. */
+void
+connection_renew(Connection *c)
+{
+	if (c->state != CONNECTION_IDLE)
+		return;
+	c->failures = 0;
+	close_connection(c);
+	c->failures = 0;
+	c->retry_at = now_ms();
+	c->changed(c);
 }
 
 /* Connect where that is due, and give up what takes too long. */

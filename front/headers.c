@@ -3,24 +3,32 @@
  * headers.c
  *	  The head of a request: checked, and as evaudit.http() takes it.
  *
+ * What could mean two things to two programs is refused, since one of them may
+ * be a proxy before us: Content-Length twice or beside Transfer-Encoding, a
+ * coding other than chunked, names that are no tokens (RFC 9112, 5.1 and 6.3),
+ * bytes of zero, Host and Authorization twice.
+ *
  *-------------------------------------------------------------------------
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/random.h>
-#include <sys/socket.h>
 
 #include <microhttpd.h>
 
 #include "config.h"
 #include "headers.h"
+#include "utf8.h"
 
 /* Most headers of a request. */
 #define MAX_HEADERS		100
+
+/* Characters of a token; RFC 9110, 5.6.2. */
+#define TOKEN	"!#$%&'*+-.^_`|~0123456789" \
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 /* What is gathered of the headers. */
 typedef struct Head
@@ -29,7 +37,8 @@ typedef struct Head
 	const char *names[MAX_HEADERS];
 	int			n;				/* of these, each of which is sent */
 	int			received;
-	int			lengths;		/* Content-Length headers */
+	int			hosts;			/* Host headers */
+	int			lengths;		/* Content-Length */
 	int			encodings;		/* Transfer-Encoding */
 	int			authorizations;
 	bool		request_id;
@@ -37,30 +46,6 @@ typedef struct Head
 	int			status;			/* 0: all is well */
 	const char *error;
 } Head;
-
-/* Whether a string is UTF-8; RFC 3629, without surrogates and long forms. */
-static bool
-is_utf8(const char *string)
-{
-	const unsigned char *p = (const unsigned char *) string;
-
-	while (*p != '\0')
-	{
-		int			more = *p < 0x80 ? 0 : *p >= 0xc2 && *p < 0xe0 ? 1 :
-			*p >= 0xe0 && *p < 0xf0 ? 2 : *p >= 0xf0 && *p < 0xf5 ? 3 : -1;
-
-		if (more < 0 || (*p == 0xe0 && p[1] < 0xa0) ||
-			(*p == 0xed && p[1] > 0x9f) || (*p == 0xf0 && p[1] < 0x90) ||
-			(*p == 0xf4 && p[1] > 0x8f))
-			return false;
-		for (p++; more > 0; more--, p++)
-		{
-			if ((*p & 0xc0) != 0x80)
-				return false;
-		}
-	}
-	return true;
-}
 
 /* Refuse the request, for the first reason that is found. */
 static void
@@ -85,43 +70,72 @@ seen(const Head *head, const char *name)
 	return false;
 }
 
-/* Take one header; of several of one name the first holds. */
-static enum MHD_Result
-take_header(void *arg, enum MHD_ValueKind kind, const char *name,
-			const char *value)
+/* Count those that may be there once at most. */
+static void
+count_header(Head *head, const char *name, const char *value)
 {
-	Head	   *head = arg;
-
-	if (value == NULL)
-		value = "";
 	if (strcasecmp(name, "Content-Length") == 0)
 	{
 		head->lengths++;
 		head->length = value;
 	}
-	head->encodings += strcasecmp(name, "Transfer-Encoding") == 0;
-	head->authorizations += strcasecmp(name, "Authorization") == 0;
-	head->request_id |= strcasecmp(name, "X-Request-Id") == 0;
-	if (head->received++ == MAX_HEADERS)
+	else if (strcasecmp(name, "Transfer-Encoding") == 0)
 	{
-		refuse(head, MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE,
-			   "Headers are too many.");
-		return MHD_NO;
+		head->encodings++;
+		if (strcasecmp(value, "chunked") != 0)
+			refuse(head, MHD_HTTP_NOT_IMPLEMENTED,
+				   "The transfer coding is not implemented.");
 	}
-	if (!is_utf8(name) || !is_utf8(value))
-	{
-		refuse(head, MHD_HTTP_BAD_REQUEST, "Headers must be UTF-8.");
-		return MHD_NO;
-	}
-	/* between the front and the database alone */
-	if (seen(head, name) || strncasecmp(name, "X-Evaudit-", 10) == 0)
-		return MHD_YES;
+	else if (strcasecmp(name, "Host") == 0)
+		head->hosts++;
+	else if (strcasecmp(name, "Authorization") == 0)
+		head->authorizations++;
+	else if (strcasecmp(name, "X-Request-Id") == 0)
+		head->request_id = true;
+}
+
+/* Add a header to the object. */
+static void
+add_header(Head *head, const char *name, const char *value)
+{
 	if (head->n > 0)
 		buffer_puts(head->json, ",");
 	buffer_json(head->json, name);
 	buffer_puts(head->json, ":");
 	buffer_json(head->json, value);
 	head->names[head->n++] = name;
+}
+
+/* Take one header; of several of one name the first holds. */
+static enum MHD_Result
+take_header(void *arg, enum MHD_ValueKind kind, const char *name,
+			size_t name_size, const char *value, size_t value_size)
+{
+	Head	   *head = arg;
+
+	if (value == NULL)
+		value = "";
+	if (strlen(name) != name_size || name_size == 0 ||
+		name[strspn(name, TOKEN)] != '\0' || strlen(value) != value_size)
+	{
+		refuse(head, MHD_HTTP_BAD_REQUEST, "A header is malformed.");
+		return MHD_NO;
+	}
+	if (head->received++ == MAX_HEADERS)
+	{
+		refuse(head, MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE,
+			   "Headers are too many.");
+		return MHD_NO;
+	}
+	if (!is_utf8(value))
+	{
+		refuse(head, MHD_HTTP_BAD_REQUEST, "Headers must be UTF-8.");
+		return MHD_NO;
+	}
+	count_header(head, name, value);
+	/* between the front and the database alone */
+	if (!seen(head, name) && strncasecmp(name, "X-Evaudit-", 10) != 0)
+		add_header(head, name, value);
 	return MHD_YES;
 }
 
@@ -129,22 +143,28 @@ take_header(void *arg, enum MHD_ValueKind kind, const char *name,
 static void
 add_request_id(Head *head)
 {
-	unsigned char random[16];
+	static const char digits[] = "0123456789abcdef";
+	static unsigned char random[4096];
+	static size_t used = sizeof(random);
+	char		id[33];
 
-	if (getrandom(random, sizeof(random), 0) != sizeof(random))
-		return;
-	buffer_puts(head->json, head->n > 0 ? ",\"x-request-id\":\"" :
-				"\"x-request-id\":\"");
-	for (size_t i = 0; i < sizeof(random); i++)
-		buffer_printf(head->json, "%02x", random[i]);
-	buffer_puts(head->json, "\"");
+	if (used + 16 > sizeof(random))
+	{
+		if (getrandom(random, sizeof(random), 0) != sizeof(random))
+			return;
+		used = 0;
+	}
+	for (int i = 0; i < 32; i++)
+		id[i] = digits[random[used + i / 2] >> (i % 2 ? 0 : 4) & 15];
+	id[32] = '\0';
+	used += 16;
+	add_header(head, "x-request-id", id);
 }
 
 /* Check what says how long the body is. */
 static void
 check_length(Head *head)
 {
-	char	   *end;
 	unsigned long long length;
 
 	if (head->lengths > 1 || (head->lengths > 0 && head->encodings > 0) ||
@@ -155,10 +175,37 @@ check_length(Head *head)
 	}
 	if (head->lengths == 0)
 		return;
+	if (head->length[0] == '\0' ||
+		head->length[strspn(head->length, "0123456789")] != '\0')
+	{
+		refuse(head, MHD_HTTP_BAD_REQUEST, "The length of the body is malformed.");
+		return;
+	}
 	errno = 0;
-	length = strtoull(head->length, &end, 10);
-	if (errno == ERANGE || length > config.max_body)
+	length = strtoull(head->length, NULL, 10);
+	if (errno == ERANGE || length > config_max_body())
 		refuse(head, MHD_HTTP_CONTENT_TOO_LARGE, "Body is too large.");
+}
+
+/* Check where the request goes; one for a proxy names a host before its path. */
+static void
+check_uri(Head *head, char *uri)
+{
+	int			scheme = strncasecmp(uri, "http://", 7) == 0 ? 7 :
+		strncasecmp(uri, "https://", 8) == 0 ? 8 : 0;
+
+	if (scheme > 0)
+	{
+		char	   *path = uri + scheme + strcspn(uri + scheme, "/?#");
+
+		if (*path != '/')
+			*--path = '/';
+		memmove(uri, path, strlen(path) + 1);
+	}
+	if (uri[0] != '/' && strcmp(uri, "*") != 0)
+		refuse(head, MHD_HTTP_BAD_REQUEST, "The path is malformed.");
+	if (!is_utf8(uri))
+		refuse(head, MHD_HTTP_BAD_REQUEST, "The path must be UTF-8.");
 }
 
 /*
@@ -171,14 +218,15 @@ headers_read(Request *request, const char **error)
 	Head		head = {.json = &request->headers};
 
 	buffer_puts(head.json, "{");
-	if (!is_utf8(request->uri))
-		refuse(&head, MHD_HTTP_BAD_REQUEST, "The path must be UTF-8.");
-	(void) MHD_get_connection_values(request->connection, MHD_HEADER_KIND,
-									 take_header, &head);
+	check_uri(&head, request->uri);
+	(void) MHD_get_connection_values_n(request->connection, MHD_HEADER_KIND,
+									   take_header, &head);
 	check_length(&head);
+	if (head.hosts > 1)
+		refuse(&head, MHD_HTTP_BAD_REQUEST, "Host is given twice.");
 	if (head.authorizations > 1)
 		refuse(&head, MHD_HTTP_BAD_REQUEST, "Authorization is given twice.");
-	if (!head.request_id)
+	if (!head.request_id && head.n < MAX_HEADERS)
 		add_request_id(&head);
 	buffer_puts(head.json, "}");
 	*error = head.error;
@@ -195,33 +243,41 @@ headers_put_path(Buffer *line, const char *uri)
 	buffer_json(line, is_utf8(path) ? path : "");
 }
 
-/* The address of a client: its own, or what a trusted proxy says. */
+/*
+ * The address of a client: its own, or what trusted proxies say.  Each proxy
+ * adds at the end what it saw itself, so the last one that is not a proxy's is
+ * the client's, and what is before it anybody may have written.
+ */
 void
-headers_put_client(Buffer *line, struct MHD_Connection *connection)
+headers_client(const Request *request, const Address *peer, char *text,
+			   int size)
 {
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	const struct sockaddr *address = info != NULL ? info->client_addr : NULL;
-	char		text[INET6_ADDRSTRLEN] = "";
+	Address		address = *peer;
+	char		list[512];
 	const char *forwarded = NULL;
 
-	if (address != NULL && address->sa_family == AF_INET)
-		inet_ntop(AF_INET, &((const struct sockaddr_in *) address)->sin_addr,
-				  text, sizeof(text));
-	else if (address != NULL && address->sa_family == AF_INET6)
-		inet_ntop(AF_INET6, &((const struct sockaddr_in6 *) address)->sin6_addr,
-				  text, sizeof(text));
-	if (config.trusted_proxy != NULL && strcmp(text, config.trusted_proxy) == 0)
-		forwarded = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
+	if (address_is_trusted(&address))
+		forwarded = MHD_lookup_connection_value(request->connection,
+												MHD_HEADER_KIND,
 												"X-Forwarded-For");
-	if (forwarded != NULL && is_utf8(forwarded))
+	if (forwarded != NULL && strlen(forwarded) < sizeof(list))
 	{
-		/* the last one is what the proxy itself saw */
-		const char *comma = strrchr(forwarded, ',');
+		strcpy(list, forwarded);
+		while (address_is_trusted(&address))
+		{
+			char	   *comma = strrchr(list, ',');
+			char	   *last = comma != NULL ? comma + 1 : list;
+			Address		next;
 
-		forwarded = comma != NULL ? comma + 1 : forwarded;
-		snprintf(text, sizeof(text), "%s",
-				 forwarded + strspn(forwarded, " "));
+			last += strspn(last, " \t");
+			last[strcspn(last, " \t")] = '\0';
+			if (!address_parse(&next, last))
+				break;
+			address = next;
+			if (comma == NULL)
+				break;
+			*comma = '\0';
+		}
 	}
-	buffer_json(line, text);
+	address_print(&address, text, size);
 }

@@ -8,12 +8,12 @@
 #ifndef FRONT_HEADERS_H
 #define FRONT_HEADERS_H
 
+#include "address.h"
 #include "request.h"
-
-struct MHD_Connection;
 
 extern int	headers_read(Request *request, const char **error);
 extern void headers_put_path(Buffer *line, const char *uri);
-extern void headers_put_client(Buffer *line, struct MHD_Connection *connection);
+extern void headers_client(const Request *request, const Address *peer,
+						   char *text, int size);
 
 #endif							/* FRONT_HEADERS_H */

@@ -12,16 +12,16 @@
 
 struct MHD_Daemon;
 
-extern bool http_draining;		/* responses close their connections */
+/* Certificate and key, in PEM; NULL: none. */
+typedef struct TlsFiles
+{
+	char	   *certificate;
+	char	   *key;
+} TlsFiles;
+
 extern bool http_resumed;		/* a connection has a response to send */
 
-extern struct MHD_Daemon *http_listen(int fd, bool admin, bool by_address);
-
-/* admin.c */
-struct Request;
-extern void admin_respond(struct Request *request);
-
-/* assets.c */
-extern int	asset_open(const char *uri, const char **type, size_t *size);
+extern struct MHD_Daemon *http_listen(int fd, bool admin, const TlsFiles *tls);
+extern void http_submit(void);
 
 #endif							/* FRONT_HTTP_H */

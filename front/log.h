@@ -8,6 +8,8 @@
 #ifndef FRONT_LOG_H
 #define FRONT_LOG_H
 
+#include <stdbool.h>
+
 #include "buffer.h"
 
 typedef enum LogLevel
@@ -19,10 +21,12 @@ typedef enum LogLevel
 
 extern LogLevel log_level;
 
+extern bool log_parse_level(const char *name, LogLevel *level);
 extern void log_line(LogLevel level, const char *fmt,...)
 			__attribute__((format(printf, 2, 3)));
 extern void log_begin(Buffer *line, const char *level);
 extern void log_end(Buffer *line);
+extern void log_flush(void);
 extern void die(const char *fmt,...)
 			__attribute__((format(printf, 1, 2), noreturn));
 

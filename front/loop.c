@@ -33,14 +33,21 @@ loop_init(void)
 		die("could not create an epoll descriptor: %s", strerror(errno));
 }
 
-/* Milliseconds of a clock that only goes forward. */
+/* Microseconds of a clock that only goes forward. */
 int64_t
-now_ms(void)
+now_us(void)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t) t.tv_sec * 1000 + t.tv_nsec / 1000000;
+	return (int64_t) t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* Milliseconds of the same. */
+int64_t
+now_ms(void)
+{
+	return now_us() / 1000;
 }
 
 /* Wait for events of a descriptor, which may be another one than before. */

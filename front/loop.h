@@ -25,5 +25,6 @@ extern void loop_watch(Watch *watch, int fd, uint32_t events);
 extern void loop_forget(Watch *watch);
 extern void loop_wait(int64_t until);
 extern int64_t now_ms(void);
+extern int64_t now_us(void);
 
 #endif							/* FRONT_LOOP_H */

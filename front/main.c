@@ -8,7 +8,8 @@
  * With --processes a parent starts that many and replaces those that end.
  *
  *		SIGTERM, SIGINT		accept nothing more, finish, end
- *		SIGUSR1				log more, or less
+ *		SIGHUP				read options and certificates again
+ *		SIGUSR1				the next log level
  *
  *-------------------------------------------------------------------------
  */
@@ -26,15 +27,25 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "address.h"
+#include "admin.h"
 #include "client.h"
 #include "config.h"
 #include "http.h"
 #include "lane.h"
-#include "listener.h"
 #include "log.h"
+#include "metrics.h"
+#include "scrape.h"
+#include "serving.h"
+#include "sockets.h"
+#include "startup.h"
+#include "wait.h"
 
 /* Pause before a process that failed is started again, seconds. */
 #define RESTART_PAUSE		1
+
+/* Files that are no connections of clients. */
+#define OTHER_FILES			200
 
 static int64_t stop_by = -1;	/* when to end at the latest; -1: not asked */
 static int	signals = -1;
@@ -72,6 +83,9 @@ raise_limits(void)
 		return;
 	limit.rlim_cur = limit.rlim_max;
 	(void) setrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_cur < (rlim_t) config.max_connections + OTHER_FILES)
+		log_line(LOG_LEVEL_ERROR, "warning: %d connections need more than the %llu files that this process may open",
+				 config.max_connections, (unsigned long long) limit.rlim_cur);
 }
 
 /* Take signals by a descriptor. */
@@ -81,10 +95,10 @@ open_signals(sigset_t *set)
 	sigemptyset(set);
 	sigaddset(set, SIGTERM);
 	sigaddset(set, SIGINT);
+	sigaddset(set, SIGHUP);
 	sigaddset(set, SIGUSR1);
 	(void) sigprocmask(SIG_BLOCK, set, NULL);
 	(void) signal(SIGPIPE, SIG_IGN);
-	(void) signal(SIGHUP, SIG_IGN);
 }
 
 /* Begin to stop. */
@@ -94,11 +108,27 @@ begin_stop(void)
 	if (stop_by >= 0)
 		return;
 	log_line(LOG_LEVEL_INFO, "stopping");
-	notify("STOPPING=1");
 	stop_by = now_ms() + config.shutdown_timeout;
-	http_draining = true;
-	listeners_quiesce();
+	serving_quiesce();
 	clients_drain();
+}
+
+/* Read again what can be read again. */
+static void
+reload(void)
+{
+	config_reload();
+	address_check_trusted();
+	serving_reload();
+	lanes_renew();
+	startup_check_again();
+}
+
+/* The next log level. */
+static void
+next_log_level(void)
+{
+	log_level = (log_level + 1) % (LOG_LEVEL_REQUEST + 1);
 }
 
 /* A signal came. */
@@ -109,11 +139,12 @@ signal_ready(Watch *watch, uint32_t events)
 
 	while (read(signals, &info, sizeof(info)) == sizeof(info))
 	{
-		if (info.ssi_signo != SIGUSR1)
-			begin_stop();
+		if (info.ssi_signo == SIGHUP)
+			reload();
+		else if (info.ssi_signo == SIGUSR1)
+			next_log_level();
 		else
-			log_level = log_level == LOG_LEVEL_REQUEST ? LOG_LEVEL_INFO :
-				LOG_LEVEL_REQUEST;
+			begin_stop();
 	}
 }
 
@@ -124,41 +155,57 @@ earlier(int64_t a, int64_t b)
 	return a < 0 || (b >= 0 && b < a) ? b : a;
 }
 
+/* One round: what was read goes to the database, what it said to clients. */
+static void
+run_once(void)
+{
+	int64_t		now;
+	int64_t		until;
+
+	serving_run();
+	http_submit();
+	now = now_ms();
+	until = lanes_tick(now);
+	until = earlier(until, waits_tick(now));
+	until = earlier(until, scrape_tick(now));
+	until = earlier(until, clients_tick(now));
+	until = earlier(until, stop_by);
+	metrics_memory(request_memory);
+	log_flush();
+	loop_wait(serving_until(http_resumed ? now : until));
+}
+
 /* One process: serve until told to stop. */
 static void
-serve(const sigset_t *set)
+serve(const sigset_t *set, int process)
 {
 	Watch		watch = {.ready = signal_ready};
 
+	srand((unsigned int) getpid());
 	loop_init();
 	signals = signalfd(-1, set, SFD_NONBLOCK | SFD_CLOEXEC);
 	if (signals < 0)
 		die("could not take signals: %s", strerror(errno));
 	loop_watch(&watch, signals, EPOLLIN);
+	metrics_begin(process);
 	lanes_init();
-	listeners_start();
-	notify("READY=1");
+	waits_init();
+	scrape_init(admin_respond_metrics);
+	serving_start(process);
+	if (config.processes == 1)
+		notify("READY=1");
 	while (stop_by < 0 || (clients_count() > 0 && now_ms() < stop_by))
-	{
-		int64_t		now = now_ms();
-		int64_t		until = lanes_tick(now);
-
-		until = earlier(until, clients_tick(now));
-		until = earlier(until, stop_by);
-		listeners_run();
-		loop_wait(listeners_until(until));
-		listeners_run();
-	}
+		run_once();
 	log_line(LOG_LEVEL_INFO, "stopped");
 	if (config.processes == 1)
-		listeners_stop();
+		sockets_remove();
 	/* connections of the database end with the process */
 	_exit(0);
 }
 
 /* Start a process, which ends with its parent. */
 static pid_t
-start_process(const sigset_t *set)
+start_process(const sigset_t *set, int process)
 {
 	pid_t		parent = getpid();
 	pid_t		pid = fork();
@@ -170,52 +217,80 @@ start_process(const sigset_t *set)
 	(void) prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
 		_exit(0);
-	serve(set);
+	serve(set, process);
 	_exit(0);
+}
+
+/* The parent takes a signal, and passes it on. */
+static void
+pass_signal(const pid_t *pids, int signo, bool *stopping)
+{
+	if (signo == SIGHUP)
+		config_reload();
+	else if (signo == SIGUSR1)
+		next_log_level();
+	else if (!*stopping)
+	{
+		*stopping = true;
+		notify("STOPPING=1");
+		sockets_close(true);
+	}
+	for (int i = 0; i < config.processes; i++)
+	{
+		if (pids[i] > 0)
+			(void) kill(pids[i], signo);
+	}
+}
+
+/* Take processes that have ended; returns how many run. */
+static int
+take_ended(const sigset_t *set, pid_t *pids, bool stopping)
+{
+	int			running = 0;
+	pid_t		pid;
+
+	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+	{
+		for (int i = 0; i < config.processes; i++)
+		{
+			if (pids[i] != pid)
+				continue;
+			pids[i] = 0;
+			if (stopping)
+				continue;
+			log_line(LOG_LEVEL_ERROR, "process %d ended, starting another",
+					 (int) pid);
+			(void) sleep(RESTART_PAUSE);
+			pids[i] = start_process(set, i);
+		}
+	}
+	for (int i = 0; i < config.processes; i++)
+		running += pids[i] > 0;
+	return running;
 }
 
 /* The parent: keep processes running until told to stop. */
 static void
 supervise(sigset_t *set)
 {
-	pid_t		pids[64];
+	pid_t		pids[MAX_PROCESSES];
 	bool		stopping = false;
-	int			left = config.processes;
+	int			running = config.processes;
 
 	sigaddset(set, SIGCHLD);
 	(void) sigprocmask(SIG_BLOCK, set, NULL);
 	for (int i = 0; i < config.processes; i++)
-		pids[i] = start_process(set);
-	while (left > 0)
+		pids[i] = start_process(set, i);
+	notify("READY=1");
+	while (running > 0)
 	{
 		int			signo = 0;
-		pid_t		pid;
 
 		(void) sigwait(set, &signo);
-		if (signo != SIGCHLD)
-		{
-			stopping |= signo != SIGUSR1;
-			for (int i = 0; i < config.processes; i++)
-				(void) kill(pids[i], signo);
-			continue;
-		}
-		while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
-		{
-			for (int i = 0; i < config.processes; i++)
-			{
-				if (pids[i] != pid)
-					continue;
-				if (stopping)
-				{
-					left--;
-					continue;
-				}
-				log_line(LOG_LEVEL_ERROR, "process %d ended, starting another",
-						 (int) pid);
-				(void) sleep(RESTART_PAUSE);
-				pids[i] = start_process(set);
-			}
-		}
+		if (signo == SIGCHLD)
+			running = take_ended(set, pids, stopping);
+		else
+			pass_signal(pids, signo, &stopping);
 	}
 }
 
@@ -225,12 +300,14 @@ main(int argc, char **argv)
 	sigset_t	set;
 
 	config_read(argc, argv);
+	address_check_trusted();
 	raise_limits();
 	open_signals(&set);
-	listeners_prepare();
+	metrics_init();
+	sockets_open();
 	if (config.processes == 1)
-		serve(&set);
+		serve(&set, 0);
 	supervise(&set);
-	listeners_stop();
+	sockets_remove();
 	return 0;
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * request.c
- *	  The response of a request.
+ *	  The response of a request, and the memory that both take.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,7 +12,21 @@
 
 #include "request.h"
 
-/* Forget the response: the request is tried again, or is over. */
+size_t		request_memory = 0;
+
+/* Count the memory that a request has now. */
+void
+request_account(Request *request)
+{
+	size_t		memory = request->body.size +
+		(request->sent > request->response.size ? request->sent :
+		 request->response.size);
+
+	request_memory += memory - request->memory;
+	request->memory = memory;
+}
+
+/* Discard the response: the request is tried again, or is over. */
 void
 request_clear_response(Request *request)
 {
@@ -20,6 +34,8 @@ request_clear_response(Request *request)
 	request->response_headers = NULL;
 	buffer_free(&request->response);
 	request->status = 0;
+	request->sent = 0;
+	request_account(request);
 }
 
 /* Respond with what evaudit.http() returned; headers are a JSON object. */
@@ -32,6 +48,7 @@ request_set_response(Request *request, int status, const char *headers,
 	request->response_headers = cJSON_ParseWithLength(headers, headers_len);
 	buffer_append(&request->response, body, body_len);
 	request->sent = body_len;
+	request_account(request);
 }
 
 /* Respond with an error, in the form that evaudit.http() gives them. */
@@ -55,4 +72,33 @@ request_set_error(Request *request, int status, const char *type,
 	buffer_json(&request->response, message);
 	buffer_puts(&request->response, "}]}");
 	request->sent = request->response.len;
+	request_account(request);
+}
+
+/* A header of the response, or NULL. */
+const char *
+request_header(const Request *request, const char *name)
+{
+	const cJSON *header = cJSON_GetObjectItem(request->response_headers, name);
+
+	return cJSON_IsString(header) ? header->valuestring : NULL;
+}
+
+/* The response is there. */
+void
+request_answered(Request *request)
+{
+	request->answered(request);
+}
+
+/* The request is over. */
+void
+request_free(Request *request)
+{
+	buffer_free(&request->headers);
+	buffer_free(&request->body);
+	request_clear_response(request);
+	free(request->wait);
+	free(request->uri);
+	free(request);
 }

@@ -21,13 +21,14 @@ typedef enum RequestState
 {
 	REQUEST_HEADERS,			/* its URI is known */
 	REQUEST_BODY,				/* its headers are, and were accepted */
-	REQUEST_WAITING,			/* in a lane's queue or batch */
+	REQUEST_COMPLETE,			/* all of it is there */
+	REQUEST_WAITING,			/* for the database; its connection sleeps */
 	REQUEST_ANSWERED			/* has a response */
 } RequestState;
 
 typedef struct Request
 {
-	struct Request *next;		/* in a queue or batch */
+	struct Request *next;		/* in a queue */
 	RequestState state;
 	struct MHD_Connection *connection;
 	struct Client *client;
@@ -37,19 +38,28 @@ typedef struct Request
 	const char *method;			/* libmicrohttpd's */
 	Buffer		headers;		/* a JSON object */
 	Buffer		body;
-	int64_t		started;		/* see now_ms() */
-	int64_t		deadline;		/* of the state it is in */
+	int			refused;		/* status, while the body is still read; or 0 */
+	int64_t		started;		/* microseconds, see now_us() */
+	int64_t		deadline;		/* until which the database may take */
 
 	/* for the database */
 	bool		alone;			/* shared a transaction that failed */
 	int			attempts;
+	char	   *wait;			/* what the response waits for; or NULL */
 
 	/* the response */
 	int			status;
 	struct cJSON *response_headers; /* an object of strings, or NULL */
 	Buffer		response;
 	size_t		sent;			/* bytes of its body */
+	bool		close;			/* the connection is closed behind it */
+	void		(*answered) (struct Request *request);
+
+	size_t		memory;			/* that it has in request_memory */
 } Request;
+
+/* Bytes of bodies and responses of all requests. */
+extern size_t request_memory;
 
 extern void request_set_error(Request *request, int status, const char *type,
 							  const char *message);
@@ -57,6 +67,9 @@ extern void request_set_response(Request *request, int status,
 								 const char *headers, size_t headers_len,
 								 const char *body, size_t body_len);
 extern void request_clear_response(Request *request);
+extern const char *request_header(const Request *request, const char *name);
 extern void request_answered(Request *request);
+extern void request_account(Request *request);
+extern void request_free(Request *request);
 
 #endif							/* FRONT_REQUEST_H */
