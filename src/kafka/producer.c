@@ -52,8 +52,13 @@ refuses_record(rd_kafka_resp_err_t err)
 static void
 fail_record(EvauditKafkaRecord *record, rd_kafka_resp_err_t err)
 {
-	record->fate = refuses_record(err) ? EVAUDIT_KAFKA_REFUSED :
-		EVAUDIT_KAFKA_FAILED;
+	if (refuses_record(err))
+		record->fate = EVAUDIT_KAFKA_REFUSED;
+	else if (err == RD_KAFKA_RESP_ERR__PURGE_QUEUE ||
+			 err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT)
+		record->fate = EVAUDIT_KAFKA_PURGED;
+	else
+		record->fate = EVAUDIT_KAFKA_FAILED;
 	record->code = rd_kafka_err2name(err);
 	record->error = rd_kafka_err2str(err);
 }

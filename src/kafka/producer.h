@@ -38,6 +38,7 @@ typedef enum EvauditKafkaFate
 	EVAUDIT_KAFKA_SENT,			/* not acknowledged yet */
 	EVAUDIT_KAFKA_ACKED,
 	EVAUDIT_KAFKA_REFUSED,		/* for what it is: it can never go */
+	EVAUDIT_KAFKA_PURGED,		/* taken back by the library */
 	EVAUDIT_KAFKA_FAILED		/* for another reason */
 } EvauditKafkaFate;
 
@@ -75,9 +76,9 @@ extern void evaudit_kafka_producer_release_topic(EvauditKafkaDestination *found)
 
 /* producer_transaction.c: transactions that carry a number */
 extern char *evaudit_kafka_transaction_init(EvauditKafkaProducer *producer);
-extern bool evaudit_kafka_transaction_number(EvauditKafkaProducer *producer,
-											 const char *group, int64 *number,
-											 char **metadata);
+extern char *evaudit_kafka_transaction_number(EvauditKafkaProducer *producer,
+											  const char *group, int64 *number,
+											  char **metadata);
 extern void evaudit_kafka_transaction_begin(EvauditKafkaProducer *producer);
 extern char *evaudit_kafka_transaction_position(EvauditKafkaProducer *producer,
 												const char *group,

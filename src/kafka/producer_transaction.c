@@ -171,26 +171,21 @@ evaudit_kafka_transaction_init(EvauditKafkaProducer *producer)
 	return error_text("initialize transactions in Kafka", error);
 }
 
-/* Keep the greatest number of the offsets listed, with its metadata. */
-static bool
+/* Take the greatest number of the offsets listed, with its metadata. */
+static void
 greatest_number(const rd_kafka_topic_partition_list_t *offsets, int64 *number,
 				char **metadata)
 {
-	bool		found = false;
-
-	for (int i = 0; i < offsets->cnt; i++)
+	for (int i = 0; offsets != NULL && i < offsets->cnt; i++)
 	{
 		const rd_kafka_topic_partition_t *offset = &offsets->elems[i];
 
-		if (offset->err || offset->offset < 0 ||
-			(found && offset->offset <= *number))
+		if (offset->err || offset->offset <= *number)
 			continue;
 		*number = offset->offset;
 		*metadata = pnstrdup(offset->metadata ? offset->metadata : "",
 							 offset->metadata_size);
-		found = true;
 	}
-	return found;
 }
 
 /* Why a list of offsets was not to be had; NULL: it is there. */
@@ -216,11 +211,11 @@ list_error(rd_kafka_event_t *event,
 }
 
 /*
- * The number of the last transaction committed for a group, and the text
- * beside it; false if there is none.  Call it once transactions are
- * initialized.
+ * Read the number of the last transaction committed for a group, and the text
+ * beside it; -1 if there is none.  Returns NULL, or why it was not to be had.
+ * Call it once transactions are initialized.
  */
-bool
+char *
 evaudit_kafka_transaction_number(EvauditKafkaProducer *producer,
 								 const char *group, int64 *number,
 								 char **metadata)
@@ -228,23 +223,22 @@ evaudit_kafka_transaction_number(EvauditKafkaProducer *producer,
 	EvauditKafkaRequest *request =
 		evaudit_kafka_request_make(&producer->kafka, send_list_offsets);
 	const rd_kafka_topic_partition_list_t *offsets = NULL;
-	const char *error;
-	bool		found;
+	const char *reason;
+	char	   *error = NULL;
 
 	request->name = group;
-	if (!evaudit_kafka_request_run(&producer->kafka, request, false))
-		evaudit_kafka_client_fail(&producer->kafka, "reach a Kafka broker",
-								  RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN);
-	error = list_error(request->event, &offsets);
-	if (error != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_CONNECTION_FAILURE),
-				 errmsg("could not read the offsets of Kafka group \"%s\": %s",
-						group, error)));
-	found = offsets != NULL && greatest_number(offsets, number, metadata);
-	rd_kafka_event_destroy(request->event);
+	(void) evaudit_kafka_request_run(&producer->kafka, request, true);
+	*number = -1;
+	reason = list_error(request->event, &offsets);
+	if (reason != NULL)
+		error = psprintf("could not read the offsets of Kafka group \"%s\": %s",
+						 group, reason);
+	else
+		greatest_number(offsets, number, metadata);
+	if (request->event != NULL)
+		rd_kafka_event_destroy(request->event);
 	free(request);
-	return found;
+	return error;
 }
 
 /* Begin a transaction: what is sent from now on is of it. */

@@ -29,6 +29,9 @@
 #include "server/compat.h"
 #include "sinks/kafka_sink.h"
 
+/* How often records are sent again that the library took back by itself. */
+#define MAX_PURGES		10
+
 /* Refuse options that a Kafka sink cannot have. */
 static void
 check_options(Jsonb *options)
@@ -86,34 +89,36 @@ refuse_number(const KafkaSink *state, int64 number, const char *detail)
 }
 
 /*
- * Compare a batch with the number in Kafka; true: Kafka holds the batch.
+ * Compare a batch with the number in Kafka; *held: Kafka holds the batch.
  * undecided: the batch may have been sent by a process before this one, so
- * that there must be a number, unless it is the first.
+ * that there must be a number, unless it is the first.  Returns NULL, or why
+ * the number was not to be had.
  */
-static bool
+static char *
 compare_number(KafkaSink *state, int64 number, const char *hash,
-			   bool undecided)
+			   bool undecided, bool *held)
 {
-	int64		found = 0;
+	int64		found = -1;
 	char	   *metadata = NULL;
-	bool		any = evaudit_kafka_transaction_number(state->producer,
-													   state->identity, &found,
-													   &metadata);
+	char	   *error = evaudit_kafka_transaction_number(state->producer,
+														 state->identity,
+														 &found, &metadata);
 
-	state->compared = true;
-	if (any && found == number && is_batch(state, metadata, hash))
-		return true;
-	if (any && found >= number)
+	if (error != NULL)
+		return error;
+	*held = found == number && is_batch(state, metadata, hash);
+	if (!*held && found >= number)
 		refuse_number(state, number,
 					  psprintf("Group \"%s\" has number %lld, with \"%s\": another history of this database has sent that.",
 							   state->identity, (long long) found, metadata));
-	if (undecided && number > 1 && (!any || found < number - 1))
+	if (undecided && number > 1 && found < number - 1)
 		refuse_number(state, number,
-					  any ? psprintf("Group \"%s\" has number %lld.",
-									 state->identity, (long long) found) :
+					  found >= 0 ? psprintf("Group \"%s\" has number %lld.",
+											state->identity, (long long) found) :
 					  psprintf("Group \"%s\" has no number any more.",
 							   state->identity));
-	return false;
+	state->compared = true;
+	return NULL;
 }
 
 /* Open the producer and, of a transactional one, its transactions. */
@@ -133,15 +138,18 @@ recover(void *arg, int64 number, const char *hash)
 {
 	KafkaSink  *state = arg;
 	EvauditSinkBatch none = {0};
+	bool		held = false;
 	char	   *error;
 
 	if (!state->options.exactly_once)
 		return false;
 	error = prepare(state, &none);
+	if (error == NULL)
+		error = compare_number(state, number, hash, true, &held);
 	if (error != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONNECTION_FAILURE), errmsg("%s", error)));
-	return compare_number(state, number, hash, true);
+	return held;
 }
 
 /* The topics in Kafka that records are for, each once. */
@@ -249,12 +257,15 @@ send_together(KafkaSink *state, EvauditSinkBatch *batch,
 /*
  * Send the records one after the other, each when the one before it is
  * acknowledged.  A transaction with a record that the broker refused looks for
- * further ones in another.  Returns NULL or an error.
+ * further ones in another, which is not to be committed.  Returns NULL or an
+ * error.
  */
 static char *
 send_singly(KafkaSink *state, EvauditSinkBatch *batch,
 			KafkaSinkRecord *records, int n)
 {
+	int			purges = 0;
+
 	for (int i = 0; i < n; i++)
 	{
 		EvauditKafkaRecord *record = &records[i].record;
@@ -264,15 +275,22 @@ send_singly(KafkaSink *state, EvauditSinkBatch *batch,
 			error = await_reports(state, batch, &records[i], 1);
 		if (record->fate == EVAUDIT_KAFKA_ACKED)
 			continue;
-		if (record->fate != EVAUDIT_KAFKA_REFUSED)
+
+		/* librdkafka may still take back what the transaction before had */
+		if (record->fate == EVAUDIT_KAFKA_PURGED && i > 0 &&
+			purges++ < MAX_PURGES)
+			i--;
+		else if (record->fate != EVAUDIT_KAFKA_REFUSED)
 			return error != NULL ? error : first_error(records, n);
 		if (!state->options.exactly_once)
 			return NULL;
 		evaudit_kafka_transaction_abort(state->producer);
 		evaudit_kafka_transaction_begin(state->producer);
 	}
-	return state->options.exactly_once ?
-		send_number(state, batch, records, n) : NULL;
+	if (!state->options.exactly_once || any_refused(records, n))
+		return NULL;
+	return purges > 0 ? pstrdup("records were taken back by the Kafka client") :
+		send_number(state, batch, records, n);
 }
 
 /* Refuse the deliveries that the broker refused. */
@@ -364,12 +382,15 @@ send_all(KafkaSink *state, EvauditSinkBatch *batch)
 {
 	int			n;
 	KafkaSinkRecord *records = evaudit_kafka_sink_records(state, batch, &n);
+	bool		held = false;
 	char	   *error = NULL;
 
 	if (n == 0 || refused(records, n))
 		return NULL;
-	if (!state->options.exactly_once || state->compared ||
-		!compare_number(state, batch->number, batch->hash, false))
+	if (state->options.exactly_once && !state->compared)
+		error = compare_number(state, batch->number, batch->hash, false,
+							   &held);
+	if (error == NULL && !held)
 		error = send_records(state, batch, records, n);
 	if (error != NULL || refused(records, n))
 		return error;
@@ -398,6 +419,7 @@ const EvauditSinkKind evaudit_kafka_sink = {
 	.name = "kafka",
 	.wrapper = "evaudit_kafka",
 	.own = evaudit_kafka_sink_own_options,
+	.cloudevents_prefix = "ce_",
 	.check = check_options,
 	.read_options = evaudit_kafka_read_options,
 	.open = open_sink,
