@@ -11,6 +11,9 @@ EXTVERSION = 1.0
 MODULE_big = evaudit
 
 SRCS = $(sort $(wildcard src/*.c src/*/*.c))
+ifeq ($(SRCS),)
+$(error run make in the folder of the sources: evaudit is not built out of tree)
+endif
 # With FUZZ, flags of clang's, what scripts/fuzz needs is in the library.
 ifdef FUZZ
 SRCS += $(sort $(wildcard test/fuzz/*.c))
@@ -45,7 +48,7 @@ REGRESS = $(sort $(patsubst test/sql/%.sql,%,$(wildcard test/sql/*.sql)))
 REGRESS_OPTS = --inputdir=test --outputdir=. --load-extension=evaudit
 ISOLATION = $(sort $(patsubst test/specs/%.spec,%,$(wildcard test/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test --outputdir=. --load-extension=evaudit
-EXTRA_CLEAN = front/*.o front/evaudit-http results regression.diffs regression.out test/tmp_check \
+EXTRA_CLEAN = front/*.o front/evaudit-http front/evaudit-http.1 results regression.diffs regression.out test/tmp_check \
 	test/tools/kafka_tool test/preload/preload.so demo/broker
 
 # LLVM bitcode is never inlined for code that waits on a broker.
@@ -88,27 +91,40 @@ demo/broker: demo/broker.c
 
 # The HTTP front, a program of its own, where its libraries are.
 FRONT_LIBRARIES = libpq libmicrohttpd libcjson
+ifeq ($(origin FRONT),undefined)
 FRONT = $(shell $(PKG_CONFIG) --exists $(FRONT_LIBRARIES) 2>/dev/null && \
 	echo front/evaudit-http)
+endif
+FRONT_CFLAGS ?= -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2
 FRONT_SRCS = $(sort $(wildcard front/*.c))
 
 front/evaudit-http: $(FRONT_SRCS) $(wildcard front/*.h)
-	$(CC) -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wno-unused-parameter \
-		-Wno-missing-field-initializers $(if $(WERROR),-Werror) \
-		-fstack-protector-strong -D_FORTIFY_SOURCE=2 \
+	$(CC) -std=gnu11 $(FRONT_CFLAGS) -Wall -Wextra -Wshadow \
+		-Wno-unused-parameter -Wno-missing-field-initializers \
+		$(if $(WERROR),-Werror) \
 		$(shell $(PKG_CONFIG) --cflags $(FRONT_LIBRARIES)) -o $@ \
-		$(FRONT_SRCS) $(shell $(PKG_CONFIG) --libs $(FRONT_LIBRARIES))
+		$(FRONT_SRCS) $(FRONT_LDFLAGS) \
+		$(shell $(PKG_CONFIG) --libs $(FRONT_LIBRARIES))
 
-all: $(FRONT)
+# The manual's options are those that the program prints.
+front/evaudit-http.1: front/evaudit-http.1.in front/evaudit-http front/man.sed
+	front/evaudit-http --help | sed -E -f front/man.sed >$@.options
+	sed -e 's/@VERSION@/$(EXTVERSION)/' -e '/@OPTIONS@/{' \
+		-e 'r $@.options' -e d -e '}' $< >$@
+	rm $@.options
+
+all: $(FRONT) $(FRONT:=.1)
 
 install: install-front
-install-front: $(FRONT)
-	$(if $(FRONT),$(MKDIR_P) '$(DESTDIR)$(bindir)')
+install-front: $(FRONT) $(FRONT:=.1)
+	$(if $(FRONT),$(MKDIR_P) '$(DESTDIR)$(bindir)' '$(DESTDIR)$(mandir)/man1')
 	$(if $(FRONT),$(INSTALL_PROGRAM) $(FRONT) '$(DESTDIR)$(bindir)')
+	$(if $(FRONT),$(INSTALL_DATA) $(FRONT).1 '$(DESTDIR)$(mandir)/man1')
 
 uninstall: uninstall-front
 uninstall-front:
-	rm -f '$(DESTDIR)$(bindir)/evaudit-http'
+	rm -f '$(DESTDIR)$(bindir)/evaudit-http' \
+		'$(DESTDIR)$(mandir)/man1/evaudit-http.1'
 
 # TAP tests run private servers of the installed extension, or of the one
 # that EVAUDIT_CONF leads to; those of a broker need EVAUDIT_KAFKA_JARS.
@@ -132,4 +148,12 @@ check-tap: tools
 lint: all
 	scripts/lint
 
-.PHONY: install-front uninstall-front tools check-tap lint
+# The archive that PGXN takes: what git knows, and the joined install script.
+DISTVERSION = $(shell sed -nE '0,/"version"/s/.*"version": "(.*)",/\1/p' META.json)
+
+dist: $(DATA_built)
+	git archive --format zip -o $(EXTENSION)-$(DISTVERSION).zip \
+		--prefix=$(EXTENSION)-$(DISTVERSION)/sql/ --add-file=$(DATA_built) \
+		--prefix=$(EXTENSION)-$(DISTVERSION)/ HEAD
+
+.PHONY: dist install-front uninstall-front tools check-tap lint
