@@ -26,6 +26,9 @@ CREATE TABLE @extschema@.audit (
 	application_name text,
 	client_addr inet,
 	xid xid8 NOT NULL,
+	epoch integer NOT NULL,
+	relid oid,
+	role_name text NOT NULL,
 	seq bigint PRIMARY KEY
 );
 REVOKE ALL ON @extschema@.audit FROM PUBLIC;
@@ -42,6 +45,10 @@ CREATE UNIQUE INDEX audit_id_idx ON @extschema@.audit (id);
 -- and serve a plain = all the same.
 CREATE INDEX audit_item_key_idx ON @extschema@.audit
 	(item_key text_pattern_ops, relation text_pattern_ops);
+-- What one transaction did, and what one request did.
+CREATE INDEX audit_xid_idx ON @extschema@.audit (xid);
+CREATE INDEX audit_request_id_idx ON @extschema@.audit
+	(request_id text_pattern_ops) WHERE request_id IS NOT NULL;
 
 COMMENT ON TABLE @extschema@.audit IS
 	'every change of the tracked tables, written in the transaction of the change';
@@ -51,7 +58,7 @@ COMMENT ON COLUMN @extschema@.audit.relation IS
 COMMENT ON COLUMN @extschema@.audit.item_key IS
 	'key of the row before the change; a JSON array if it has several columns';
 COMMENT ON COLUMN @extschema@.audit.operation IS
-	'INSERT, UPDATE, DELETE or TRUNCATE of a row; UNTRACK: changes of the relation are no longer captured';
+	'INSERT, UPDATE, DELETE or TRUNCATE of a row; TRACK or UNTRACK: changes of the relation are captured from here on, or no longer';
 COMMENT ON COLUMN @extschema@.audit.modification_time IS
 	'when the change was made, by the server''s clock';
 COMMENT ON COLUMN @extschema@.audit.updated_attribute IS
@@ -71,8 +78,51 @@ COMMENT ON COLUMN @extschema@.audit.client_addr IS
 	'address of the client; NULL for a Unix socket or a background process';
 COMMENT ON COLUMN @extschema@.audit.xid IS
 	'the transaction of the change, the same for all its subtransactions';
+COMMENT ON COLUMN @extschema@.audit.epoch IS
+	'which database of which cluster numbered the transaction: a restored dump begins another epoch';
+COMMENT ON COLUMN @extschema@.audit.relid IS
+	'oid that the tracked table had then';
+COMMENT ON COLUMN @extschema@.audit.role_name IS
+	'current_user at the time: after SET ROLE, or inside a function with SECURITY DEFINER, another than session_role';
 COMMENT ON COLUMN @extschema@.audit.seq IS
 	'order of capture: within a transaction, and among the changes of one row';
+
+-- What tracked tables and their columns were called, and in which rows of
+-- audit: those with a seq from first_seq to last_seq.  An id stays the same
+-- through renames and restores.
+CREATE TABLE evaudit.tracked_relations (
+	id uuid NOT NULL,
+	epoch integer NOT NULL,
+	relid oid NOT NULL,
+	first_seq bigint NOT NULL,
+	last_seq bigint,
+	schema_name text NOT NULL,
+	relation_name text NOT NULL,
+	PRIMARY KEY (id, first_seq)
+);
+COMMENT ON TABLE evaudit.tracked_relations IS
+	'internal: names of tracked tables by range of audit.seq; last_seq is NULL for the present one';
+CREATE INDEX tracked_relations_relid_idx ON evaudit.tracked_relations (relid)
+	WHERE last_seq IS NULL;
+CREATE INDEX tracked_relations_name_idx ON evaudit.tracked_relations
+	(schema_name, relation_name);
+CREATE TRIGGER announce_change
+	AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON evaudit.tracked_relations
+	FOR EACH STATEMENT EXECUTE FUNCTION evaudit.announce_change();
+ALTER TABLE evaudit.tracked_relations ENABLE ALWAYS TRIGGER announce_change;
+
+CREATE TABLE evaudit.tracked_columns (
+	id uuid NOT NULL,
+	number integer NOT NULL,
+	attnum smallint NOT NULL,
+	first_seq bigint NOT NULL,
+	last_seq bigint,
+	name text NOT NULL,
+	type text NOT NULL,
+	PRIMARY KEY (id, number, first_seq)
+);
+COMMENT ON TABLE evaudit.tracked_columns IS
+	'internal: names and types of columns of tracked tables by range of audit.seq; a column keeps its number where a restore gives it another attnum';
 
 CREATE FUNCTION @extschema@.document(audit @extschema@.audit) RETURNS jsonb
 	AS 'MODULE_PATHNAME', 'evaudit_document'
@@ -133,6 +183,18 @@ CREATE EVENT TRIGGER evaudit_record_dropped ON sql_drop
 ALTER EVENT TRIGGER evaudit_record_dropped ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER evaudit_record_dropped IS
 	'writes to audit when a tracked table or its trigger is dropped';
+
+CREATE FUNCTION evaudit.record_renamed() RETURNS event_trigger
+	AS 'MODULE_PATHNAME', 'evaudit_record_renamed' LANGUAGE C;
+COMMENT ON FUNCTION evaudit.record_renamed() IS
+	'internal: event trigger that keeps names of tracked tables and their columns by range of audit.seq';
+CREATE EVENT TRIGGER evaudit_record_renamed ON ddl_command_end
+	WHEN TAG IN ('ALTER TABLE', 'ALTER FOREIGN TABLE', 'ALTER INDEX',
+		'ALTER SCHEMA')
+	EXECUTE FUNCTION evaudit.record_renamed();
+ALTER EVENT TRIGGER evaudit_record_renamed ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER evaudit_record_renamed IS
+	'keeps names of tracked tables and their columns by range of audit.seq';
 
 CREATE FUNCTION evaudit.is_audited(relation regclass) RETURNS boolean
 	AS 'MODULE_PATHNAME', 'evaudit_is_audited' LANGUAGE C STRICT;

@@ -3,6 +3,8 @@
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.user_services', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.audit', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.audit_seq_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('evaudit.tracked_relations', '');
+SELECT pg_catalog.pg_extension_config_dump('evaudit.tracked_columns', '');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.sources', '');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.sources_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.offsets', '');

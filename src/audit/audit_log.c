@@ -69,7 +69,7 @@ static Oid	watched_sequence = InvalidOid;
 static uint64 generation = 0;
 
 static const char *const operation_names[] = {
-	"INSERT", "UPDATE", "DELETE", "TRUNCATE", "UNTRACK"
+	"INSERT", "UPDATE", "DELETE", "TRUNCATE", "TRACK", "UNTRACK"
 };
 
 /* Invalidation callback: audit or its sequence changed or was dropped. */
@@ -221,6 +221,20 @@ evaudit_audit_close(EvauditAuditLog *log)
 	table_close(log->rel, NoLock);
 }
 
+/* The last number that was drawn for a row of audit, by any session. */
+int64
+evaudit_audit_last_seq(void)
+{
+	EvauditAuditLog log;
+	int64		last;
+	bool		unused;
+
+	evaudit_audit_open(&log);
+	last = evaudit_row_seq_last(log.sequence, &unused);
+	evaudit_audit_close(&log);
+	return last;
+}
+
 /* Put a text or other varlena into its column, NULL if there is none. */
 static void
 set_pointer(TupleTableSlot *slot, EvauditAuditColumn column, const void *value)
@@ -237,12 +251,16 @@ set_datum(TupleTableSlot *slot, EvauditAuditColumn column, Datum value)
 	slot->tts_isnull[column] = false;
 }
 
-/* Fill the slot with an audit row.  Columns that others added stay NULL. */
-static void
+/*
+ * Fill the slot with an audit row, and return its number.  Columns that
+ * others added stay NULL.
+ */
+static int64
 fill_slot(EvauditAuditLog *log, const EvauditAuditRow *row, pg_uuid_t *id)
 {
 	const EvauditContext *context = row->context;
 	TupleTableSlot *slot = log->table->slot;
+	int64		seq;
 
 	ExecClearTuple(slot);
 	memset(slot->tts_isnull, true, slot->tts_tupleDescriptor->natts);
@@ -266,9 +284,14 @@ fill_slot(EvauditAuditLog *log, const EvauditAuditRow *row, pg_uuid_t *id)
 				DatumGetPointer(context->client_addr));
 	set_datum(slot, EVAUDIT_AUDIT_XID,
 			  FullTransactionIdGetDatum(GetTopFullTransactionId()));
-	set_datum(slot, EVAUDIT_AUDIT_SEQ,
-			  Int64GetDatum(evaudit_row_seq(log->sequence)));
+	set_datum(slot, EVAUDIT_AUDIT_EPOCH, Int32GetDatum(context->epoch));
+	set_datum(slot, EVAUDIT_AUDIT_RELID, ObjectIdGetDatum(row->relid));
+	slot->tts_isnull[EVAUDIT_AUDIT_RELID] = !OidIsValid(row->relid);
+	set_pointer(slot, EVAUDIT_AUDIT_ROLE_NAME, context->role_name);
+	seq = evaudit_row_seq(log->sequence);
+	set_datum(slot, EVAUDIT_AUDIT_SEQ, Int64GetDatum(seq));
 	ExecStoreVirtualTuple(slot);
+	return seq;
 }
 
 /*
@@ -282,13 +305,14 @@ insert_by_executor(EvauditAuditLog *log)
 	static EvauditStatement insert = {
 		"INSERT INTO $S.audit (id, relation, item_key, operation,"
 		" modification_time, updated_attribute, old_value, new_value, actor,"
-		" request_id, session_role, application_name, client_addr, xid, seq)"
-		" OVERRIDING SYSTEM VALUE VALUES"
-		" ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+		" request_id, session_role, application_name, client_addr, xid, epoch,"
+		" relid, role_name, seq) OVERRIDING SYSTEM VALUE VALUES"
+		" ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,"
+		" $16, $17, $18)",
 		EVAUDIT_AUDIT_NCOLUMNS,
 		{UUIDOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTOID, JSONBOID,
 			JSONBOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INETOID, XID8OID,
-		INT8OID}
+		INT4OID, OIDOID, TEXTOID, INT8OID}
 	};
 	TupleTableSlot *slot = log->table->slot;
 	Datum		values[EVAUDIT_AUDIT_NCOLUMNS];
@@ -387,16 +411,18 @@ insert_directly(EvauditAuditLog *log)
 	ResetPerTupleExprContext(audit->estate);
 }
 
-/* Write one audit row. */
-void
+/* Write one audit row, and return its number. */
+int64
 evaudit_audit_write(EvauditAuditLog *log, const EvauditAuditRow *row)
 {
 	pg_uuid_t	id;
+	int64		seq;
 
 	log->table->writes++;
-	fill_slot(log, row, &id);
+	seq = fill_slot(log, row, &id);
 	if (log->table->by_executor)
 		insert_by_executor(log);
 	else
 		insert_directly(log);
+	return seq;
 }

@@ -19,6 +19,7 @@ typedef enum EvauditOperation
 	EVAUDIT_UPDATE,
 	EVAUDIT_DELETE,
 	EVAUDIT_TRUNCATE,
+	EVAUDIT_TRACK,				/* changes are captured from here on */
 	EVAUDIT_UNTRACK				/* changes are no longer captured */
 } EvauditOperation;
 
@@ -39,6 +40,9 @@ typedef enum EvauditAuditColumn
 	EVAUDIT_AUDIT_APPLICATION_NAME,
 	EVAUDIT_AUDIT_CLIENT_ADDR,
 	EVAUDIT_AUDIT_XID,
+	EVAUDIT_AUDIT_EPOCH,
+	EVAUDIT_AUDIT_RELID,
+	EVAUDIT_AUDIT_ROLE_NAME,
 	EVAUDIT_AUDIT_SEQ,
 	EVAUDIT_AUDIT_NCOLUMNS
 } EvauditAuditColumn;
@@ -49,6 +53,7 @@ typedef struct EvauditAuditRow
 	EvauditOperation operation;
 	const EvauditContext *context;
 	text	   *relation;
+	Oid			relid;			/* of the relation, if there is one */
 	text	   *item_key;
 	text	   *attribute;
 	Jsonb	   *old_value;
@@ -65,9 +70,10 @@ typedef struct EvauditAuditLog
 } EvauditAuditLog;
 
 extern Oid	evaudit_audit_relid(void);
+extern int64 evaudit_audit_last_seq(void);
 extern void evaudit_audit_open(EvauditAuditLog *log);
-extern void evaudit_audit_write(EvauditAuditLog *log,
-								const EvauditAuditRow *row);
+extern int64 evaudit_audit_write(EvauditAuditLog *log,
+								 const EvauditAuditRow *row);
 extern void evaudit_audit_close(EvauditAuditLog *log);
 
 #endif							/* EVAUDIT_AUDIT_LOG_H */

@@ -46,6 +46,9 @@ static const struct
 	{"application_name", TEXTOID, false},
 	{"client_addr", INETOID, false},
 	{"xid", XID8OID, true},
+	{"epoch", INT4OID, true},
+	{"relid", OIDOID, false},
+	{"role_name", TEXTOID, true},
 	{"seq", INT8OID, true},
 };
 

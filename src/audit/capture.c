@@ -32,6 +32,7 @@
 #include "audit/audit_stats.h"
 #include "audit/capture.h"
 #include "audit/capture_trigger.h"
+#include "audit/identity.h"
 #include "audit/item_key.h"
 #include "audit/tracked.h"
 #include "server/compat.h"
@@ -83,6 +84,7 @@ capture_row(EvauditTracked *tracked, EvauditOperation operation,
 		.operation = operation,
 		.context = evaudit_context_take(),
 		.relation = tracked->name,
+		.relid = tracked->root,
 	};
 	EvauditAuditLog log;
 	EvauditPin	pin = {0};
@@ -177,6 +179,7 @@ capture_update(EvauditTracked *tracked, TupleTableSlot *old,
 		rows[i].operation = EVAUDIT_UPDATE;
 		rows[i].context = context;
 		rows[i].relation = tracked->name;
+		rows[i].relid = tracked->root;
 		rows[i].item_key = key;
 		evaudit_audit_write(&log, &rows[i]);
 	}
@@ -197,6 +200,10 @@ evaudit_capture(PG_FUNCTION_ARGS)
 	/* a row that was waited for may have a type that has changed meanwhile */
 	AcceptInvalidationMessages();
 	tracked = evaudit_tracked_get(data->tg_relation, data->tg_trigger->tgoid);
+	if (!tracked->known &&
+		!evaudit_identity_adopt(tracked->root,
+								TRIGGER_FIRED_BY_INSERT(data->tg_event)))
+		PG_RETURN_POINTER(NULL);
 	if (TRIGGER_FIRED_BY_INSERT(data->tg_event))
 		capture_row(tracked, EVAUDIT_INSERT, data->tg_trigslot);
 	else if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
@@ -216,6 +223,7 @@ capture_all(EvauditTracked *tracked, Relation rel)
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	Snapshot	snapshot;
 	TableScanDesc scan;
+	bool		first = true;
 
 	/*
 	 * TRUNCATE removes also what was committed after our snapshot was taken.
@@ -228,6 +236,9 @@ capture_all(EvauditTracked *tracked, Relation rel)
 		MemoryContext old = MemoryContextSwitchTo(context);
 
 		CHECK_FOR_INTERRUPTS();
+		if (first && !tracked->known)
+			(void) evaudit_identity_adopt(tracked->root, false);
+		first = false;
 		capture_row(tracked, EVAUDIT_TRUNCATE, slot);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(context);

@@ -13,6 +13,8 @@
  */
 #include "postgres.h"
 
+#include "access/xlog.h"
+#include "common/hashfn.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -37,7 +39,10 @@ static char *actor = NULL;
 static char *request_id = NULL;
 
 static EvauditContext current;	/* time is not set */
-static Oid	role = InvalidOid;	/* whose name is in current.session_role */
+
+/* Whose names are in current.session_role and role_name. */
+static Oid	session = InvalidOid;
+static Oid	role = InvalidOid;
 
 /* Check hook: refuse what is too long to be in each audit row. */
 static bool
@@ -70,6 +75,7 @@ evaudit_context_init(void)
 static void
 forget_role(Datum arg, int cacheid, uint32 hashvalue)
 {
+	session = InvalidOid;
 	role = InvalidOid;
 }
 
@@ -138,6 +144,43 @@ client_addr(void)
 	return addr;
 }
 
+/*
+ * The epoch in which this database numbers its transactions, made of what
+ * tells it from any other: a restored dump, a copy of the database and a
+ * cluster that was upgraded have each one of their own.  It is computed, so
+ * that no row has to be there before, and none to be written by the first
+ * change after, a restore.
+ */
+int32
+evaudit_context_epoch(void)
+{
+	static int32 epoch = 0;
+
+	if (epoch == 0)
+	{
+		uint64		life[2] = {GetSystemIdentifier(), MyDatabaseId};
+		uint64		hash = hash_any_extended((unsigned char *) life,
+											 sizeof(life), 0);
+
+		epoch = Max((int32) (hash & PG_INT32_MAX), 1);
+	}
+	return epoch;
+}
+
+/*
+ * Keep the name of a role.  That of one which was dropped meanwhile is what
+ * pg_get_userbyid() has for it.
+ */
+static void
+update_role(text **kept, Oid roleid)
+{
+	char	   *name = GetUserNameFromId(roleid, true);
+
+	if (name == NULL)
+		name = psprintf("unknown (OID=%u)", roleid);
+	update_text(kept, name);
+}
+
 /* Bring what is kept up to date with the session. */
 static void
 refresh(void)
@@ -148,14 +191,22 @@ refresh(void)
 	{
 		CacheRegisterSyscacheCallback(AUTHOID, forget_role, (Datum) 0);
 		current.client_addr = client_addr();
+		current.epoch = evaudit_context_epoch();
 		ready = true;
 	}
-	if (role != GetSessionUserId())
+	if (session != GetSessionUserId())
 	{
-		Oid			session = GetSessionUserId();
+		Oid			now = GetSessionUserId();
 
-		update_text(&current.session_role, GetUserNameFromId(session, false));
-		role = session;
+		update_role(&current.session_role, now);
+		session = now;
+	}
+	if (role != GetUserId())
+	{
+		Oid			now = GetUserId();
+
+		update_role(&current.role_name, now);
+		role = now;
 	}
 	update_text(&current.actor, actor);
 	update_text(&current.request_id, request_id);
@@ -184,8 +235,8 @@ copy_text(char **p, const text *kept)
 
 /*
  * The context of a change made now, in one allocation of the current memory
- * context.  The role is that of the session: inside a SECURITY DEFINER
- * function the current role would be that of its owner.
+ * context.  Of the two roles, that of the session is who connected; inside a
+ * SECURITY DEFINER function the current one is its owner.
  */
 EvauditContext *
 evaudit_context_take(void)
@@ -197,14 +248,17 @@ evaudit_context_take(void)
 	p = palloc(MAXALIGN(sizeof(EvauditContext)) +
 			   text_room(current.actor) + text_room(current.request_id) +
 			   text_room(current.session_role) +
+			   text_room(current.role_name) +
 			   text_room(current.application_name));
 	copy = (EvauditContext *) p;
 	p += MAXALIGN(sizeof(EvauditContext));
 	copy->actor = copy_text(&p, current.actor);
 	copy->request_id = copy_text(&p, current.request_id);
 	copy->session_role = copy_text(&p, current.session_role);
+	copy->role_name = copy_text(&p, current.role_name);
 	copy->application_name = copy_text(&p, current.application_name);
 	copy->client_addr = current.client_addr;
+	copy->epoch = current.epoch;
 	copy->time = GetCurrentTimestamp();
 	return copy;
 }

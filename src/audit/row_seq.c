@@ -161,17 +161,19 @@ lock_sequence(Relation sequence, int mode, HeapTuple tuple)
 	return buffer;
 }
 
-/* Has no number been drawn of a sequence yet? */
-bool
-evaudit_row_seq_unused(Relation sequence)
+/* The last number drawn of a sequence; *unused if there is none yet. */
+int64
+evaudit_row_seq_last(Relation sequence, bool *unused)
 {
 	HeapTupleData tuple = {0};
 	Buffer		buffer = lock_sequence(sequence, BUFFER_LOCK_SHARE, &tuple);
-	bool		unused;
+	Form_pg_sequence_data data = (Form_pg_sequence_data) GETSTRUCT(&tuple);
+	int64		last;
 
-	unused = !((Form_pg_sequence_data) GETSTRUCT(&tuple))->is_called;
+	*unused = !data->is_called;
+	last = *unused ? data->last_value - 1 : data->last_value;
 	UnlockReleaseBuffer(buffer);
-	return unused;
+	return last;
 }
 
 /* Draw the next number of a sequence that is open for row exclusive use. */

@@ -11,6 +11,6 @@
 #include "utils/rel.h"
 
 extern int64 evaudit_row_seq(Relation sequence);
-extern bool evaudit_row_seq_unused(Relation sequence);
+extern int64 evaudit_row_seq_last(Relation sequence, bool *unused);
 
 #endif							/* EVAUDIT_ROW_SEQ_H */

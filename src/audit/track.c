@@ -16,6 +16,7 @@
 #include "catalog/catalog.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
+#include "commands/extension.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -26,6 +27,7 @@
 
 #include "audit/audit_log.h"
 #include "audit/capture_trigger.h"
+#include "audit/identity.h"
 #include "audit/track.h"
 #include "audit/tracked.h"
 #include "server/compat.h"
@@ -294,12 +296,32 @@ evaudit_track_new_partitions(Relation rel)
 	SPI_finish();
 }
 
+/*
+ * Record that a table is tracked from here on, and its partitions with it.
+ * Restores make the extension anew: configuration, which it tracks itself, is
+ * recorded when it changes first.
+ */
+static void
+begin_audit(Oid relid, List *tree, text *name)
+{
+	int64		seq = evaudit_record(EVAUDIT_TRACK, name, relid);
+	ListCell   *cell;
+
+	foreach(cell, tree)
+	{
+		if (lfirst_oid(cell) != relid)
+			evaudit_identity_end(lfirst_oid(cell), seq);
+	}
+	evaudit_identity_begin(relid, seq);
+}
+
 /* SQL: evaudit.track(relation regclass) */
 Datum
 evaudit_track(PG_FUNCTION_ARGS)
 {
 	Oid			relid = PG_GETARG_OID(0);
 	Relation	rel = open_relation(relid);
+	text	   *name = evaudit_tracked_name(rel);
 	TriggerState state;
 	List	   *tree;
 	bool		tracked;
@@ -326,6 +348,8 @@ evaudit_track(PG_FUNCTION_ARGS)
 	PG_END_TRY();
 	SPI_finish();
 
+	if (!creating_extension && (repaired || !tracked))
+		begin_audit(relid, tree, name);
 	if (repaired && (tracked || state.inexact != NIL))
 		ereport(NOTICE,
 				(errmsg("repaired the triggers that audit table \"%s\"",
@@ -388,6 +412,6 @@ evaudit_untrack(PG_FUNCTION_ARGS)
 	}
 	PG_END_TRY();
 	SPI_finish();
-	evaudit_record_untrack(name);
+	evaudit_identity_end(relid, evaudit_record(EVAUDIT_UNTRACK, name, relid));
 	PG_RETURN_VOID();
 }

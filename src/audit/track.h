@@ -10,6 +10,8 @@
 
 #include "utils/rel.h"
 
+#include "audit/audit_log.h"
+
 /*
  * While set, triggers that are dropped or disabled are not recorded: track()
  * and untrack() change them on purpose.  Whoever sets it clears it again, also
@@ -17,7 +19,8 @@
  */
 extern bool evaudit_untrack_unrecorded;
 
-extern void evaudit_record_untrack(text *relation);
+extern int64 evaudit_record(EvauditOperation operation, text *relation,
+							Oid relid);
 extern void evaudit_track_new_partitions(Relation rel);
 
 #endif							/* EVAUDIT_TRACK_H */

@@ -6,8 +6,9 @@
  * The server clones row triggers to new partitions, but not those of TRUNCATE:
  * evaudit.track_partitions() creates these.  A command that disables or drops
  * the triggers of a tracked table, or the table, ends its audit: it writes an
- * audit row of its own, with the operation UNTRACK, in its transaction.  Its relation is the very table that is no longer captured,
- * also where that is a partition.
+ * audit row of its own, with the operation UNTRACK, in its transaction.  Its
+ * relation is the very table that is no longer captured, also where that is a
+ * partition.  Commands that rename tables and columns are kept by identity.c.
  *
  * ALTER TRIGGER ... RENAME writes no row, because changes of the table fail
  * from then on.
@@ -25,6 +26,7 @@
 
 #include "audit/audit_log.h"
 #include "audit/capture_trigger.h"
+#include "audit/identity.h"
 #include "audit/row_seq.h"
 #include "audit/track.h"
 #include "audit/tracked.h"
@@ -34,31 +36,44 @@
 PG_FUNCTION_INFO_V1(evaudit_track_partitions);
 PG_FUNCTION_INFO_V1(evaudit_record_disabled);
 PG_FUNCTION_INFO_V1(evaudit_record_dropped);
+PG_FUNCTION_INFO_V1(evaudit_record_renamed);
 
 bool		evaudit_untrack_unrecorded = false;
 
-/* Write that changes of a table are no longer captured. */
-static void
-write_untrack(EvauditAuditLog *log, text *relation)
+/* Write that changes of a table are captured from here on, or no longer. */
+static int64
+write_operation(EvauditAuditLog *log, EvauditOperation operation,
+				text *relation, Oid relid)
 {
 	EvauditAuditRow row = {
-		.operation = EVAUDIT_UNTRACK,
+		.operation = operation,
 		.context = evaudit_context_take(),
 		.relation = relation,
+		.relid = relid,
 	};
 
-	evaudit_audit_write(log, &row);
+	return evaudit_audit_write(log, &row);
+}
+
+/* Record it, and return the number of the audit row. */
+int64
+evaudit_record(EvauditOperation operation, text *relation, Oid relid)
+{
+	EvauditAuditLog log;
+	int64		seq;
+
+	evaudit_audit_open(&log);
+	seq = write_operation(&log, operation, relation, relid);
+	evaudit_audit_close(&log);
+	return seq;
 }
 
 /* Record that changes of a table are no longer captured. */
-void
-evaudit_record_untrack(text *relation)
+static void
+record_untrack(Relation rel)
 {
-	EvauditAuditLog log;
-
-	evaudit_audit_open(&log);
-	write_untrack(&log, relation);
-	evaudit_audit_close(&log);
+	(void) evaudit_record(EVAUDIT_UNTRACK, evaudit_tracked_name(rel),
+						  RelationGetRelid(rel));
 }
 
 /*
@@ -68,13 +83,17 @@ evaudit_record_untrack(text *relation)
  * database without any audit yet they interrupt none.
  */
 static void
-record_disable_all(text *relation)
+record_disable_all(Relation rel)
 {
 	EvauditAuditLog log;
+	bool		unused;
 
 	evaudit_audit_open(&log);
-	if (!evaudit_row_seq_unused(log.sequence))
-		write_untrack(&log, relation);
+	(void) evaudit_row_seq_last(log.sequence, &unused);
+	if (!unused)
+		(void) write_operation(&log, EVAUDIT_UNTRACK,
+							   evaudit_tracked_name(rel),
+							   RelationGetRelid(rel));
 	evaudit_audit_close(&log);
 }
 
@@ -194,7 +213,7 @@ record_detached(Relation parent, const RangeVar *name)
 	if (rel == NULL)
 		return;
 	if (evaudit_capture_find(rel, EVAUDIT_CAPTURE_ROW) == NULL)
-		evaudit_record_untrack(evaudit_tracked_name(rel));
+		record_untrack(rel);
 	relation_close(rel, NoLock);
 }
 
@@ -220,9 +239,9 @@ record_altered(const AlterTableStmt *statement)
 				 fires_not_always(rel, name))
 		{
 			if (name)
-				evaudit_record_untrack(evaudit_tracked_name(rel));
+				record_untrack(rel);
 			else
-				record_disable_all(evaudit_tracked_name(rel));
+				record_disable_all(rel);
 		}
 	}
 	relation_close(rel, NoLock);
@@ -244,7 +263,7 @@ record_replaced(const CreateTrigStmt *statement)
 			return;
 		if (rel->rd_rel->relpersistence != RELPERSISTENCE_TEMP &&
 			evaudit_capture_find(rel, kind) == NULL)
-			evaudit_record_untrack(evaudit_tracked_name(rel));
+			record_untrack(rel);
 		relation_close(rel, NoLock);
 	}
 }
@@ -276,15 +295,29 @@ enum
 	DROPPED_TABLE,
 	DROPPED_TRIGGER,
 	DROPPED_ORIGINAL,
+	DROPPED_RELID,
 };
+
+/* A table whose audit ended. */
+typedef struct EndedTable
+{
+	text	   *name;
+	Oid			relid;
+} EndedTable;
 
 /* The capture triggers that a command dropped, those that it named first. */
 static EvauditStatement dropped_triggers = {
-	"SELECT address_names[1], address_names[2], address_names[3], original"
-	" FROM pg_catalog.pg_event_trigger_dropped_objects()"
-	" WHERE classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass"
-	" AND address_names[3] IN ('00_evaudit_capture', '00_evaudit_truncate')"
-	" AND address_names[1] <> 'pg_temp' ORDER BY original DESC", 0
+	"SELECT t.address_names[1], t.address_names[2], t.address_names[3],"
+	" t.original, coalesce((SELECT d.objid"
+	"  FROM pg_catalog.pg_event_trigger_dropped_objects() d"
+	"  WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass"
+	"  AND d.objsubid = 0 AND d.address_names = t.address_names[1:2]),"
+	" pg_catalog.to_regclass(pg_catalog.format('%I.%I',"
+	"  t.address_names[1], t.address_names[2])), 0)"
+	" FROM pg_catalog.pg_event_trigger_dropped_objects() t"
+	" WHERE t.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass"
+	" AND t.address_names[3] IN ('00_evaudit_capture', '00_evaudit_truncate')"
+	" AND t.address_names[1] <> 'pg_temp' ORDER BY t.original DESC", 0
 };
 
 /*
@@ -307,12 +340,12 @@ ends_audit(char *schema, char *table, const char *trigger)
 	return captured;
 }
 
-/* The names of the tables whose audit a command ended by dropping something. */
+/* The tables whose audit a command ended by dropping something. */
 static List *
 list_dropped(void)
 {
 	MemoryContext context = CurrentMemoryContext;
-	List	   *names = NIL;
+	List	   *tables = NIL;
 	EvauditSpi	spi;
 	uint64		n;
 	bool		original = false;
@@ -323,6 +356,7 @@ list_dropped(void)
 	{
 		char	   *schema = evaudit_spi_text(i, DROPPED_SCHEMA);
 		char	   *table = evaudit_spi_text(i, DROPPED_TABLE);
+		EndedTable *ended;
 		bool		named;
 		MemoryContext old;
 
@@ -334,12 +368,15 @@ list_dropped(void)
 		if (!ends_audit(schema, table, evaudit_spi_text(i, DROPPED_TRIGGER)))
 			continue;
 		old = MemoryContextSwitchTo(context);
-		names = lappend(names, cstring_to_text(quote_qualified_identifier(schema,
-																		  table)));
+		ended = palloc(sizeof(EndedTable));
+		ended->name = cstring_to_text(quote_qualified_identifier(schema,
+																 table));
+		ended->relid = evaudit_spi_oid(i, DROPPED_RELID);
+		tables = lappend(tables, ended);
 		MemoryContextSwitchTo(old);
 	}
 	evaudit_spi_end(&spi);
-	return names;
+	return tables;
 }
 
 /*
@@ -351,14 +388,33 @@ list_dropped(void)
 Datum
 evaudit_record_dropped(PG_FUNCTION_ARGS)
 {
-	List	   *names;
+	List	   *tables;
 	ListCell   *cell;
 
 	(void) evaudit_event_trigger(fcinfo, "sql_drop");
 	if (evaudit_untrack_unrecorded)
 		PG_RETURN_NULL();
-	names = list_dropped();
-	foreach(cell, names)
-		evaudit_record_untrack(lfirst(cell));
+	tables = list_dropped();
+	foreach(cell, tables)
+	{
+		EndedTable *ended = lfirst(cell);
+
+		evaudit_identity_end(ended->relid,
+							 evaudit_record(EVAUDIT_UNTRACK, ended->name,
+											ended->relid));
+	}
+	PG_RETURN_NULL();
+}
+
+/*
+ * SQL: evaudit.record_renamed() RETURNS event_trigger
+ *
+ * Keep what tracked tables and their columns were called.
+ */
+Datum
+evaudit_record_renamed(PG_FUNCTION_ARGS)
+{
+	(void) evaudit_event_trigger(fcinfo, "ddl_command_end");
+	evaudit_identity_rename();
 	PG_RETURN_NULL();
 }

@@ -34,6 +34,7 @@
 #include "utils/syscache.h"
 
 #include "audit/audit_log.h"
+#include "audit/identity.h"
 #include "audit/tracked.h"
 #include "server/compat.h"
 
@@ -46,8 +47,12 @@ typedef struct TrackedEntry
 
 static HTAB *entries = NULL;
 static uint64 generation = 0;	/* number of invalidations */
+static Oid	identities = InvalidOid;	/* table that "known" is read from */
 
-/* Invalidation callback: a table changed, and the partitions of its name. */
+/*
+ * Invalidation callback: a table changed, and the partitions of its name, or
+ * who is known.
+ */
 static void
 invalidate_relation(Datum arg, Oid relid)
 {
@@ -58,7 +63,8 @@ invalidate_relation(Datum arg, Oid relid)
 	hash_seq_init(&scan, entries);
 	while ((entry = hash_seq_search(&scan)) != NULL)
 	{
-		if (!OidIsValid(relid) || entry->relid == relid ||
+		if (!OidIsValid(relid) || relid == identities ||
+			entry->relid == relid ||
 			entry->tracked->root == relid)
 			entry->valid = false;
 	}
@@ -260,6 +266,8 @@ make_tracked(Relation rel, Oid trigger)
 	if (tracked->root != tracked->relid)
 		root = table_open(tracked->root, AccessShareLock);
 
+	identities = evaudit_identity_relid();
+	tracked->known = evaudit_identity_known(tracked->root);
 	tracked->name = evaudit_tracked_name(root);
 	init_columns(tracked, rel, root);
 

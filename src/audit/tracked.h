@@ -25,6 +25,7 @@ typedef struct EvauditTracked
 {
 	Oid			relid;			/* the table that a change is made to */
 	Oid			root;			/* the table that track() was called for */
+	bool		known;			/* tracked_relations has its present name */
 	MemoryContext context;		/* of all that is below */
 	text	   *name;			/* of the root, schema-qualified */
 	int			ncolumns;

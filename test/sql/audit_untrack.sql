@@ -13,7 +13,7 @@ SET evaudit.actor = 'mallory';
 CREATE TABLE ours (id int PRIMARY KEY, v text);
 SELECT evaudit.track('ours');
 RESET SESSION AUTHORIZATION;
--- track() leaves none.
+-- track() leaves one of its own.
 TABLE ended;
 BEGIN;
 SET SESSION AUTHORIZATION regress_untrack;
@@ -25,7 +25,7 @@ SELECT a.document - 'id' - 'modificationTime' AS document,
 ROLLBACK;
 RESET evaudit.actor;
 
--- Disabling, all ways of it; and what track() mends, which leaves none.
+-- Disabling, all ways of it; and what track() mends, which leaves no further one.
 CREATE FUNCTION mended(relation regclass, command text)
 RETURNS TABLE (enabled boolean, rows text[], mended boolean, anew boolean)
 LANGUAGE plpgsql AS $$
@@ -36,7 +36,7 @@ BEGIN
 	rows := ARRAY(SELECT a.operation || ' ' || a.relation FROM audit a ORDER BY seq);
 	PERFORM evaudit.track($1);
 	mended := (SELECT s.enabled FROM evaudit.stat_audit s WHERE s.relation = $1);
-	anew := (SELECT count(*) FROM audit) > cardinality(rows);
+	anew := (SELECT count(*) FROM audit WHERE operation <> 'TRACK') > cardinality(rows);
 	RETURN NEXT;
 END $$;
 SELECT command, m.* FROM (VALUES

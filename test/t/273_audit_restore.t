@@ -57,7 +57,8 @@ is( $node->safe_psql('copy', q{
 		INSERT INTO alpha VALUES (4);
 		SELECT evaudit.track('alpha'), evaudit.track('omega');
 		INSERT INTO alpha VALUES (5);
-		SELECT item_key FROM audit WHERE relation = 'public.alpha' ORDER BY seq;
+		SELECT item_key FROM audit WHERE relation = 'public.alpha'
+			AND operation <> 'TRACK' ORDER BY seq;
 		SELECT bool_and(enabled) FROM evaudit.stat_audit
 		WHERE relation::text IN ('alpha', 'omega')}) =~ s/^\|\n//r,
 	"1\n2\n4\n5\nt", 'they capture all the same, and track() repairs them');

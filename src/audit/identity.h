@@ -1,0 +1,18 @@
+/*-------------------------------------------------------------------------
+ *
+ * identity.h
+ *	  What tracked tables and their columns are and were called.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EVAUDIT_IDENTITY_H
+#define EVAUDIT_IDENTITY_H
+
+extern bool evaudit_identity_known(Oid relid);
+extern Oid	evaudit_identity_relid(void);
+extern void evaudit_identity_begin(Oid relid, int64 first_seq);
+extern void evaudit_identity_end(Oid relid, int64 last_seq);
+extern void evaudit_identity_rename(void);
+extern bool evaudit_identity_adopt(Oid relid, bool insert);
+
+#endif							/* EVAUDIT_IDENTITY_H */
