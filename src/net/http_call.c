@@ -12,8 +12,11 @@
  */
 #include "postgres.h"
 
+#include <sys/socket.h>
+
 #include "utils/memutils.h"
 
+#include "net/address.h"
 #include "net/http_call.h"
 
 #define DEFAULT_CONNECT_TIMEOUT	5000
@@ -77,6 +80,26 @@ receive_body(char *bytes, size_t size, size_t n, void *arg)
 	memcpy(call->response.body + call->response.body_len, bytes, n);
 	call->response.body_len += n;
 	return n;
+}
+
+/*
+ * libcurl is about to connect to an address of the host, as resolved now:
+ * whatever name led there, and whatever it leads to the next time, no socket is
+ * opened to one that is not public.
+ */
+static curl_socket_t
+open_public_socket(void *arg, curlsocktype purpose,
+				   struct curl_sockaddr *address)
+{
+	HttpCall   *call = arg;
+
+	if (!evaudit_address_is_public(&address->addr))
+	{
+		call->not_public = true;
+		return CURL_SOCKET_BAD;
+	}
+	return socket(address->family, address->socktype | SOCK_CLOEXEC,
+				  address->protocol);
 }
 
 /* A call that is not in use. */
@@ -204,8 +227,14 @@ set_bounds(HttpCall *call, const EvauditHttpRequest *request)
 	SET(CURLOPT_MAXFILESIZE_LARGE, (curl_off_t) call->max_bytes);
 	if (request->ca_file != NULL)
 		SET(CURLOPT_CAINFO, request->ca_file);
-	if (request->direct)
+	/* a proxy would connect for us, and resolve the name */
+	if (request->direct || request->public_only)
 		SET(CURLOPT_PROXY, "");
+	if (request->public_only)
+	{
+		SET(CURLOPT_OPENSOCKETFUNCTION, open_public_socket);
+		SET(CURLOPT_OPENSOCKETDATA, call);
+	}
 	return code;
 }
 
@@ -281,6 +310,9 @@ evaudit_http_call_finish(HttpCall *call, CURLcode code)
 	call->response.error = "";
 	if (call->response.fault == EVAUDIT_HTTP_TOO_LARGE)
 		call->response.error = "the response is too large";
+	else if (call->response.fault == EVAUDIT_HTTP_UNREACHABLE &&
+			 call->not_public)
+		call->response.error = "its address is not public";
 	else if (call->response.fault != EVAUDIT_HTTP_OK)
 		call->response.error = call->error[0] != '\0' ?
 			call->error : curl_easy_strerror(code);
@@ -316,6 +348,7 @@ evaudit_http_call_clear(HttpCall *call)
 	call->response.body = body;
 	call->done = false;
 	call->too_large = false;
+	call->not_public = false;
 	call->error[0] = '\0';
 }
 
@@ -327,6 +360,19 @@ evaudit_http_call_free(HttpCall *call)
 	curl_slist_free_all(call->headers);
 	free(call->sent);
 	free(call->response.body);
+}
+
+/* Seconds that the response asks us to wait; 0: none. */
+int64
+evaudit_http_retry_after(const EvauditHttpResponse *response)
+{
+	const HttpCall *call = (const HttpCall *) response;
+	curl_off_t	seconds;
+
+	if (curl_easy_getinfo(call->easy, CURLINFO_RETRY_AFTER,
+						  &seconds) != CURLE_OK || seconds < 0)
+		return 0;
+	return seconds;
 }
 
 /* A header of the response, or NULL. */

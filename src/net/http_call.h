@@ -30,6 +30,7 @@ typedef struct HttpCall
 	size_t		room;			/* of response.body */
 	size_t		max_bytes;
 	bool		too_large;
+	bool		not_public;		/* an address of the host was refused */
 	bool		sensitive;		/* wipe sent and response.body */
 	char		error[CURL_ERROR_SIZE];
 } HttpCall;

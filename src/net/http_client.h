@@ -53,6 +53,9 @@ typedef struct EvauditHttpRequest
 
 	const char *ca_file;		/* NULL: the system's authorities */
 	bool		direct;			/* never by way of a proxy */
+	bool		public_only;	/* direct, and to public addresses alone; for
+								 * all requests of a client or for none, since
+								 * they share connections */
 	bool		sensitive;		/* wipe body and response in the end */
 
 	/* 0 stands for a default */
@@ -105,6 +108,9 @@ extern EvauditHttpResponse *evaudit_http_perform(EvauditHttp *http,
 /* A header of the response, or NULL. */
 extern const char *evaudit_http_header(const EvauditHttpResponse *response,
 									   const char *name);
+
+/* Seconds that the response asks us to wait; 0: none. */
+extern int64 evaudit_http_retry_after(const EvauditHttpResponse *response);
 
 extern void evaudit_http_release(EvauditHttp *http, EvauditHttpResponse *response);
 

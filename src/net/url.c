@@ -60,18 +60,13 @@ evaudit_url_parse(const char *string, EvauditUrl *result)
 	return result->scheme != NULL && result->host != NULL;
 }
 
-/* Whether a URL is http or https, and nothing but a host and a port. */
-bool
-evaudit_url_is_origin(const char *string)
+/* Whether a URL is http or https, and lacks some parts. */
+static bool
+is_http_without(const char *string, const CURLUPart *absent, int n)
 {
-	static const CURLUPart absent[] = {
-		CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_QUERY,
-		CURLUPART_FRAGMENT
-	};
 	EvauditUrl	parts;
 	CURLU	   *url;
-	char	   *path;
-	bool		result;
+	bool		result = true;
 
 	if (!evaudit_url_parse(string, &parts) ||
 		(strcmp(parts.scheme, "http") != 0 &&
@@ -80,10 +75,36 @@ evaudit_url_is_origin(const char *string)
 	url = parse(string);
 	if (url == NULL)
 		return false;
-	path = get_part(url, CURLUPART_PATH);
-	result = path != NULL && strcmp(path, "/") == 0;
-	for (int i = 0; i < lengthof(absent); i++)
-		result &= get_part(url, absent[i]) == NULL;
+	for (int i = 0; i < n; i++)
+	{
+		char	   *part = get_part(url, absent[i]);
+
+		result &= part == NULL ||
+			(absent[i] == CURLUPART_PATH && strcmp(part, "/") == 0);
+	}
 	curl_url_cleanup(url);
 	return result;
+}
+
+/* Whether a URL is http or https, and nothing but a host and a port. */
+bool
+evaudit_url_is_origin(const char *string)
+{
+	static const CURLUPart absent[] = {
+		CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_PATH, CURLUPART_QUERY,
+		CURLUPART_FRAGMENT
+	};
+
+	return is_http_without(string, absent, lengthof(absent));
+}
+
+/* Whether a URL is http or https, with neither credentials nor fragment. */
+bool
+evaudit_url_is_endpoint(const char *string)
+{
+	static const CURLUPart absent[] = {
+		CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_FRAGMENT
+	};
+
+	return is_http_without(string, absent, lengthof(absent));
 }

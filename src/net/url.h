@@ -17,5 +17,6 @@ typedef struct EvauditUrl
 
 extern bool evaudit_url_parse(const char *string, EvauditUrl *url);
 extern bool evaudit_url_is_origin(const char *string);
+extern bool evaudit_url_is_endpoint(const char *string);
 
 #endif							/* EVAUDIT_URL_H */
