@@ -1,10 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * client.c
- *	  Calls of AWS services that speak JSON.
+ *	  Calls of AWS services.
  *
  * A call is a POST to the root of the endpoint; what is called is in a
- * header.  libcurl signs it by SigV4.  In 7.88 it signs headers that it does
+ * header, or in the form of services that speak the older protocol (query.c).
+ * libcurl signs it by SigV4.  In 7.88 it signs headers that it does
  * not send, so none is ever blanked, and it adds X-Amz-Date by itself.
  *
  * Credentials are made ready before a call, which may wait for whoever gives
@@ -15,6 +16,8 @@
 #include "postgres.h"
 
 #include "lib/ilist.h"
+#include "miscadmin.h"
+#include "storage/latch.h"
 #include "utils/memutils.h"
 
 #include "aws/client_internal.h"
@@ -31,8 +34,9 @@ static const struct
 {
 	const char *host;			/* before the region */
 	const char *name;			/* to sign for */
-	const char *target;			/* before the operation */
+	const char *target;			/* before the operation; NULL: a form */
 	const char *content_type;
+	const char *version;		/* of a form */
 }			services[] = {
 
 	[EVAUDIT_AWS_SQS] = {
@@ -42,6 +46,11 @@ static const struct
 	[EVAUDIT_AWS_EVENTS] = {
 		"events", "events", "AWSEvents.",
 		"Content-Type: application/x-amz-json-1.1"
+	},
+	[EVAUDIT_AWS_SNS] = {
+		"sns", "sns", NULL,
+		"Content-Type: application/x-www-form-urlencoded; charset=utf-8",
+		"2010-03-31"
 	},
 };
 
@@ -159,12 +168,28 @@ send_call(EvauditAws *aws, AwsCall *call, const char *operation,
 		.owner = aws,.tag = call,.url = aws->endpoint,.headers = headers,
 		.body = body,.body_len = body_len,.sigv4 = aws->scope
 	};
+	const char *token = token_header(aws);
+	StringInfoData form = {0};
 	char		target[128];
+	int			n = 1;
 
-	snprintf(target, sizeof(target), "X-Amz-Target: %s%s",
-			 services[aws->service].target, operation);
-	headers[1] = target;
-	headers[2] = token_header(aws);
+	if (services[aws->service].target != NULL)
+	{
+		snprintf(target, sizeof(target), "X-Amz-Target: %s%s",
+				 services[aws->service].target, operation);
+		headers[n++] = target;
+	}
+	else
+	{
+		initStringInfo(&form);
+		evaudit_aws_form_field(&form, "Action", operation);
+		evaudit_aws_form_field(&form, "Version",
+							   services[aws->service].version);
+		appendStringInfo(&form, "&%s", body);
+		request.body = form.data;
+		request.body_len = form.len;
+	}
+	headers[n] = token;
 	request.key_id = aws->credentials->keys.key_id;
 	request.secret = aws->credentials->keys.secret;
 	request.ca_file = aws->conf->ca_file;
@@ -174,6 +199,8 @@ send_call(EvauditAws *aws, AwsCall *call, const char *operation,
 	request.max_bytes = MAX_RESPONSE;
 	call->generation = aws->credentials->generation;
 	call->http = evaudit_http_start(aws->http, &request);
+	if (form.data != NULL)
+		pfree(form.data);
 }
 
 /* Make a call; see client.h. */
@@ -209,6 +236,29 @@ parse_body(EvauditHttpResponse *http)
 	return evaudit_json_is_object(json) ? json : NULL;
 }
 
+/*
+ * Whether the body of a response with status 200 is what a service answers,
+ * and of which form.  Each answer in XML has the request's id.
+ */
+static bool
+read_body(EvauditAws *aws, EvauditAwsResponse *response,
+		  EvauditHttpResponse *http)
+{
+	char	   *id;
+
+	response->json = NULL;
+	response->xml = NULL;
+	if (services[aws->service].target != NULL)
+		response->json = parse_body(http);
+	else if (http->fault == EVAUDIT_HTTP_OK && http->status == 200 &&
+			 (id = evaudit_aws_xml_text(http->body, "RequestId")) != NULL)
+	{
+		pfree(id);
+		response->xml = http->body;
+	}
+	return response->json != NULL || response->xml != NULL;
+}
+
 /* Find out what a response means. */
 static void
 classify(EvauditAws *aws, AwsCall *call)
@@ -217,8 +267,7 @@ classify(EvauditAws *aws, AwsCall *call)
 	EvauditHttpResponse *http = call->http;
 	EvauditAwsResponse *response = &call->response;
 
-	response->json = parse_body(http);
-	if (response->json != NULL)
+	if (read_body(aws, response, http))
 	{
 		response->fault = EVAUDIT_AWS_OK;
 		response->status = 200;
@@ -255,6 +304,21 @@ evaudit_aws_take(EvauditAws *aws)
 	dlist_delete(&call->node);
 	classify(aws, call);
 	return &call->response;
+}
+
+/* Make a call and wait for its response, while no other is under way. */
+EvauditAwsResponse *
+evaudit_aws_perform(EvauditAws *aws, const char *operation,
+					const char *body)
+{
+	EvauditAwsResponse *response;
+
+	evaudit_aws_call(aws, operation, body, strlen(body), NULL, 0);
+	while ((response = evaudit_aws_take(aws)) == NULL)
+		(void) evaudit_http_wait(aws->http, -1);
+	/* it was reset: set it again for whoever else waits for it */
+	SetLatch(MyLatch);
+	return response;
 }
 
 /* Give a response back. */

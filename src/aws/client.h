@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * client.h
- *	  Calls of AWS services that speak JSON: SQS, EventBridge.
+ *	  Calls of AWS services: of SQS and EventBridge, which speak JSON, and of
+ *	  SNS, which takes forms and answers in XML.
  *
  *		aws = evaudit_aws_open(http, server, user, EVAUDIT_AWS_SQS);
  *		evaudit_aws_call(aws, "ReceiveMessage", body, len, tag, hold);
@@ -28,7 +29,8 @@ typedef struct EvauditAws EvauditAws;
 typedef enum EvauditAwsService
 {
 	EVAUDIT_AWS_SQS,
-	EVAUDIT_AWS_EVENTS
+	EVAUDIT_AWS_EVENTS,
+	EVAUDIT_AWS_SNS
 } EvauditAwsService;
 
 /* What a call came to, by what is to be done about it. */
@@ -58,6 +60,7 @@ typedef struct EvauditAwsResponse
 	const char *code;			/* "QueueDoesNotExist"; "" for none */
 	const char *message;		/* what happened, for people; "" if OK */
 	const EvauditJson *json;	/* if OK: the body, an object; else NULL */
+	const char *xml;			/* likewise, where that is not JSON */
 	void	   *call;			/* private */
 } EvauditAwsResponse;
 
@@ -75,8 +78,8 @@ extern EvauditAws *evaudit_aws_open_options(EvauditHttp *http, List *options,
 											EvauditAwsService service);
 
 /*
- * Make a call: operation is "ReceiveMessage", body its JSON, which need not
- * outlive the call.  hold is how many milliseconds the service may let us
+ * Make a call: operation is "ReceiveMessage", body its JSON or the fields of
+ * its form, which need not outlive the call.  hold is how many milliseconds the service may let us
  * wait on purpose, as by a long poll: the server's request_timeout comes on
  * top.  Fetches credentials first where that is due, which may take seconds,
  * waiting on the latch; calls under way continue meanwhile.
@@ -87,6 +90,11 @@ extern void evaudit_aws_call(EvauditAws *aws, const char *operation,
 
 /* The oldest response, or NULL. */
 extern EvauditAwsResponse *evaudit_aws_take(EvauditAws *aws);
+
+/* Make a call and wait for its response, while no other is under way. */
+extern EvauditAwsResponse *evaudit_aws_perform(EvauditAws *aws,
+											   const char *operation,
+											   const char *body);
 
 extern void evaudit_aws_release(EvauditAws *aws, EvauditAwsResponse *response);
 
@@ -128,6 +136,22 @@ extern const char *evaudit_aws_endpoint(const EvauditAws *aws);
 
 /* The authorities that the server option ca_file names, or NULL. */
 extern const char *evaudit_aws_ca_file(const EvauditAws *aws);
+
+/* names.c: what queues, topics and buses are called */
+extern bool evaudit_aws_is_queue_name(const char *name);
+extern bool evaudit_aws_is_queue_url(const char *url);
+extern bool evaudit_aws_is_bus_name(const char *name);
+extern bool evaudit_aws_is_arn(const char *arn, const char *service,
+							   const char *resource);
+
+/* query.c: forms and XML */
+extern void evaudit_aws_form_field(StringInfo form, const char *name,
+								   const char *value);
+extern void evaudit_aws_form_bytes(StringInfo form, const char *name,
+								   const char *value, size_t len);
+extern char *evaudit_aws_xml_element(const char *xml, const char *element,
+									 const char **rest);
+extern char *evaudit_aws_xml_text(const char *xml, const char *element);
 
 /* conf.c: what may be said in servers and user mappings. */
 extern void evaudit_aws_check_options(List *options, bool user_mapping,

@@ -85,7 +85,6 @@ extern AwsConf *evaudit_aws_conf(List *options, bool ambient);
 /* error.c */
 extern void evaudit_aws_classify_response(EvauditAwsResponse *response,
 										  const EvauditHttpResponse *http);
-extern char *evaudit_aws_xml_text(const char *xml, const char *element);
 
 /* credentials.c */
 extern AwsCredentials *evaudit_aws_credentials_open(EvauditHttp *http,

@@ -152,12 +152,7 @@ check_option(const char *name, const char *value, bool user_mapping, Oid user)
 		evaudit_refuse_secret(name);
 	if (i == lengthof(known_options) ||
 		known_options[i].user_mapping != user_mapping)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
-				 errmsg("invalid option \"%s\"", name),
-				 errhint("Valid options of a %s are: %s.",
-						 user_mapping ? "user mapping" : "server",
-						 option_names(user_mapping))));
+		evaudit_refuse_option(name, user_mapping, option_names(user_mapping));
 	if (strlen(value) > MAX_VALUE)
 		refuse_value(name, "It is too long.");
 	if (known_options[i].reads_file)

@@ -67,12 +67,14 @@ static const struct
 	{"NotAuthorized*", EVAUDIT_AWS_DENIED},
 	{"UnauthorizedOperation", EVAUDIT_AWS_DENIED},
 	{"OptInRequired", EVAUDIT_AWS_DENIED},
+	{"InvalidAccountId*", EVAUDIT_AWS_DENIED},
 	{"Kms*", EVAUDIT_AWS_DENIED},
 	{"KMS.*", EVAUDIT_AWS_DENIED},
 
 	{"QueueDoesNotExist", EVAUDIT_AWS_MISSING},
 	{"NonExistentQueue", EVAUDIT_AWS_MISSING},
 	{"ResourceNotFound*", EVAUDIT_AWS_MISSING},
+	{"NotFound", EVAUDIT_AWS_MISSING},	/* of SNS */
 
 	{"ReceiptHandleIsInvalid", EVAUDIT_AWS_STALE},
 	{"MessageNotInflight", EVAUDIT_AWS_STALE},
@@ -146,48 +148,6 @@ evaudit_aws_printable(const char *string, size_t max)
 			appendStringInfoCharMacro(&copy, ' ');
 	}
 	return copy.data;
-}
-
-/* The text of the first such element of an XML document, or NULL. */
-char *
-evaudit_aws_xml_text(const char *xml, const char *element)
-{
-	static const char *const entities[][2] = {
-		{"&lt;", "<"}, {"&gt;", ">"}, {"&quot;", "\""}, {"&apos;", "'"},
-		{"&amp;", "&"},
-	};
-	char	   *open = psprintf("<%s>", element);
-	char	   *close = psprintf("</%s>", element);
-	const char *from = strstr(xml, open);
-	const char *to;
-	StringInfoData str;
-
-	if (from == NULL)
-		return NULL;
-	from += strlen(open);
-	to = strstr(from, close);
-	if (to == NULL)
-		return NULL;
-
-	initStringInfo(&str);
-	while (from < to)
-	{
-		const char *character = from;
-		size_t		len = 1;
-
-		for (int i = 0; i < lengthof(entities); i++)
-		{
-			if (strncmp(from, entities[i][0], strlen(entities[i][0])) == 0)
-			{
-				character = entities[i][1];
-				len = strlen(entities[i][0]);
-				break;
-			}
-		}
-		appendStringInfoChar(&str, *character);
-		from += len;
-	}
-	return str.data;
 }
 
 /* "com.amazonaws.sqs#QueueDoesNotExist:http://..." without its frame. */

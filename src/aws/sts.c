@@ -24,35 +24,17 @@
 /* Longest ARN of a user or role. */
 #define MAX_ARN			2048
 
-/* Append a field of a form, with what is not plain escaped. */
-static void
-add_field(StringInfo form, const char *name, const char *value)
-{
-	if (value == NULL)
-		return;
-	appendStringInfo(form, "%s%s=", form->len > 0 ? "&" : "", name);
-	for (; *value != '\0'; value++)
-	{
-		unsigned char c = *value;
-
-		if (evaudit_is_alnum(c) || strchr("-_.~", c) != NULL)
-			appendStringInfoChar(form, c);
-		else
-			appendStringInfo(form, "%%%02X", c);
-	}
-}
-
 /* Begin the form of an action. */
 static void
 begin_form(StringInfo form, const char *action, const AwsRole *role)
 {
 	initStringInfo(form);
-	add_field(form, "Action", action);
-	add_field(form, "Version", "2011-06-15");
-	add_field(form, "RoleArn", role->arn);
-	add_field(form, "RoleSessionName",
-			  role->session_name != NULL ? role->session_name : "evaudit");
-	add_field(form, "DurationSeconds", role->duration);
+	evaudit_aws_form_field(form, "Action", action);
+	evaudit_aws_form_field(form, "Version", "2011-06-15");
+	evaudit_aws_form_field(form, "RoleArn", role->arn);
+	evaudit_aws_form_field(form, "RoleSessionName",
+						   role->session_name != NULL ? role->session_name : "evaudit");
+	evaudit_aws_form_field(form, "DurationSeconds", role->duration);
 }
 
 /* STS itself, or where the environment says it is. */
@@ -158,7 +140,7 @@ evaudit_aws_assume_role(AwsCredentials *credentials, const AwsRole *role,
 	StringInfoData form;
 
 	begin_form(&form, "AssumeRole", role);
-	add_field(&form, "ExternalId", role->external_id);
+	evaudit_aws_form_field(&form, "ExternalId", role->external_id);
 	return take_keys(credentials, role, url,
 					 call_sts(credentials, url, &form, with), keys);
 }
@@ -182,7 +164,7 @@ evaudit_aws_assume_by_token(AwsCredentials *credentials, const AwsRole *role,
 	while (len > 0 && strchr(" \t\r\n", token[len - 1]) != NULL)
 		token[--len] = '\0';
 	begin_form(&form, "AssumeRoleWithWebIdentity", role);
-	add_field(&form, "WebIdentityToken", token);
+	evaudit_aws_form_field(&form, "WebIdentityToken", token);
 	explicit_bzero(token, len);
 	return take_keys(credentials, role, url,
 					 call_sts(credentials, url, &form, NULL), keys);
@@ -197,8 +179,8 @@ evaudit_aws_caller(AwsCredentials *credentials, char **str)
 	bool		ok;
 
 	initStringInfo(&form);
-	add_field(&form, "Action", "GetCallerIdentity");
-	add_field(&form, "Version", "2011-06-15");
+	evaudit_aws_form_field(&form, "Action", "GetCallerIdentity");
+	evaudit_aws_form_field(&form, "Version", "2011-06-15");
 	http = call_sts(credentials, chosen_endpoint(credentials->conf), &form,
 					&credentials->keys);
 	ok = http->fault == EVAUDIT_HTTP_OK && http->status == 200;

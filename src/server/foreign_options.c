@@ -13,8 +13,11 @@
  */
 #include "postgres.h"
 
+#include "access/reloptions.h"
 #include "catalog/dependency.h"
 #include "catalog/pg_foreign_data_wrapper.h"
+#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_user_mapping.h"
 #include "commands/extension.h"
 #include "foreign/foreign.h"
 #include "miscadmin.h"
@@ -122,6 +125,34 @@ evaudit_server_options(Oid serverid, Oid user, EvauditCheckOptions check)
 	return list_concat(server->options, mapping);
 }
 
+/*
+ * Whether options are of a server or a user mapping; those of anything else,
+ * such as the wrapper itself, are refused.
+ */
+static bool
+takes_options(Oid catalog, List *options)
+{
+	if (catalog == ForeignServerRelationId || catalog == UserMappingRelationId)
+		return true;
+	if (options != NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+				 errmsg("options belong to servers and user mappings, not to the foreign-data wrapper")));
+	return false;
+}
+
+/* Check options that a user sets: the body of each validator. */
+Datum
+evaudit_validate_options(FunctionCallInfo fcinfo, EvauditCheckOptions check)
+{
+	List	   *options = untransformRelOptions(PG_GETARG_DATUM(0));
+	Oid			catalog = PG_GETARG_OID(1);
+
+	if (takes_options(catalog, options))
+		check(options, catalog == UserMappingRelationId, GetUserId());
+	PG_RETURN_VOID();
+}
+
 /* Refuse an option that reads a file of the server to those who may not. */
 void
 evaudit_check_file_option(const char *name, Oid user)
@@ -143,4 +174,29 @@ evaudit_refuse_secret(const char *name)
 			 errmsg("option \"%s\" is a secret and cannot be set for a server",
 					name),
 			 errhint("Use CREATE USER MAPPING.")));
+}
+
+/*
+ * Refuse an option that has the server connect to where others cannot: its own
+ * place in the network is as good as a credential.
+ */
+void
+evaudit_check_network_option(const char *name, Oid user)
+{
+	if (!evaudit_may_use_ambient(user))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to set option \"%s\"", name),
+				 errdetail("Only superusers and members of the role in evaudit.ambient_credentials_role may have the server connect to private addresses.")));
+}
+
+/* Refuse an option that servers, or user mappings, do not have. */
+void
+evaudit_refuse_option(const char *name, bool user_mapping, const char *valid)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+			 errmsg("invalid option \"%s\"", name),
+			 errhint("Valid options of a %s are: %s.",
+					 user_mapping ? "user mapping" : "server", valid)));
 }

@@ -8,6 +8,7 @@
 #ifndef EVAUDIT_FOREIGN_OPTIONS_H
 #define EVAUDIT_FOREIGN_OPTIONS_H
 
+#include "fmgr.h"
 #include "nodes/pg_list.h"
 #include "server/compat.h"
 
@@ -23,9 +24,15 @@ typedef void (*EvauditCheckOptions) (List *options, bool user_mapping,
 
 extern void evaudit_foreign_options_init(void);
 extern bool evaudit_may_use_ambient(Oid user);
+extern Datum evaudit_validate_options(FunctionCallInfo fcinfo,
+									  EvauditCheckOptions check);
 extern List *evaudit_server_options(Oid serverid, Oid user,
 									EvauditCheckOptions check);
 extern void evaudit_check_file_option(const char *name, Oid user);
+extern void evaudit_check_network_option(const char *name, Oid user);
 pg_noreturn extern void evaudit_refuse_secret(const char *name);
+pg_noreturn extern void evaudit_refuse_option(const char *name,
+											  bool user_mapping,
+											  const char *valid);
 
 #endif							/* EVAUDIT_FOREIGN_OPTIONS_H */

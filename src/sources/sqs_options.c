@@ -25,41 +25,10 @@
 #define DEFAULT_ATTEMPTS	5
 #define MAX_ATTEMPTS		1000
 
-/* Longest name of a queue, and longest URL, in bytes. */
-#define MAX_NAME_BYTES		80
-#define MAX_URL_BYTES		1024
-
 static const char *const own_options[] = {
 	"queue", "envelope", "topic_arns", "verify_sns", "max_receives",
 	"visibility_timeout", "on_bad_event", "max_attempts", "workers", NULL
 };
-
-/* Whether this can be the name of a queue. */
-static bool
-is_queue_name(const char *name)
-{
-	size_t		len = strlen(name);
-	size_t		valid = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-							   "abcdefghijklmnopqrstuvwxyz0123456789-_");
-
-	if (strcmp(name + valid, ".fifo") == 0)
-		valid = len;
-	return len > 0 && len <= MAX_NAME_BYTES && valid == len;
-}
-
-/* Whether this can be the URL of a queue. */
-bool
-evaudit_sqs_is_queue_url(const char *url)
-{
-	if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
-		return false;
-	for (const char *p = url; *p != '\0'; p++)
-	{
-		if (*p <= ' ' || *p > '~')
-			return false;
-	}
-	return strlen(url) <= MAX_URL_BYTES && is_queue_name(strrchr(url, '/') + 1);
-}
 
 /* Read "queue". */
 static void
@@ -70,8 +39,8 @@ read_queue(Jsonb *options, SqsOptions *result)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("option \"%s\" is required", "queue")));
-	result->is_url = evaudit_sqs_is_queue_url(result->queue);
-	if (!result->is_url && !is_queue_name(result->queue))
+	result->is_url = evaudit_aws_is_queue_url(result->queue);
+	if (!result->is_url && !evaudit_aws_is_queue_name(result->queue))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid name or URL of a queue: \"%s\"",

@@ -29,18 +29,6 @@ typedef struct SqsProbe
 	EvauditAws *aws;
 } SqsProbe;
 
-/* Make a call and wait for its response. */
-static EvauditAwsResponse *
-call(SqsProbe *state, const char *operation, const char *body)
-{
-	EvauditAwsResponse *response;
-
-	evaudit_aws_call(state->aws, operation, body, strlen(body), NULL, 0);
-	while ((response = evaudit_aws_take(state->aws)) == NULL)
-		(void) evaudit_http_wait(state->http, -1);
-	return response;
-}
-
 /* Report a fault. */
 static void
 report_fault(SqsProbe *state, const char *check, const EvauditAwsResponse *response)
@@ -92,7 +80,8 @@ check_identity(SqsProbe *state)
 static bool
 check_service(SqsProbe *state)
 {
-	EvauditAwsResponse *response = call(state, "ListQueues", "{\"MaxResults\":1}");
+	EvauditAwsResponse *response = evaudit_aws_perform(state->aws, "ListQueues",
+													   "{\"MaxResults\":1}");
 	bool		ok = response->fault == EVAUDIT_AWS_OK ||
 		response->fault == EVAUDIT_AWS_DENIED;
 
@@ -120,10 +109,10 @@ queue_url(SqsProbe *state, const char *check, const char *queue)
 	appendStringInfoString(&body, "{\"QueueName\":");
 	evaudit_json_quote(&body, queue, strlen(queue));
 	appendStringInfoChar(&body, '}');
-	response = call(state, "GetQueueUrl", body.data);
+	response = evaudit_aws_perform(state->aws, "GetQueueUrl", body.data);
 	if (response->fault == EVAUDIT_AWS_OK)
 		url = evaudit_json_string(response->json, "QueueUrl");
-	if (url != NULL && evaudit_sqs_is_queue_url(url))
+	if (url != NULL && evaudit_aws_is_queue_url(url))
 		result = pstrdup(url);
 	else if (response->fault != EVAUDIT_AWS_OK)
 		report_fault(state, check, response);
@@ -178,7 +167,7 @@ check_queue(SqsProbe *state, const EvauditProbeStream *stream)
 	appendStringInfoString(&body, "{\"AttributeNames\":[\"All\"],\"QueueUrl\":");
 	evaudit_json_quote(&body, url, strlen(url));
 	appendStringInfoChar(&body, '}');
-	response = call(state, "GetQueueAttributes", body.data);
+	response = evaudit_aws_perform(state->aws, "GetQueueAttributes", body.data);
 	if (response->fault != EVAUDIT_AWS_OK)
 		report_fault(state, check, response);
 	else

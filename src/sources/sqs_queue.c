@@ -113,7 +113,7 @@ take_url(SqsSource *state, const EvauditJson *json)
 {
 	const char *url = evaudit_json_string(json, "QueueUrl");
 
-	if (url == NULL || !evaudit_sqs_is_queue_url(url))
+	if (url == NULL || !evaudit_aws_is_queue_url(url))
 		return "the response has no valid QueueUrl";
 	if (state->url != NULL)
 		pfree(state->url);

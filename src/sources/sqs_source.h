@@ -156,7 +156,6 @@ typedef struct SqsSource
 extern void evaudit_sqs_check_options(Jsonb *options);
 extern int	evaudit_sqs_workers(Jsonb *options);
 extern void evaudit_sqs_read_options(Jsonb *options, SqsOptions *result);
-extern bool evaudit_sqs_is_queue_url(const char *url);
 
 /* sqs_call.c */
 extern SqsCall *evaudit_sqs_new_call(SqsSource *state, SqsOperation operation);

@@ -88,6 +88,13 @@ evaudit_json_is_object(const EvauditJson *json)
 	return cJSON_IsObject(json);
 }
 
+/* Whether a value is true; json may be NULL. */
+bool
+evaudit_json_is_true(const EvauditJson *json)
+{
+	return cJSON_IsTrue(json);
+}
+
 /* Whether a value is an array; json may be NULL. */
 bool
 evaudit_json_is_array(const EvauditJson *json)

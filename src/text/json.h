@@ -23,6 +23,7 @@ extern EvauditJson *evaudit_json_parse(char *str, size_t len);
 
 extern bool evaudit_json_is_object(const EvauditJson *json);
 extern bool evaudit_json_is_array(const EvauditJson *json);
+extern bool evaudit_json_is_true(const EvauditJson *json);
 
 /* The value of a member, or NULL if there is none; json may be NULL. */
 extern const EvauditJson *evaudit_json_get(const EvauditJson *json,
