@@ -55,7 +55,9 @@ CREATE TABLE evaudit.offsets (
 	source_id bigint NOT NULL,
 	topic text NOT NULL,
 	partition integer NOT NULL,
-	next_offset bigint NOT NULL,
+	next_offset bigint,
+	-- from where it is to be read, where its leader has not said yet
+	seek text,
 	-- the last record read, by which a topic made anew is recognised
 	seen_offset bigint,
 	seen_time bigint,
@@ -64,7 +66,8 @@ CREATE TABLE evaudit.offsets (
 	stopped boolean NOT NULL DEFAULT false,
 	-- why it is not read; NULL while it is
 	error text,
-	PRIMARY KEY (source_id, topic, partition)
+	PRIMARY KEY (source_id, topic, partition),
+	CHECK ((next_offset IS NULL) = (seek IS NOT NULL))
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE evaudit.offsets IS
 	'internal: offsets of partitions, written in the transaction of what was read';

@@ -15,7 +15,8 @@ COMMENT ON FUNCTION evaudit.source_stats() IS
 
 CREATE FUNCTION evaudit.partition_stats(
 	OUT source_id bigint, OUT topic text, OUT partition integer,
-	OUT end_offset bigint)
+	OUT end_offset bigint, OUT last_fetched_at timestamptz,
+	OUT caught_up_at timestamptz, OUT last_error text)
 RETURNS SETOF record
 LANGUAGE c VOLATILE ROWS 100 AS 'MODULE_PATHNAME', 'evaudit_partition_stats';
 COMMENT ON FUNCTION evaudit.partition_stats() IS
@@ -38,15 +39,40 @@ CREATE VIEW evaudit.offsets_read AS
 COMMENT ON VIEW evaudit.offsets_read IS
 	'internal: offsets of the topics that sources read';
 
+-- Partitions that sources read or wait for, with what is wrong with each; and
+-- topics that they name but cannot read, which have no partition.  A producer
+-- may give a record any time, so one that no clock shows is none.
+CREATE VIEW evaudit.partitions_read AS
+	SELECT o.source_id, o.topic, o.partition, o.next_offset, o.stopped,
+		   COALESCE(o.error, p.last_error,
+					'its first offset is being looked up: ' || o.seek) AS error,
+		   p.end_offset, p.last_fetched_at,
+		   GREATEST(p.caught_up_at,
+					CASE WHEN o.seen_time BETWEEN 0 AND 253402300799999
+						 THEN pg_catalog.to_timestamp(o.seen_time / 1000.0)
+					END) AS read_until
+	FROM evaudit.offsets_read o
+	LEFT JOIN evaudit.partition_stats() p
+		ON p.source_id = o.source_id AND p.topic = o.topic
+		AND p.partition = o.partition
+	UNION ALL
+	SELECT p.source_id, p.topic, NULL, NULL, false, p.last_error,
+		   NULL, NULL, NULL
+	FROM evaudit.partition_stats() p
+	JOIN evaudit.sources s ON s.id = p.source_id
+	WHERE p.partition IS NULL
+		AND evaudit.kafka_topic_wanted(s.options, p.topic);
+COMMENT ON VIEW evaudit.partitions_read IS
+	'internal: what evaudit.stat_sources and evaudit.stat_partitions know of partitions';
+
 CREATE VIEW evaudit.stat_sources WITH (security_barrier) AS
 	SELECT s.name, s.kind,
 		   CASE WHEN s.paused OR s.database IS DISTINCT FROM d.oid
 				THEN 'paused'
-				-- bool_and() of no partitions is null
-				WHEN p.state = 'running' AND
-					(SELECT pg_catalog.bool_and(o.stopped)
-					 FROM evaudit.offsets_read o WHERE o.source_id = s.id)
+				WHEN p.state = 'running' AND r.all_stopped
 				THEN 'stopped'
+				WHEN p.state = 'running' AND r.error IS NOT NULL
+				THEN 'degraded'
 				ELSE COALESCE(p.state, w.state, 'stopped')
 		   END AS state,
 		   COALESCE(p.pids, '{}') AS pids,
@@ -55,7 +81,12 @@ CREATE VIEW evaudit.stat_sources WITH (security_barrier) AS
 		   COALESCE(p.dead_lettered, 0) AS dead_lettered,
 		   COALESCE(p.batches, 0) AS batches,
 		   p.last_received_at, p.last_committed_at,
-		   COALESCE(p.last_error, w.last_error) AS last_error,
+		   -- of a source that runs its partitions say more than what was
+		   -- reported last
+		   CASE WHEN p.state = 'running'
+				THEN COALESCE(r.error, p.last_error)
+				ELSE COALESCE(p.last_error, w.last_error, r.error)
+		   END AS last_error,
 		   p.last_error_at, p.next_retry_at, p.credentials_expire_at
 	FROM evaudit.sources s
 	JOIN pg_catalog.pg_database d
@@ -64,34 +95,65 @@ CREATE VIEW evaudit.stat_sources WITH (security_barrier) AS
 	LEFT JOIN evaudit.source_stats() w ON w.source_id = 0
 		AND p.source_id IS NULL
 		AND NOT s.paused AND s.database = d.oid
+	LEFT JOIN (
+		SELECT r.source_id, pg_catalog.bool_and(r.stopped) AS all_stopped,
+			   (pg_catalog.array_agg(
+				pg_catalog.concat('partition ' || r.partition || ' of ',
+								  'Kafka topic "', r.topic, '": ', r.error)
+				ORDER BY r.stopped DESC, r.topic, r.partition)
+				FILTER (WHERE r.error IS NOT NULL))[1] AS error
+		FROM evaudit.partitions_read r GROUP BY r.source_id) r
+		ON r.source_id = s.id
 	WHERE pg_catalog.pg_has_role('pg_monitor', 'USAGE')
 		OR evaudit.owns(s.owner_oid);
 COMMENT ON VIEW evaudit.stat_sources IS
 	'state of sources, for their owners and pg_monitor';
 COMMENT ON COLUMN evaudit.stat_sources.state IS
-	'starting, running, paused, backoff (waiting until next_retry_at) or stopped (no launcher, every partition stopped, or what last_error says: somebody has to change it)';
+	'starting, running, degraded (some partitions are not read: see evaudit.stat_partitions), paused, backoff (waiting until next_retry_at) or stopped (no launcher, every partition stopped, or what last_error says: somebody has to change it)';
+COMMENT ON COLUMN evaudit.stat_sources.last_error IS
+	'what is wrong now; NULL once it is over';
+COMMENT ON COLUMN evaudit.stat_sources.last_error_at IS
+	'when an error was reported last, also one that is over';
 COMMENT ON COLUMN evaudit.stat_sources.received IS
 	'events whose batch was committed, since the server started';
 COMMENT ON COLUMN evaudit.stat_sources.merged IS
 	'rows that these events wrote';
 
 CREATE VIEW evaudit.stat_partitions WITH (security_barrier) AS
-	SELECT s.name AS source, o.topic, o.partition, o.next_offset,
-		   p.end_offset,
-		   GREATEST(p.end_offset - o.next_offset, 0) AS lag,
-		   CASE WHEN o.stopped THEN 'stopped'
-				WHEN o.error IS NOT NULL AND s.state = 'running'
-				THEN 'backoff'
-				ELSE s.state
-		   END AS state,
-		   o.error AS last_error
-	FROM evaudit.stat_sources s
-	JOIN evaudit.sources d ON d.name = s.name
-	JOIN evaudit.offsets_read o ON o.source_id = d.id
-	LEFT JOIN evaudit.partition_stats() p
-		ON p.source_id = o.source_id AND p.topic = o.topic
-		AND p.partition = o.partition;
+	SELECT x.source, x.topic, x.partition, x.next_offset, x.end_offset,
+		   CASE WHEN x.state = 'running' AND x.end_offset IS NOT NULL
+				THEN GREATEST(x.end_offset - x.next_offset, 0)
+		   END AS lag,
+		   CASE WHEN x.state <> 'running' OR x.end_offset IS NULL
+				THEN NULL
+				WHEN x.next_offset >= x.end_offset
+				THEN 0
+				WHEN x.read_until IS NOT NULL
+				THEN GREATEST(0, pg_catalog.date_part('epoch',
+						pg_catalog.clock_timestamp() - x.read_until))
+		   END AS lag_seconds,
+		   x.state, x.last_fetched_at, x.error AS last_error
+	FROM (SELECT s.name AS source, r.topic, r.partition, r.next_offset,
+				 r.end_offset, r.last_fetched_at, r.error, r.read_until,
+				 CASE WHEN r.stopped OR s.state IN ('paused', 'stopped')
+					  THEN 'stopped'
+					  WHEN r.error IS NOT NULL
+						OR s.state NOT IN ('running', 'degraded')
+					  THEN 'stalled'
+					  ELSE 'running'
+				 END AS state
+		  FROM evaudit.stat_sources s
+		  JOIN evaudit.sources d ON d.name = s.name
+		  JOIN evaudit.partitions_read r ON r.source_id = d.id) x;
 COMMENT ON VIEW evaudit.stat_partitions IS
-	'progress of the partitions that sources read; end_offset and lag are as of the last fetch';
+	'progress of the partitions that sources read, as of last_fetched_at; a topic that cannot be read has a row without a partition';
+COMMENT ON COLUMN evaudit.stat_partitions.state IS
+	'running, stalled (not read at present: see last_error, or that of the source) or stopped (until seek_source() or resume_source())';
+COMMENT ON COLUMN evaudit.stat_partitions.lag IS
+	'records between next_offset and end_offset; NULL: not known';
+COMMENT ON COLUMN evaudit.stat_partitions.lag_seconds IS
+	'how long ago the partition was read to its end, or the last record read was written, whichever is later; 0 at the end';
+COMMENT ON COLUMN evaudit.stat_partitions.last_fetched_at IS
+	'when the partition''s broker last answered; NULL: not since the worker began';
 COMMENT ON COLUMN evaudit.stat_partitions.last_error IS
-	'why the partition stopped; evaudit.seek_source() lets it run again';
+	'why the partition is not read; if it is stopped, evaudit.seek_source() lets it run again';

@@ -24,9 +24,48 @@
 
 #include "kafka/client_internal.h"
 #include "server/threads.h"
+#include "text/ascii.h"
 
 /* How long the client's own thread may take to move a partition, in ms. */
 #define SEEK_TIMEOUT		1000
+
+/* How often the library says how it does, in milliseconds. */
+#define STATISTICS_INTERVAL	"5000"
+
+/* The number of the broker whose name an error begins with, or -1. */
+static int32
+broker_of(const char *reason)
+{
+	const char *end = strstr(reason, ": ");
+	const char *number = end;
+
+	while (number != NULL && number > reason && evaudit_is_digit(number[-1]))
+		number--;
+	if (number == NULL || number == end || number == reason ||
+		number[-1] != '/')
+		return -1;
+	return (int32) strtol(number, NULL, 10);
+}
+
+/* Keep the latest error of a broker. */
+static void
+keep_error(EvauditKafka *kafka, const char *reason)
+{
+	int32		broker = broker_of(reason);
+	int			i = 0;
+
+	while (i < KAFKA_BROKER_ERRORS &&
+		   (kafka->errors[i].text[0] == '\0' ||
+			kafka->errors[i].broker != broker))
+		i++;
+	if (i == KAFKA_BROKER_ERRORS)
+	{
+		i = kafka->next_error;
+		kafka->next_error = (i + 1) % KAFKA_BROKER_ERRORS;
+	}
+	kafka->errors[i].broker = broker;
+	strlcpy(kafka->errors[i].text, reason, sizeof(kafka->errors[i].text));
+}
 
 /* Keep the library's latest error, and whether no broker can be reached. */
 void
@@ -36,7 +75,23 @@ evaudit_kafka_client_note_error(EvauditKafka *kafka, int err,
 	if (err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
 		kafka->down = true;
 	else
+	{
 		strlcpy(kafka->error, reason, sizeof(kafka->error));
+		keep_error(kafka, reason);
+	}
+}
+
+/* Keep the library's latest statistics; they are ours to free then. */
+static int
+statistics_callback(rd_kafka_t *client, char *json, size_t len, void *opaque)
+{
+	EvauditKafka *kafka = opaque;
+
+	if (kafka->statistics != NULL)
+		rd_kafka_mem_free(client, kafka->statistics);
+	kafka->statistics = json;
+	kafka->statistics_len = len;
+	return 1;
 }
 
 /* The library's callback for a consumer's errors. */
@@ -73,6 +128,9 @@ evaudit_kafka_client_start(EvauditKafka *kafka, rd_kafka_type_t type,
 	EvauditHandlers handlers;
 
 	rd_kafka_conf_set_log_cb(conf, log_callback);
+	rd_kafka_conf_set_stats_cb(conf, statistics_callback);
+	(void) rd_kafka_conf_set(conf, "statistics.interval.ms",
+							 STATISTICS_INTERVAL, error, sizeof(error));
 	evaudit_exit_at_once();
 	if (pipe2(kafka->pipe, O_NONBLOCK | O_CLOEXEC) != 0)
 		ereport(ERROR,

@@ -11,7 +11,7 @@
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 
-/* Times that evaudit_kafka_client_offsets_at() takes besides milliseconds. */
+/* Times that evaudit_kafka_request_offsets() takes besides milliseconds. */
 #define EVAUDIT_KAFKA_LATEST	INT64CONST(-1)
 #define EVAUDIT_KAFKA_EARLIEST	INT64CONST(-2)
 
@@ -30,7 +30,28 @@ typedef struct EvauditKafkaTopic
 {
 	const char *name;
 	int			npartitions;
+	int32	   *leaders;		/* broker of each partition, or -1: none */
 } EvauditKafkaTopic;
+
+/* What became of the lookup of a partition's offset. */
+typedef struct EvauditKafkaFound
+{
+	int64		offset;			/* -1: not found, the error says why */
+	const char *error;
+} EvauditKafkaFound;
+
+/* How a partition does, as the library's statistics have it. */
+typedef struct EvauditKafkaHealth
+{
+	const char *topic;
+	int32		partition;
+	bool		connected;		/* its leader's connection is open, and was
+								 * since the statistics before */
+	bool		answered;		/* and the leader has answered since */
+	const char *error;			/* if not: why, as far as is known */
+} EvauditKafkaHealth;
+
+typedef struct EvauditKafkaRequest EvauditKafkaRequest;
 
 typedef enum EvauditKafkaKind
 {
@@ -80,11 +101,31 @@ extern int64 evaudit_kafka_client_end(EvauditKafka *kafka, const char *topic,
 extern void evaudit_kafka_client_positions(EvauditKafka *kafka,
 										   EvauditKafkaOffset *offsets, int n);
 
-/* request.c: requests to the broker, which the latch can interrupt */
+/* statistics.c: how brokers and partitions do */
+extern List *evaudit_kafka_client_health(EvauditKafka *kafka);
+
+/* request.c: requests to the broker, which hold up nobody */
+extern EvauditKafkaRequest *evaudit_kafka_request_topics(EvauditKafka *kafka);
+extern EvauditKafkaRequest *evaudit_kafka_request_offsets(EvauditKafka *kafka,
+														  int64 time,
+														  const EvauditKafkaOffset *offsets,
+														  int n);
+extern bool evaudit_kafka_request_done(EvauditKafkaRequest *request);
+extern bool evaudit_kafka_request_wait(EvauditKafka *kafka,
+									   EvauditKafkaRequest *request);
+extern bool evaudit_kafka_request_finish_topics(EvauditKafka *kafka,
+												EvauditKafkaRequest *request,
+												List **topics, char **error);
+extern void evaudit_kafka_request_finish_offsets(EvauditKafka *kafka,
+												 EvauditKafkaRequest *request,
+												 EvauditKafkaFound *found);
+
+/* the same, waiting for the response */
 extern bool evaudit_kafka_client_list_topics(EvauditKafka *kafka,
 											 List **topics, char **error);
 extern List *evaudit_kafka_client_topics(EvauditKafka *kafka);
-extern void evaudit_kafka_client_offsets_at(EvauditKafka *kafka, int64 time,
-											EvauditKafkaOffset *offsets, int n);
+extern void evaudit_kafka_client_offset_at(EvauditKafka *kafka, int64 time,
+										   const EvauditKafkaOffset *partition,
+										   EvauditKafkaFound *found);
 
 #endif							/* EVAUDIT_KAFKA_CLIENT_H */

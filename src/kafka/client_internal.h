@@ -8,10 +8,22 @@
 #ifndef EVAUDIT_KAFKA_CLIENT_INTERNAL_H
 #define EVAUDIT_KAFKA_CLIENT_INTERNAL_H
 
+#include <pthread.h>
+
 #include <librdkafka/rdkafka.h>
 
 #include "kafka/client.h"
 #include "server/compat.h"
+
+/* The latest error of a broker, in the library's words. */
+typedef struct KafkaBrokerError
+{
+	int32		broker;			/* its number; -1: not known yet */
+	char		text[256];		/* "": the entry is free */
+} KafkaBrokerError;
+
+/* Errors of so many brokers are kept. */
+#define KAFKA_BROKER_ERRORS		16
 
 /* What consumers and producers have in common. */
 struct EvauditKafka
@@ -21,6 +33,11 @@ struct EvauditKafka
 	int			pipe[2];		/* readable when there is something new */
 	bool		down;			/* no broker can be reached */
 	char		error[512];		/* the client's latest error */
+	KafkaBrokerError errors[KAFKA_BROKER_ERRORS];
+	int			next_error;		/* the entry that is overwritten next */
+	char	   *statistics;		/* the library's latest, or NULL; its own */
+	size_t		statistics_len;
+	List	   *brokers;		/* as of the statistics before */
 
 	/* Take what the library reports, without waiting; never an ERROR. */
 	void		(*serve) (EvauditKafka *kafka);
@@ -30,11 +47,13 @@ struct EvauditKafka
  * A request that blocks, for a thread of its own.  What it needs and what it
  * gives is from malloc() or the library's.
  */
-typedef struct EvauditKafkaRequest
+struct EvauditKafkaRequest
 {
-	void		(*send) (struct EvauditKafkaRequest *request);	/* in the thread */
+	void		(*send) (EvauditKafkaRequest *request); /* in the thread */
 	rd_kafka_t *client;
+	pthread_t	thread;
 	int			done[2];		/* pipe: written to when complete */
+	int			wakeup;			/* the client's pipe: likewise */
 
 	/* results, each NULL or none unless the request gives it */
 	rd_kafka_resp_err_t err;
@@ -46,7 +65,7 @@ typedef struct EvauditKafkaRequest
 	rd_kafka_topic_partition_list_t *offsets;
 	rd_kafka_topic_t *topic;
 	const char *name;			/* of a topic or a group */
-} EvauditKafkaRequest;
+};
 
 /* How long a broker may take to respond, in milliseconds. */
 #define EVAUDIT_KAFKA_REQUEST_TIMEOUT	15000

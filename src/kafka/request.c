@@ -1,19 +1,21 @@
 /*-------------------------------------------------------------------------
  *
  * request.c
- *	  Requests to a Kafka broker that the latch can interrupt.
+ *	  Requests to a Kafka broker that hold up nobody.
  *
  * librdkafka's requests block until the response or a timeout, deaf to
  * signals.  Each runs in a thread of its own, which touches nothing of
- * Postgres, while the worker waits on its latch.  A request is abandoned only
- * if the process is about to end; its thread and its memory, which is from
- * malloc(), last until then.
+ * Postgres, while the worker waits on its latch or does something else; the
+ * thread wakes it as records do.  A request is abandoned only if the process
+ * is about to end; its thread and its memory, which is from malloc(), last
+ * until then.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <unistd.h>
 
@@ -38,7 +40,57 @@ run_in_thread(void *arg)
 
 	request->send(request);
 	(void) !write(request->done[1], "", 1);
+	(void) !write(request->wakeup, "", 1);
 	return NULL;
+}
+
+/* Make a request that a function will send; all in it is malloc'd. */
+EvauditKafkaRequest *
+evaudit_kafka_request_make(EvauditKafka *kafka, void (*send) (EvauditKafkaRequest *))
+{
+	EvauditKafkaRequest *request = calloc(1, sizeof(EvauditKafkaRequest));
+
+	if (request == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	request->send = send;
+	request->client = kafka->client;
+	request->wakeup = kafka->pipe[1];
+	return request;
+}
+
+/* Send a request in a thread. */
+static void
+start_request(EvauditKafkaRequest *request)
+{
+	sigset_t	signals;
+	int			failed;
+
+	if (pipe2(request->done, O_NONBLOCK | O_CLOEXEC) != 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not create a pipe: %m")));
+	evaudit_block_signals(&signals);
+	failed = pthread_create(&request->thread, NULL, run_in_thread, request);
+	evaudit_unblock_signals(&signals);
+	if (failed)
+	{
+		close(request->done[0]);
+		close(request->done[1]);
+		errno = failed;
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("could not start a thread: %m")));
+	}
+}
+
+/* Whether a request is complete. */
+bool
+evaudit_kafka_request_done(EvauditKafkaRequest *request)
+{
+	struct pollfd done = {.fd = request->done[0],.events = POLLIN};
+
+	return poll(&done, 1, 0) > 0;
 }
 
 /*
@@ -62,18 +114,25 @@ wait_for_response(EvauditKafka *kafka, EvauditKafkaRequest *request,
 	}
 }
 
-/* Make a request that a function will send; all in it is malloc'd. */
-EvauditKafkaRequest *
-evaudit_kafka_request_make(EvauditKafka *kafka, void (*send) (EvauditKafkaRequest *))
+/* Release what a request that is complete was sent by. */
+static void
+end_request(EvauditKafkaRequest *request)
 {
-	EvauditKafkaRequest *request = calloc(1, sizeof(EvauditKafkaRequest));
+	pthread_join(request->thread, NULL);
+	close(request->done[0]);
+	close(request->done[1]);
+}
 
-	if (request == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	request->send = send;
-	request->client = kafka->client;
-	return request;
+/* Release a request that is complete, and its results. */
+static void
+free_request(EvauditKafkaRequest *request)
+{
+	end_request(request);
+	if (request->metadata != NULL)
+		rd_kafka_metadata_destroy(request->metadata);
+	if (request->offsets != NULL)
+		rd_kafka_topic_partition_list_destroy(request->offsets);
+	free(request);
 }
 
 /*
@@ -85,33 +144,21 @@ bool
 evaudit_kafka_request_run(EvauditKafka *kafka, EvauditKafkaRequest *request,
 						  bool patient)
 {
-	pthread_t	thread;
-	sigset_t	signals;
-	int			failed;
-
-	if (pipe2(request->done, O_NONBLOCK | O_CLOEXEC) != 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not create a pipe: %m")));
-	evaudit_block_signals(&signals);
-	failed = pthread_create(&thread, NULL, run_in_thread, request);
-	evaudit_unblock_signals(&signals);
-	if (failed)
-	{
-		close(request->done[0]);
-		close(request->done[1]);
-		errno = failed;
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-				 errmsg("could not start a thread: %m")));
-	}
-
+	start_request(request);
 	if (!wait_for_response(kafka, request, patient))
 		return false;
-	pthread_join(thread, NULL);
-	close(request->done[0]);
-	close(request->done[1]);
+	end_request(request);
 	return true;
+}
+
+/*
+ * Wait for the response to a request that was begun.  False if no broker can
+ * be reached: it is abandoned, and the process must end soon.
+ */
+bool
+evaudit_kafka_request_wait(EvauditKafka *kafka, EvauditKafkaRequest *request)
+{
+	return wait_for_response(kafka, request, false);
 }
 
 /* In the thread: request the list of topics. */
@@ -134,6 +181,24 @@ is_topic_name(const char *name)
 	return evaudit_is_word(name, MAX_TOPIC_NAME);
 }
 
+/* The broker that leads each partition of a topic, by the partition's number. */
+static int32 *
+copy_leaders(const rd_kafka_metadata_topic_t *topic)
+{
+	int32	   *leaders = palloc(Max(topic->partition_cnt, 1) * sizeof(int32));
+
+	for (int i = 0; i < topic->partition_cnt; i++)
+		leaders[i] = -1;
+	for (int i = 0; i < topic->partition_cnt; i++)
+	{
+		int32		number = topic->partitions[i].id;
+
+		if (number >= 0 && number < topic->partition_cnt)
+			leaders[number] = topic->partitions[i].leader;
+	}
+	return leaders;
+}
+
 /*
  * Copy the topics of a response.  Those that the broker reports an error of,
  * or whose name no broker may give, are left out.
@@ -154,9 +219,41 @@ copy_topics(const struct rd_kafka_metadata *metadata)
 		topic = palloc(sizeof(EvauditKafkaTopic));
 		topic->name = pstrdup(found->topic);
 		topic->npartitions = found->partition_cnt;
+		topic->leaders = copy_leaders(found);
 		topics = lappend(topics, topic);
 	}
 	return topics;
+}
+
+/* Begin to list the topics that the broker shows us. */
+EvauditKafkaRequest *
+evaudit_kafka_request_topics(EvauditKafka *kafka)
+{
+	EvauditKafkaRequest *request = evaudit_kafka_request_make(kafka, send_metadata);
+
+	start_request(request);
+	return request;
+}
+
+/*
+ * Take the topics of a complete request, as EvauditKafkaTopic, and release
+ * it.  False, with the reason, if there was no response.
+ */
+bool
+evaudit_kafka_request_finish_topics(EvauditKafka *kafka,
+									EvauditKafkaRequest *request,
+									List **topics, char **error)
+{
+	bool		done = request->err == RD_KAFKA_RESP_ERR_NO_ERROR;
+
+	if (done)
+		*topics = copy_topics(request->metadata);
+	else
+		*error = evaudit_kafka_client_error(kafka,
+											"read the topics of the Kafka cluster",
+											request->err);
+	free_request(request);
+	return done;
 }
 
 /*
@@ -167,25 +264,12 @@ bool
 evaudit_kafka_client_list_topics(EvauditKafka *kafka, List **topics,
 								 char **error)
 {
-	EvauditKafkaRequest *request = evaudit_kafka_request_make(kafka, send_metadata);
+	EvauditKafkaRequest *request = evaudit_kafka_request_topics(kafka);
 
-	if (!evaudit_kafka_request_run(kafka, request, false))
-		*error = evaudit_kafka_client_error(kafka, "reach a Kafka broker",
-											RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN);
-	else if (request->err)
-	{
-		*error = evaudit_kafka_client_error(kafka,
-											"read the topics of the Kafka cluster",
-											request->err);
-		free(request);
-	}
-	else
-	{
-		*topics = copy_topics(request->metadata);
-		rd_kafka_metadata_destroy(request->metadata);
-		free(request);
-		return true;
-	}
+	if (evaudit_kafka_request_wait(kafka, request))
+		return evaudit_kafka_request_finish_topics(kafka, request, topics, error);
+	*error = evaudit_kafka_client_error(kafka, "reach a Kafka broker",
+										RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN);
 	return false;
 }
 
@@ -202,6 +286,41 @@ evaudit_kafka_client_topics(EvauditKafka *kafka)
 	return topics;
 }
 
+/*
+ * In the thread: request the ends of those partitions that have no record as
+ * late as was asked for.
+ */
+static void
+send_ends(EvauditKafkaRequest *request)
+{
+	rd_kafka_topic_partition_list_t *late =
+		rd_kafka_topic_partition_list_new(request->offsets->cnt);
+
+	for (int i = 0; i < request->offsets->cnt; i++)
+	{
+		rd_kafka_topic_partition_t *found = &request->offsets->elems[i];
+
+		if (!found->err && found->offset < 0)
+			rd_kafka_topic_partition_list_add(late, found->topic,
+											  found->partition)->offset =
+				EVAUDIT_KAFKA_LATEST;
+	}
+	if (late->cnt > 0)
+		request->err = rd_kafka_offsets_for_times(request->client, late,
+												  EVAUDIT_KAFKA_REQUEST_TIMEOUT);
+	for (int i = 0; i < late->cnt && !request->err; i++)
+	{
+		rd_kafka_topic_partition_t *found =
+			rd_kafka_topic_partition_list_find(request->offsets,
+											   late->elems[i].topic,
+											   late->elems[i].partition);
+
+		found->offset = late->elems[i].offset;
+		found->err = late->elems[i].err;
+	}
+	rd_kafka_topic_partition_list_destroy(late);
+}
+
 /* In the thread: request the offsets of times. */
 static void
 send_offsets(EvauditKafkaRequest *request)
@@ -209,39 +328,63 @@ send_offsets(EvauditKafkaRequest *request)
 	request->err = rd_kafka_offsets_for_times(request->client,
 											  request->offsets,
 											  EVAUDIT_KAFKA_REQUEST_TIMEOUT);
+	if (!request->err)
+		send_ends(request);
 }
 
 /*
- * Set each offset to the first record at or after a time, which is
- * milliseconds since 1970 or one of EVAUDIT_KAFKA_EARLIEST and _LATEST; -1
- * where there is no such record.
+ * Begin to look up the first record of each partition at or after a time,
+ * which is milliseconds since 1970 or one of EVAUDIT_KAFKA_EARLIEST and
+ * _LATEST; where there is no such record, the end.  An error of one broker is
+ * one of the whole request: ask each for its own partitions alone.
  */
-void
-evaudit_kafka_client_offsets_at(EvauditKafka *kafka, int64 time,
-								EvauditKafkaOffset *offsets, int n)
+EvauditKafkaRequest *
+evaudit_kafka_request_offsets(EvauditKafka *kafka, int64 time,
+							  const EvauditKafkaOffset *offsets, int n)
 {
-	EvauditKafkaRequest *request;
-	rd_kafka_resp_err_t err;
+	EvauditKafkaRequest *request = evaudit_kafka_request_make(kafka, send_offsets);
 
-	if (n == 0)
-		return;
-	request = evaudit_kafka_request_make(kafka, send_offsets);
 	request->offsets = rd_kafka_topic_partition_list_new(n);
 	for (int i = 0; i < n; i++)
 		rd_kafka_topic_partition_list_add(request->offsets, offsets[i].topic,
 										  offsets[i].partition)->offset = time;
+	start_request(request);
+	return request;
+}
 
-	if (!evaudit_kafka_request_run(kafka, request, false))
+/*
+ * Take what a complete request found, in the order of its partitions, and
+ * release it.
+ */
+void
+evaudit_kafka_request_finish_offsets(EvauditKafka *kafka,
+									 EvauditKafkaRequest *request,
+									 EvauditKafkaFound *found)
+{
+	for (int i = 0; i < request->offsets->cnt; i++)
+	{
+		const rd_kafka_topic_partition_t *elem = &request->offsets->elems[i];
+		rd_kafka_resp_err_t err = request->err ? request->err : elem->err;
+
+		found[i].offset = err || elem->offset < 0 ? -1 : elem->offset;
+		found[i].error = found[i].offset >= 0 ? NULL :
+			evaudit_kafka_client_error(kafka, "look up its offset",
+									   err ? err : RD_KAFKA_RESP_ERR__FAIL);
+	}
+	free_request(request);
+}
+
+/* Look up the offset of one partition, as above, waiting for the response. */
+void
+evaudit_kafka_client_offset_at(EvauditKafka *kafka, int64 time,
+							   const EvauditKafkaOffset *partition,
+							   EvauditKafkaFound *found)
+{
+	EvauditKafkaRequest *request =
+		evaudit_kafka_request_offsets(kafka, time, partition, 1);
+
+	if (!evaudit_kafka_request_wait(kafka, request))
 		evaudit_kafka_client_fail(kafka, "reach a Kafka broker",
 								  RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN);
-	err = request->err;
-	for (int i = 0; i < n && !err; i++)
-	{
-		err = request->offsets->elems[i].err;
-		offsets[i].offset = request->offsets->elems[i].offset;
-	}
-	rd_kafka_topic_partition_list_destroy(request->offsets);
-	free(request);
-	if (err)
-		evaudit_kafka_client_fail(kafka, "look up offsets in the Kafka cluster", err);
+	evaudit_kafka_request_finish_offsets(kafka, request, found);
 }

@@ -145,6 +145,7 @@ extern void evaudit_process_progressed(EvauditProcess *process,
 									   const TimestampTz *times);
 extern bool evaudit_process_report_error(EvauditProcess *process,
 										 const char *error);
+extern void evaudit_process_recovered(EvauditProcess *process);
 extern void evaudit_process_retry_at(EvauditProcess *process,
 									 TimestampTz until);
 extern void evaudit_process_set_time(EvauditProcess *process, int which,

@@ -79,7 +79,7 @@ show_failure(EvauditProcess *process)
 	error = CopyErrorData();
 	LWLockAcquire(evaudit_runtime->lock, LW_EXCLUSIVE);
 	attached->failed = true;
-	(void) evaudit_set_error(process->slot, error->message);
+	(void) evaudit_set_error(process->slot, process->number, error->message);
 	LWLockRelease(evaudit_runtime->lock);
 }
 
@@ -206,6 +206,8 @@ evaudit_process_progressed(EvauditProcess *process, const uint64 *counters,
 		if (times[i] != 0)
 			process->slot->times[i] = times[i];
 	}
+	if (!attached->first_commit_done)
+		evaudit_clear_error(process->slot, process->number);
 	attached->first_commit_done = true;
 	LWLockRelease(evaudit_runtime->lock);
 }
@@ -220,9 +222,21 @@ evaudit_process_report_error(EvauditProcess *process, const char *error)
 	bool		is_new;
 
 	LWLockAcquire(evaudit_runtime->lock, LW_EXCLUSIVE);
-	is_new = evaudit_set_error(process->slot, error);
+	is_new = evaudit_set_error(process->slot, process->number, error);
 	LWLockRelease(evaudit_runtime->lock);
 	return is_new;
+}
+
+/* Show that what the process reported, or failed of before, is over. */
+void
+evaudit_process_recovered(EvauditProcess *process)
+{
+	/* nobody else sets or clears an error of this process while it runs */
+	if (process->slot->last_error[0] == '\0')
+		return;
+	LWLockAcquire(evaudit_runtime->lock, LW_EXCLUSIVE);
+	evaudit_clear_error(process->slot, process->number);
+	LWLockRelease(evaudit_runtime->lock);
 }
 
 /*

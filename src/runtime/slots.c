@@ -196,16 +196,28 @@ evaudit_copy_error(char *target, const char *error)
 	target[len] = '\0';
 }
 
-/* Show an error of a job; true if it is another one than before. */
+/*
+ * Show an error of a process of a job, or why it cannot be started; true if it
+ * is another one than before.
+ */
 bool
-evaudit_set_error(EvauditJobSlot *slot, const char *error)
+evaudit_set_error(EvauditJobSlot *slot, int number, const char *error)
 {
 	char		before[EVAUDIT_ERROR_BYTES];
 
 	strlcpy(before, slot->last_error, sizeof(before));
 	evaudit_copy_error(slot->last_error, error);
 	slot->last_error_at = GetCurrentTimestamp();
+	slot->last_error_of = number;
 	return strcmp(before, slot->last_error) != 0;
+}
+
+/* A process works: its error is over; last_error_at still says when it was. */
+void
+evaudit_clear_error(EvauditJobSlot *slot, int number)
+{
+	if (slot->last_error_of == number)
+		slot->last_error[0] = '\0';
 }
 
 /*

@@ -69,6 +69,7 @@ typedef struct EvauditJobSlot
 	TimestampTz times[EVAUDIT_MAX_TIMES];
 	TimestampTz last_error_at;
 	TimestampTz next_retry_at;
+	int			last_error_of;	/* the process that it is taken back by */
 	char		last_error[EVAUDIT_ERROR_BYTES];
 } EvauditJobSlot;
 
@@ -104,7 +105,9 @@ extern EvauditJobSlot *evaudit_find_job(int kind, Oid database, int64 id);
 extern bool evaudit_job_slot_is_free(int kind);
 extern EvauditJobSlot *evaudit_take_job(int kind, Oid database, int64 id);
 extern void evaudit_free_job(int kind, EvauditJobSlot *slot);
-extern bool evaudit_set_error(EvauditJobSlot *slot, const char *error);
+extern bool evaudit_set_error(EvauditJobSlot *slot, int number,
+							  const char *error);
+extern void evaudit_clear_error(EvauditJobSlot *slot, int number);
 extern void evaudit_copy_error(char *target, const char *error);
 extern void evaudit_show_retry(EvauditJobSlot *slot, TimestampTz restart,
 							   EvauditJobState otherwise);

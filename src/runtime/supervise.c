@@ -54,7 +54,7 @@ log_error(const EvauditJobEntry *entry, const char *error)
 
 /* Show an error that keeps a process from being started. */
 static void
-show_error(const EvauditJobEntry *entry, const char *error)
+show_error(const EvauditJobEntry *entry, int i, const char *error)
 {
 	EvauditJobSlot *slot;
 	bool		is_new = true;
@@ -64,7 +64,7 @@ show_error(const EvauditJobEntry *entry, const char *error)
 	if (slot != NULL)
 	{
 		slot->owner = entry->owner;
-		is_new = evaudit_set_error(slot, error);
+		is_new = evaudit_set_error(slot, i, error);
 	}
 	LWLockRelease(evaudit_runtime->lock);
 	if (is_new)
@@ -246,7 +246,7 @@ start_process(EvauditJobEntry *entry, int i)
 	}
 	if (error != NULL)
 	{
-		show_error(entry, error);
+		show_error(entry, i, error);
 		back_off(&entry->processes[i]);
 		return;
 	}
@@ -277,8 +277,10 @@ note_end(EvauditJobEntry *entry, int i)
 	}
 	if (noted.first_commit_done)
 		process->failures = 0;
-	if (!noted.failed && !noted.finished && !noted.first_commit_done)
-		show_error(entry, "a worker was ended, or could not begin: see the server's log");
+	if (!noted.failed && !noted.finished)
+		show_error(entry, i, noted.first_commit_done ?
+				   "a worker was ended: see the server's log" :
+				   "a worker was ended, or could not begin: see the server's log");
 	back_off(process);
 }
 
@@ -349,7 +351,7 @@ show_refused(EvauditJobEntry *entry)
 		slot->state = EVAUDIT_JOB_REFUSED;
 		slot->next_retry_at = 0;
 		if (!entry->error_shown)
-			is_new = evaudit_set_error(slot, entry->error);
+			is_new = evaudit_set_error(slot, 0, entry->error);
 		entry->error_shown = true;
 	}
 	LWLockRelease(evaudit_runtime->lock);

@@ -10,7 +10,11 @@
  * Partitions that appear once the source has begun are read from their
  * beginning, whatever the option "start" says: all in them is new.
  *
- * Requests to the broker are made outside of transactions.
+ * A partition whose leader does not say where it begins, or that has none,
+ * is saved with what is to be looked up, and read once that is known.
+ *
+ * Requests to the broker are made outside of transactions, and while others
+ * are read.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,12 +25,16 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
 #include "server/wait.h"
 #include "sources/kafka_source.h"
 
 /* How often a worker checks whether the first one is ready, milliseconds. */
 #define FIRST_WORKER_POLL	2000
+
+/* How often the list of partitions is compared, milliseconds. */
+#define DISCOVERY_INTERVAL	10000
 
 /* Most partitions that a source reads. */
 #define MAX_PARTITIONS		10000
@@ -118,29 +126,38 @@ new_partitions(KafkaSource *state, List *topics,
 }
 
 /*
- * Report topics that the options name and that the broker does not show; it
+ * Show topics that the options name and that the broker does not show; it
  * does not tell those that do not exist from those that we may not read.
  */
 static void
-report_missing(KafkaSource *state, List *topics)
+show_missing(KafkaSource *state, List *topics)
 {
+	static const EvauditPartitionStatus missing = {
+		.end_offset = -1,
+		.error = "it is not there, or may not be read",
+	};
 	ListCell   *lc;
 	ListCell   *found;
 
 	foreach(lc, evaudit_kafka_source_topics_named(state->source->options))
 	{
+		const char *name = lfirst(lc);
 		bool		there = false;
 
 		foreach(found, topics)
 		{
 			EvauditKafkaTopic *topic = lfirst(found);
 
-			there |= strcmp(topic->name, lfirst(lc)) == 0;
+			there |= strcmp(topic->name, name) == 0;
 		}
-		if (!there)
+		if (there)
+			evaudit_forget_partition(state->source->id, name,
+									 EVAUDIT_NO_PARTITION);
+		if (!there && evaudit_show_partition(state->source->id, name,
+											 EVAUDIT_NO_PARTITION, &missing))
 			evaudit_source_report_error(state->source,
 										"Kafka topic \"%s\" is not there, or may not be read",
-										(char *) lfirst(lc));
+										name);
 	}
 }
 
@@ -152,46 +169,108 @@ announce_assignment(KafkaSource *state)
 							 EVAUDIT_SOURCE_ASSIGNMENT);
 }
 
-/* Save new partitions, in a transaction of its own. */
+/* Save partitions that are new or were looked up, in a transaction. */
 static void
-save_new(KafkaSource *state, EvauditOffset *offsets, int n)
+save_partitions(KafkaSource *state, const EvauditOffset *offsets, int n)
 {
 	MemoryContext context = CurrentMemoryContext;
 
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	evaudit_offsets_add(state->source->id, offsets, n);
+	if (n > 0)
+		evaudit_offsets_found(state->source->id, offsets, n);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(context);
 	state->source->started = true;
+	announce_assignment(state);
 }
 
-/* First worker: find partitions that are not known, and add them. */
+/* Show why partitions are not read yet, or that they are. */
+static void
+show_lookup(KafkaSource *state, const EvauditOffset *offsets, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		EvauditPartitionStatus status = {
+			.end_offset = -1,
+			.error = offsets[i].error,
+		};
+
+		if (evaudit_show_partition(state->source->id, offsets[i].topic,
+								   offsets[i].partition, &status))
+			evaudit_source_report_error(state->source,
+										"partition %d of Kafka topic \"%s\": %s",
+										offsets[i].partition,
+										offsets[i].topic, status.error);
+	}
+}
+
+/* The lookup of partitions is done: save what was found. */
+static void
+finish_lookup(KafkaSource *state)
+{
+	int			n;
+	EvauditOffset *offsets = evaudit_kafka_lookup_finish(state->kafka,
+														 state->lookup, &n);
+
+	for (int i = 0; i < n; i++)
+		state->lookup_changes |= offsets[i].seek == NULL;
+	if (state->lookup_changes)
+		save_partitions(state, offsets, n);
+	show_lookup(state, offsets, n);
+	evaudit_kafka_lookup_free(state->lookup);
+	state->lookup = NULL;
+}
+
+/* Where partitions that were found are read from. */
+static void
+set_start(KafkaSource *state, EvauditOffset *found, int n)
+{
+	(void) evaudit_kafka_source_apply_target("earliest", found, n);
+	if (!state->source->started)
+		(void) evaudit_kafka_source_apply_target(evaudit_kafka_source_start(state->source->options),
+												 found, n);
+}
+
+/*
+ * First worker: find partitions that are not known, and begin to look up
+ * these and those that were not found before.
+ */
 static void
 find_new(KafkaSource *state, List *topics)
 {
 	EvauditOffset *known;
-	EvauditOffset *found;
+	EvauditOffset *wanted;
 	int			nknown;
+	int			nfound;
 	int			n;
 
 	known = load_offsets(state, CurrentMemoryContext, &nknown);
-	found = new_partitions(state, topics, known, nknown, &n);
-	if (n > 0 || !state->source->started)
+	wanted = new_partitions(state, topics, known, nknown, &nfound);
+	if (nfound > 0)
 	{
-		(void) evaudit_kafka_source_resolve_target(state->kafka, "earliest", found, n);
-		if (!state->source->started)
-			(void) evaudit_kafka_source_resolve_target(state->kafka,
-													   evaudit_kafka_source_start(state->source->options),
-													   found, n);
-		save_new(state, found, n);
-		announce_assignment(state);
+		set_start(state, wanted, nfound);
 		ereport(LOG,
 				(errmsg("source \"%s\" found %d new partitions",
-						state->source->name, n)));
+						state->source->name, nfound)));
 	}
-	report_missing(state, topics);
+	n = nfound;
+	for (int i = 0; i < nknown; i++)
+	{
+		if (known[i].seek == NULL)
+			continue;
+		wanted = wanted == NULL ? palloc(sizeof(EvauditOffset)) :
+			repalloc(wanted, (n + 1) * sizeof(EvauditOffset));
+		wanted[n++] = known[i];
+	}
+	state->lookup_changes = nfound > 0 || !state->source->started;
+	if (n > 0 || !state->source->started)
+		state->lookup = evaudit_kafka_lookup_begin(state->kafka, topics,
+												   wanted, n,
+												   state->source->process->context);
+	show_missing(state, topics);
 }
 
 /* Whether the cluster has a partition. */
@@ -215,36 +294,72 @@ is_there(List *topics, const EvauditOffset *partition)
  * Compare the partitions that the cluster has with those that are known, at
  * the start of the first worker and between two batches of any.
  */
-void
-evaudit_kafka_source_discover(KafkaSource *state)
+static void
+compare_partitions(KafkaSource *state, List *topics)
+{
+	if (state->source->process->number == 0 && state->lookup == NULL)
+		find_new(state, topics);
+	for (int i = 0; i < state->npartitions; i++)
+		evaudit_kafka_source_set_missing(state, &state->partitions[i],
+										 !is_there(topics, &state->partitions[i].now));
+}
+
+/* The list of topics is there, or the reason why not. */
+static void
+finish_discovery(KafkaSource *state)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "evaudit discovery",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext previous = MemoryContextSwitchTo(context);
-	List	   *topics = evaudit_kafka_client_topics(state->kafka);
+	EvauditKafkaRequest *request = state->discovery;
+	List	   *topics;
+	char	   *error;
 
-	if (state->source->process->number == 0)
-		find_new(state, topics);
-	for (int i = 0; i < state->npartitions; i++)
-		evaudit_kafka_source_set_missing(state, &state->partitions[i],
-										 !is_there(topics, &state->partitions[i].now));
+	state->discovery = NULL;
+	if (evaudit_kafka_request_finish_topics(state->kafka, request,
+											&topics, &error))
+		compare_partitions(state, topics);
+	else
+		evaudit_source_report_error(state->source, "%s", error);
 
 	MemoryContextSwitchTo(previous);
 	MemoryContextDelete(context);
 }
 
-/*
- * Carry out a pending seek_source(), before anybody reads.  Partitions that the
- * cluster does not have stay where they are.
- */
+/* Between two batches: begin a discovery that is due, take what is done. */
 void
-evaudit_kafka_source_seek(KafkaSource *state)
+evaudit_kafka_source_run_discovery(KafkaSource *state)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (state->lookup != NULL && evaudit_kafka_lookup_done(state->lookup))
+		finish_lookup(state);
+	if (state->discovery != NULL)
+	{
+		if (evaudit_kafka_request_done(state->discovery))
+			finish_discovery(state);
+	}
+	else if (now >= state->next_discovery)
+	{
+		state->next_discovery =
+			TimestampTzPlusMilliseconds(now, DISCOVERY_INTERVAL);
+		state->discovery = evaudit_kafka_request_topics(state->kafka);
+	}
+}
+
+/*
+ * Carry out a pending seek_source(), before anybody reads.  Partitions that
+ * the cluster does not have stay where they are; those whose leader does not
+ * say where they are to be read from wait until it does.
+ */
+static void
+seek_partitions(KafkaSource *state, List *topics)
 {
 	EvauditSource *source = state->source;
 	MemoryContext context = CurrentMemoryContext;
-	List	   *topics = evaudit_kafka_client_topics(state->kafka);
 	EvauditOffset *offsets;
+	KafkaLookup *lookup;
 	int			known;
 	int			n = 0;
 
@@ -254,7 +369,10 @@ evaudit_kafka_source_seek(KafkaSource *state)
 		if (is_there(topics, &offsets[i]))
 			offsets[n++] = offsets[i];
 	}
-	n = evaudit_kafka_source_resolve_target(state->kafka, source->seek, offsets, n);
+	n = evaudit_kafka_source_apply_target(source->seek, offsets, n);
+	lookup = evaudit_kafka_lookup_begin(state->kafka, topics, offsets, n, context);
+	evaudit_kafka_lookup_wait(state->kafka, lookup);
+	offsets = evaudit_kafka_lookup_finish(state->kafka, lookup, &n);
 
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -263,11 +381,36 @@ evaudit_kafka_source_seek(KafkaSource *state)
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(context);
 
+	show_lookup(state, offsets, n);
 	ereport(LOG,
 			(errmsg("source \"%s\" moved %d partitions to \"%s\"",
 					source->name, n, source->seek)));
 	source->seek = NULL;
 	announce_assignment(state);
+	evaudit_kafka_lookup_free(lookup);
+}
+
+/*
+ * The first worker's beginning: list the topics, or fail, begin to look up
+ * new partitions, and move what is to be moved.
+ */
+void
+evaudit_kafka_source_begin(KafkaSource *state)
+{
+	List	   *topics = evaudit_kafka_client_topics(state->kafka);
+
+	state->next_discovery = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+														DISCOVERY_INTERVAL);
+	compare_partitions(state, topics);
+	if (state->source->seek == NULL)
+		return;
+	if (state->lookup != NULL)
+	{
+		/* new partitions are moved, too */
+		evaudit_kafka_lookup_wait(state->kafka, state->lookup);
+		finish_lookup(state);
+	}
+	seek_partitions(state, topics);
 }
 
 /* Whether the partitions are known and no seek is pending. */
@@ -333,7 +476,7 @@ evaudit_kafka_source_load(KafkaSource *state)
 	{
 		KafkaPartition *partition = &state->partitions[state->npartitions];
 
-		if (!is_ours(state->source->process, &all[i]))
+		if (all[i].seek != NULL || !is_ours(state->source->process, &all[i]))
 			continue;
 		partition->now = all[i];
 		partition->committed = all[i].next_offset;
@@ -341,6 +484,7 @@ evaudit_kafka_source_load(KafkaSource *state)
 		partition->now.seen &= all[i].seen_offset < all[i].next_offset;
 		partition->verifying = partition->now.seen;
 		partition->last_event = -1;
+		partition->silent_since = GetCurrentTimestamp();
 		state->npartitions++;
 	}
 	state->reassign = true;

@@ -110,63 +110,38 @@ named_offset(Jsonb *target, const EvauditOffset *partition, int64 *offset)
 	return true;
 }
 
-/* Look up the offsets of a time. */
-static void
-look_up_time(EvauditKafka *kafka, int64 time, EvauditOffset *offsets, int n)
+/* The time that librdkafka looks up for a target that is no object. */
+int64
+evaudit_kafka_source_target_time(const char *target)
 {
-	EvauditKafkaOffset *found = palloc(n * sizeof(EvauditKafkaOffset));
-	bool		none = false;
+	int64		time;
 
-	for (int i = 0; i < n; i++)
-	{
-		found[i].topic = offsets[i].topic;
-		found[i].partition = offsets[i].partition;
-	}
-	evaudit_kafka_client_offsets_at(kafka, time, found, n);
-	for (int i = 0; i < n; i++)
-	{
-		offsets[i].next_offset = found[i].offset;
-		none |= found[i].offset < 0;
-	}
-	if (!none)
-		return;
-
-	/* nothing as late as that: continue with what comes next */
-	evaudit_kafka_client_offsets_at(kafka, EVAUDIT_KAFKA_LATEST, found, n);
-	for (int i = 0; i < n; i++)
-	{
-		if (offsets[i].next_offset < 0)
-			offsets[i].next_offset = found[i].offset;
-	}
+	if (!parse_time_target(target, &time))
+		elog(ERROR, "invalid position to look up: \"%s\"", target);
+	return time;
 }
 
 /*
- * Set next_offset of each partition that a target names, and bring these to
- * the front.  Returns how many they are.  Waits for the broker; call it outside
- * a transaction.
+ * Apply a target to partitions: those that it gives an offset are there, the
+ * others that it names have it to look up.  The ones that it names are brought
+ * to the front; returns how many they are.
  */
 int
-evaudit_kafka_source_resolve_target(EvauditKafka *kafka, const char *target,
-									EvauditOffset *offsets, int n)
+evaudit_kafka_source_apply_target(const char *target, EvauditOffset *offsets,
+								  int n)
 {
 	int64		time;
-	Jsonb	   *named;
+	bool		lookup = parse_time_target(target, &time);
+	Jsonb	   *named = lookup ? NULL : parse_offsets_target(target);
 	int			found = 0;
 
-	if (n == 0)
-		return 0;
-	if (parse_time_target(target, &time))
-	{
-		look_up_time(kafka, time, offsets, n);
-		return n;
-	}
-	named = parse_offsets_target(target);
 	for (int i = 0; i < n; i++)
 	{
 		EvauditOffset offset = offsets[i];
 
-		if (!named_offset(named, &offset, &offset.next_offset))
+		if (!lookup && !named_offset(named, &offset, &offset.next_offset))
 			continue;
+		offset.seek = lookup ? pstrdup(target) : NULL;
 		offsets[i] = offsets[found];
 		offsets[found++] = offset;
 	}

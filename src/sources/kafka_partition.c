@@ -81,7 +81,8 @@ set_error(KafkaSource *state, KafkaPartition *partition, const char *error)
 {
 	char	   *before = partition->now.error;
 
-	if (error == NULL && before == NULL)
+	if (error == before ||
+		(error != NULL && before != NULL && strcmp(error, before) == 0))
 		return;
 	partition->now.error = error == NULL ? NULL :
 		MemoryContextStrdup(state->context, error);
@@ -159,6 +160,8 @@ evaudit_kafka_source_accept(KafkaSource *state, KafkaPartition *partition,
 		return false;
 	}
 	partition->verified = state->drained_at;
+	partition->fetched_at = state->drained_at;
+	partition->silent_since = state->drained_at;
 	if (partition->verifying)
 	{
 		partition->verifying = false;
@@ -184,14 +187,20 @@ static void
 out_of_range(KafkaSource *state, KafkaPartition *partition)
 {
 	int64		next = partition->now.next_offset;
-	EvauditKafkaOffset low = {.topic = partition->now.topic,
+	EvauditKafkaOffset asked = {.topic = partition->now.topic,
 	.partition = partition->now.partition};
-	EvauditKafkaOffset high = low;
+	EvauditKafkaFound low;
+	EvauditKafkaFound high;
 
-	evaudit_kafka_client_offsets_at(state->kafka, EVAUDIT_KAFKA_EARLIEST, &low, 1);
-	evaudit_kafka_client_offsets_at(state->kafka, EVAUDIT_KAFKA_LATEST, &high, 1);
+	evaudit_kafka_client_offset_at(state->kafka, EVAUDIT_KAFKA_EARLIEST,
+								   &asked, &low);
+	evaudit_kafka_client_offset_at(state->kafka, EVAUDIT_KAFKA_LATEST,
+								   &asked, &high);
 
-	if (next < low.offset)
+	if (low.error != NULL || high.error != NULL)
+		suspend_partition(state, partition,
+						  low.error != NULL ? low.error : high.error);
+	else if (next < low.offset)
 		stop_partition(state, partition,
 					   psprintf("records %lld to %lld were removed from the log before they were read",
 								(long long) next,
@@ -278,18 +287,6 @@ evaudit_kafka_source_assign_all(KafkaSource *state)
 	state->reassign = false;
 }
 
-/* Show the end of a partition in stat_partitions, if there is room. */
-void
-evaudit_kafka_source_show_end(KafkaSource *state, const KafkaPartition *partition)
-{
-	int64		end = evaudit_kafka_client_end(state->kafka, partition->now.topic,
-											   partition->now.partition);
-
-	if (end >= 0)
-		evaudit_show_partition_end(state->source->id, partition->now.topic,
-								   partition->now.partition, end);
-}
-
 /*
  * Step over what follows the last record and holds none, such as the mark at
  * the end of a transaction.  librdkafka 2.2 to 2.13.1 may say a position too
@@ -313,13 +310,14 @@ step_over_markers(KafkaSource *state, KafkaPartition *partition)
 
 /*
  * Every few seconds, with nothing taken that is not committed: step over the
- * ends of transactions, try again what was not available, show the ends.
+ * ends of transactions, try again what was not available, show how they do.
  */
 void
 evaudit_kafka_source_sweep(KafkaSource *state)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
+	evaudit_kafka_source_check_health(state);
 	for (int i = 0; i < state->npartitions; i++)
 	{
 		KafkaPartition *partition = &state->partitions[i];
@@ -337,6 +335,6 @@ evaudit_kafka_source_sweep(KafkaSource *state)
 		if (!partition->verifying && partition->now.seen &&
 			now > partition->verified + VERIFY_INTERVAL * INT64CONST(1000))
 			verify_again(state, partition);
-		evaudit_kafka_source_show_end(state, partition);
+		evaudit_kafka_source_show(state, partition);
 	}
 }

@@ -7,7 +7,7 @@
  */
 #include "postgres.h"
 
-#include "kafka/client.h"
+#include "sources/kafka_source.h"
 #include "sources/probe.h"
 
 /* The topic of a name, or NULL. */
@@ -24,6 +24,42 @@ find_topic(List *topics, const char *name)
 			return topic;
 	}
 	return NULL;
+}
+
+/*
+ * Check that each partition of a topic has a leader that says where it
+ * begins, with the rights that reading takes.
+ */
+static void
+check_leaders(EvauditProbe *probe, EvauditKafka *kafka, List *topics,
+			  const EvauditKafkaTopic *topic, const char *check)
+{
+	EvauditOffset *offsets = palloc0(Max(topic->npartitions, 1) *
+									 sizeof(EvauditOffset));
+	KafkaLookup *lookup;
+	int			n;
+
+	for (int i = 0; i < topic->npartitions; i++)
+	{
+		offsets[i].topic = pstrdup(topic->name);
+		offsets[i].partition = i;
+		offsets[i].seek = "earliest";
+	}
+	lookup = evaudit_kafka_lookup_begin(kafka, topics, offsets,
+										topic->npartitions,
+										CurrentMemoryContext);
+	evaudit_kafka_lookup_wait(kafka, lookup);
+	offsets = evaudit_kafka_lookup_finish(kafka, lookup, &n);
+	for (int i = 0; i < n; i++)
+	{
+		if (offsets[i].error != NULL)
+		{
+			evaudit_probe_report(probe, false, check, "partition %d: %s",
+								 offsets[i].partition, offsets[i].error);
+			return;
+		}
+	}
+	evaudit_probe_report(probe, true, check, "%d partitions", n);
 }
 
 /* Connect with the credentials, and check the topics. */
@@ -55,7 +91,6 @@ evaudit_kafka_source_probe(EvauditProbe *probe)
 			evaudit_probe_report(probe, false, check,
 								 "is not there, or may not be read");
 		else
-			evaudit_probe_report(probe, true, check, "%d partitions",
-								 topic->npartitions);
+			check_leaders(probe, kafka, topics, topic, check);
 	}
 }

@@ -22,9 +22,6 @@
 #include "sources/kafka_source.h"
 #include "sources/transport.h"
 
-/* How often the list of partitions is compared, milliseconds. */
-#define DISCOVERY_INTERVAL	10000
-
 /* How often partitions are swept while nothing arrives, milliseconds. */
 #define SWEEP_INTERVAL		5000
 
@@ -68,11 +65,7 @@ open_source(EvauditSource *source)
 	if (source->process->number > 0)
 		evaudit_kafka_source_await_first(state);
 	else
-	{
-		evaudit_kafka_source_discover(state);
-		if (source->seek != NULL)
-			evaudit_kafka_source_seek(state);
-	}
+		evaudit_kafka_source_begin(state);
 	evaudit_kafka_source_load(state);
 	return state;
 }
@@ -157,6 +150,7 @@ take_messages(KafkaSource *state, EvauditBatch *batch)
 		else
 			evaudit_kafka_client_release(&message, 1);
 	}
+	state->drained |= n < want;
 	return n < want;
 }
 
@@ -178,13 +172,7 @@ run_maintenance(KafkaSource *state)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
-	if (now >= state->next_discovery)
-	{
-		evaudit_kafka_source_discover(state);
-		state->next_discovery = TimestampTzPlusMilliseconds(now,
-															DISCOVERY_INTERVAL);
-	}
-
+	evaudit_kafka_source_run_discovery(state);
 	if (evaudit_process_counter(state->source->process,
 								EVAUDIT_SOURCE_ASSIGNMENT) !=
 		state->assignment)
@@ -322,7 +310,7 @@ acknowledge_batch(void *arg, EvauditBatch *batch)
 			continue;
 		partition->changed = false;
 		partition->committed = partition->now.next_offset;
-		evaudit_kafka_source_show_end(state, partition);
+		evaudit_kafka_source_show(state, partition);
 	}
 }
 

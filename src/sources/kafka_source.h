@@ -11,7 +11,7 @@
 #include "kafka/client.h"
 #include "server/wait.h"
 #include "sources/offsets.h"
-#include "sources/partition_end.h"
+#include "sources/partition_status.h"
 #include "sources/source.h"
 
 /* A partition that this worker reads. */
@@ -27,7 +27,14 @@ typedef struct KafkaPartition
 	bool		missing;		/* not before the cluster has it again */
 	int64		position;		/* librdkafka's, at the sweep before */
 	int			last_event;		/* of the batch's events, or -1 */
+	TimestampTz fetched_at;		/* its broker's last answer, or 0 */
+	TimestampTz silent_since;	/* that, or when it was loaded */
+	TimestampTz caught_up_at;	/* when all of it was last read, or 0 */
+	char	   *stalled;		/* why its broker does not answer, or NULL */
 } KafkaPartition;
+
+/* Partitions whose offsets are being looked up; private to kafka_lookup.c. */
+typedef struct KafkaLookup KafkaLookup;
 
 typedef struct KafkaSource
 {
@@ -48,7 +55,13 @@ typedef struct KafkaSource
 	int			nmessages;
 	bool		backlog;		/* the batch was full before all was taken */
 
+	bool		drained;		/* all was taken, since the health before */
+
 	TimestampTz next_discovery; /* of evaudit_kafka_source_discover() */
+	EvauditKafkaRequest *discovery; /* the one under way, or NULL */
+	KafkaLookup *lookup;		/* of partitions that are not read yet, or
+								 * NULL */
+	bool		lookup_changes; /* it changes the table in any case */
 	TimestampTz next_sweep;		/* of evaudit_kafka_source_sweep() */
 } KafkaSource;
 
@@ -57,8 +70,20 @@ extern void evaudit_kafka_source_check_options(Jsonb *options);
 extern void evaudit_kafka_source_check_target(const char *target);
 extern int	evaudit_kafka_source_workers(Jsonb *options);
 extern char *evaudit_kafka_source_start(Jsonb *options);
-extern int	evaudit_kafka_source_resolve_target(EvauditKafka *kafka, const char *target,
-												EvauditOffset *offsets, int n);
+extern int64 evaudit_kafka_source_target_time(const char *target);
+extern int	evaudit_kafka_source_apply_target(const char *target,
+											  EvauditOffset *offsets, int n);
+
+/* kafka_lookup.c */
+extern KafkaLookup *evaudit_kafka_lookup_begin(EvauditKafka *kafka, List *topics,
+											   const EvauditOffset *offsets, int n,
+											   MemoryContext parent);
+extern bool evaudit_kafka_lookup_done(const KafkaLookup *lookup);
+extern void evaudit_kafka_lookup_wait(EvauditKafka *kafka,
+									  const KafkaLookup *lookup);
+extern EvauditOffset *evaudit_kafka_lookup_finish(EvauditKafka *kafka,
+												  KafkaLookup *lookup, int *n);
+extern void evaudit_kafka_lookup_free(KafkaLookup *lookup);
 
 /* kafka_topics.c */
 extern void evaudit_kafka_source_check_topics(Jsonb *options);
@@ -66,8 +91,8 @@ extern bool evaudit_kafka_source_topic_wanted(Jsonb *options, const char *topic)
 extern List *evaudit_kafka_source_topics_named(Jsonb *options);
 
 /* kafka_discovery.c */
-extern void evaudit_kafka_source_discover(KafkaSource *state);
-extern void evaudit_kafka_source_seek(KafkaSource *state);
+extern void evaudit_kafka_source_begin(KafkaSource *state);
+extern void evaudit_kafka_source_run_discovery(KafkaSource *state);
 extern void evaudit_kafka_source_await_first(KafkaSource *state);
 extern void evaudit_kafka_source_load(KafkaSource *state);
 
@@ -83,9 +108,12 @@ extern void evaudit_kafka_source_set_missing(KafkaSource *state,
 											 KafkaPartition *partition, bool missing);
 extern void evaudit_kafka_source_assign_all(KafkaSource *state);
 extern void evaudit_kafka_source_sweep(KafkaSource *state);
-extern void evaudit_kafka_source_show_end(KafkaSource *state,
-										  const KafkaPartition *partition);
 extern uint32 evaudit_kafka_source_checksum(const char *key, size_t key_len,
 											const char *payload, size_t payload_len);
+
+/* kafka_health.c */
+extern void evaudit_kafka_source_check_health(KafkaSource *state);
+extern void evaudit_kafka_source_show(KafkaSource *state,
+									  KafkaPartition *partition);
 
 #endif							/* EVAUDIT_KAFKA_SOURCE_H */

@@ -30,7 +30,9 @@ read_offset(int row, EvauditOffset *offset)
 
 	offset->topic = evaudit_spi_text(row, 0);
 	offset->partition = evaudit_spi_int32(row, 1);
-	offset->next_offset = evaudit_spi_int64(row, 2);
+	offset->seek = evaudit_spi_text_or_null(row, 8);
+	offset->next_offset = offset->seek != NULL ? -1 :
+		evaudit_spi_int64(row, 2);
 	seen = evaudit_spi_datum(row, 3, &isnull);
 	offset->seen = !isnull;
 	if (offset->seen)
@@ -50,7 +52,7 @@ evaudit_offsets_load(int64 source_id, int *n)
 {
 	static EvauditStatement load = {
 		"SELECT topic, partition, next_offset, seen_offset, seen_time,"
-		" seen_checksum, stopped, error"
+		" seen_checksum, stopped, error, seek"
 		" FROM evaudit.offsets WHERE source_id = $1"
 		" ORDER BY topic COLLATE \"C\", partition",
 		1, {INT8OID}
@@ -87,6 +89,9 @@ typedef struct OffsetColumns
 	Datum	   *stopped;
 	Datum	   *error;
 	bool	   *no_error;
+	Datum	   *seek;
+	bool	   *no_seek;
+	bool	   *no_offset;
 } OffsetColumns;
 
 /* Room for n partitions. */
@@ -106,6 +111,9 @@ make_columns(int n)
 	columns.stopped = palloc(n * sizeof(Datum));
 	columns.error = palloc(n * sizeof(Datum));
 	columns.no_error = palloc(n * sizeof(bool));
+	columns.seek = palloc(n * sizeof(Datum));
+	columns.no_seek = palloc(n * sizeof(bool));
+	columns.no_offset = palloc(n * sizeof(bool));
 	return columns;
 }
 
@@ -126,6 +134,10 @@ set_columns(OffsetColumns *columns, int i, const EvauditOffset *offset,
 	columns->no_error[i] = offset->error == NULL;
 	columns->error[i] = offset->error == NULL ? (Datum) 0 :
 		CStringGetTextDatum(offset->error);
+	columns->no_seek[i] = offset->seek == NULL;
+	columns->seek[i] = offset->seek == NULL ? (Datum) 0 :
+		CStringGetTextDatum(offset->seek);
+	columns->no_offset[i] = offset->seek != NULL;
 }
 
 /* The parameters $2 ... of the statements below. */
@@ -135,23 +147,27 @@ bind_columns(Datum *values, OffsetColumns *columns, int n)
 	values[1] = evaudit_spi_array(columns->topic, NULL, n, TEXTOID);
 	values[2] = evaudit_spi_array(columns->partition, NULL, n, INT4OID);
 	values[3] = evaudit_spi_array(columns->expected, NULL, n, INT8OID);
-	values[4] = evaudit_spi_array(columns->next_offset, NULL, n, INT8OID);
+	values[4] = evaudit_spi_array(columns->next_offset, columns->no_offset, n,
+								  INT8OID);
 	values[5] = evaudit_spi_array(columns->seen_offset, columns->unseen, n, INT8OID);
 	values[6] = evaudit_spi_array(columns->seen_time, columns->unseen, n, INT8OID);
 	values[7] = evaudit_spi_array(columns->seen_checksum, columns->unseen, n,
 								  INT8OID);
 	values[8] = evaudit_spi_array(columns->stopped, NULL, n, BOOLOID);
 	values[9] = evaudit_spi_array(columns->error, columns->no_error, n, TEXTOID);
+	values[10] = evaudit_spi_array(columns->seek, columns->no_seek, n, TEXTOID);
 }
 
 #define COLUMN_TYPES \
 	INT8OID, TEXTARRAYOID, INT4ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, \
-	INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, BOOLARRAYOID, TEXTARRAYOID
+	INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, BOOLARRAYOID, TEXTARRAYOID, \
+	TEXTARRAYOID
+#define NCOLUMNS	11
 
 #define COLUMN_ROWS \
-	" unnest($2, $3, $4, $5, $6, $7, $8, $9, $10) AS n (topic, partition," \
-	" expected, next_offset, seen_offset, seen_time, seen_checksum," \
-	" stopped, error)"
+	" unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS n (topic," \
+	" partition, expected, next_offset, seen_offset, seen_time," \
+	" seen_checksum, stopped, error, seek)"
 
 /*
  * The row locks of the partitions in $2 and $3, taken in order: UPDATE alone
@@ -170,7 +186,7 @@ static uint64
 execute_for(EvauditStatement *statement, int64 source_id,
 			OffsetColumns *columns, int n)
 {
-	Datum		values[10];
+	Datum		values[NCOLUMNS];
 
 	values[0] = Int64GetDatum(source_id);
 	bind_columns(values, columns, n);
@@ -194,7 +210,7 @@ evaudit_offsets_save(int64 source_id, const EvauditOffsetChange *changes,
 		" WHERE o.source_id = $1 AND o.topic = locked.topic"
 		" AND o.partition = locked.partition AND n.topic = o.topic"
 		" AND n.partition = o.partition AND o.next_offset = n.expected",
-		10, {COLUMN_TYPES}
+		NCOLUMNS, {COLUMN_TYPES}
 	};
 	OffsetColumns columns = make_columns(n);
 	uint64		saved;
@@ -222,10 +238,11 @@ evaudit_offsets_add(int64 source_id, const EvauditOffset *offsets, int n)
 	};
 	static EvauditStatement add = {
 		"INSERT INTO evaudit.offsets (source_id, topic, partition,"
-		" next_offset) SELECT $1, n.topic, n.partition, n.next_offset"
+		" next_offset, seek) SELECT $1, n.topic, n.partition, n.next_offset,"
+		" n.seek"
 		" FROM (SELECT FROM evaudit.sources WHERE id = $1 FOR KEY SHARE) s,"
 		COLUMN_ROWS " ON CONFLICT DO NOTHING",
-		10, {COLUMN_TYPES}
+		NCOLUMNS, {COLUMN_TYPES}
 	};
 	OffsetColumns columns = make_columns(n);
 	Datum		id = Int64GetDatum(source_id);
@@ -241,6 +258,33 @@ evaudit_offsets_add(int64 source_id, const EvauditOffset *offsets, int n)
 }
 
 /*
+ * Save the offsets of partitions that waited for their lookup, in a
+ * transaction; those that wait no more, or for another one, stay.
+ */
+void
+evaudit_offsets_found(int64 source_id, const EvauditOffset *offsets, int n)
+{
+	static EvauditStatement found = {
+		LOCKED_ROWS
+		"UPDATE evaudit.offsets o SET next_offset = n.next_offset,"
+		" seek = NULL FROM locked," COLUMN_ROWS
+		" WHERE o.source_id = $1 AND o.topic = locked.topic"
+		" AND o.partition = locked.partition AND n.topic = o.topic"
+		" AND n.partition = o.partition AND o.seek IS NOT NULL"
+		" AND n.next_offset IS NOT NULL",
+		NCOLUMNS, {COLUMN_TYPES}
+	};
+	OffsetColumns columns = make_columns(n);
+	EvauditSpi	spi;
+
+	for (int i = 0; i < n; i++)
+		set_columns(&columns, i, &offsets[i], 0);
+	evaudit_spi_begin(&spi);
+	execute_for(&found, source_id, &columns, n);
+	evaudit_spi_end(&spi);
+}
+
+/*
  * Move partitions to where seek_source() wants them, and clear the request
  * unless a later one came; within a transaction.
  */
@@ -251,12 +295,13 @@ evaudit_offsets_move(int64 source_id, int seek_number,
 	static EvauditStatement move = {
 		LOCKED_ROWS
 		"UPDATE evaudit.offsets o SET next_offset = n.next_offset,"
-		" seen_offset = NULL, seen_time = NULL, seen_checksum = NULL,"
-		" stopped = false, error = NULL FROM locked," COLUMN_ROWS
+		" seek = n.seek, seen_offset = NULL, seen_time = NULL,"
+		" seen_checksum = NULL, stopped = false, error = NULL"
+		" FROM locked," COLUMN_ROWS
 		" WHERE o.source_id = $1 AND o.topic = locked.topic"
 		" AND o.partition = locked.partition AND n.topic = o.topic"
 		" AND n.partition = o.partition",
-		10, {COLUMN_TYPES}
+		NCOLUMNS, {COLUMN_TYPES}
 	};
 	static EvauditStatement forget = {
 		"UPDATE evaudit.sources SET seek = NULL"

@@ -15,7 +15,9 @@ typedef struct EvauditOffset
 {
 	char	   *topic;
 	int32		partition;
-	int64		next_offset;	/* the first record not read yet */
+	int64		next_offset;	/* the first record not read yet, */
+	char	   *seek;			/* unless it is to be looked up: of what; or
+								 * NULL */
 
 	/* the last record read: another one there means another log */
 	bool		seen;
@@ -39,6 +41,8 @@ extern bool evaudit_offsets_save(int64 source_id,
 								 const EvauditOffsetChange *changes, int n);
 extern void evaudit_offsets_add(int64 source_id,
 								const EvauditOffset *offsets, int n);
+extern void evaudit_offsets_found(int64 source_id,
+								  const EvauditOffset *offsets, int n);
 extern void evaudit_offsets_move(int64 source_id, int seek_number,
 								 const EvauditOffset *offsets, int n);
 

@@ -214,6 +214,13 @@ evaudit_source_report_error(EvauditSource *source, const char *fmt,...)
 				(errmsg("source \"%s\": %s", source->name, error)));
 }
 
+/* Show that what this worker reported is over. */
+void
+evaudit_source_recovered(EvauditSource *source)
+{
+	evaudit_process_recovered(source->process);
+}
+
 /*
  * Show that this worker waits until some time before it tries again what
  * failed; 0 if it reads.

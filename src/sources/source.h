@@ -132,6 +132,7 @@ extern bool evaudit_owns_source(Oid user, Oid owner);
 extern void evaudit_source_report_error(EvauditSource *source, const char *fmt,...)
 			pg_attribute_printf(2, 3);
 
+extern void evaudit_source_recovered(EvauditSource *source);
 extern void evaudit_source_wait(EvauditSource *source, TimestampTz until);
 
 /* source_job.c, source_worker.c, source_stats.c */

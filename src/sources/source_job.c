@@ -30,7 +30,7 @@
 #include "server/guard.h"
 #include "server/spi.h"
 #include "sources/check_server.h"
-#include "sources/partition_end.h"
+#include "sources/partition_status.h"
 #include "sources/source.h"
 
 static int	max_sources = 64;
@@ -321,7 +321,7 @@ const EvauditJobKind evaudit_source_job = {
 	.no_slot = "all evaudit.max_sources slots are in use",
 	.list = list_sources,
 	.run = evaudit_source_run,
-	.forget = evaudit_forget_partition_ends,
+	.forget = evaudit_forget_partitions,
 };
 
 /* What this room has for the server: settings, memory and jobs. */
@@ -337,5 +337,5 @@ evaudit_sources_init(void)
 							NULL,
 							&max_sources, 64, 1, 4096,
 							PGC_POSTMASTER, 0, NULL, NULL, NULL);
-	evaudit_partition_ends_init();
+	evaudit_partition_status_init();
 }

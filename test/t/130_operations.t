@@ -198,7 +198,7 @@ ask("SELECT evaudit.seek_source('regex', 'earliest')");
 ok( $node->wait_for("SELECT seek IS NULL FROM evaudit.sources", 't', deadline => 30),
 	'seek in spite of a deleted topic');
 await_end($node, $kafka, 'regex', 're-1');
-ok( $node->wait_for(q{SELECT bool_and(state = 'backoff' AND last_error ~ 'not there')
+ok( $node->wait_for(q{SELECT bool_and(state = 'stalled' AND last_error ~ 'not there')
 		FROM evaudit.stat_partitions WHERE topic = 're-2'}),
 	'of which it is said that it is not there');
 

@@ -62,7 +62,7 @@ sub stopped_and_back
 	# a stop outlives restarts of the worker
 	my $pid = worker_pids($node, 'logins')->[0];
 	ask("SELECT pg_terminate_backend($pid, 10000)");
-	$node->wait_for("SELECT state = 'running' AND pids <> '{}' FROM evaudit.stat_sources");
+	$node->wait_for("SELECT state = 'degraded' AND pids <> '{}' FROM evaudit.stat_sources");
 	await_partition(0, "state = 'stopped'");
 	is(ask('SELECT count(*) FROM evaudit.dead_letters'), 0, 'no dead letter');
 
@@ -155,7 +155,7 @@ foreach my $n (5, 60)
 $kafka->create_topic('other', 1);
 read_topic($node, $kafka, 'other', topics => 'other');
 $kafka->delete_topic('logins');
-await_partition(0, "state = 'backoff' AND last_error IS NOT NULL");
+await_partition(0, "state = 'stalled' AND last_error IS NOT NULL");
 note(ask("SELECT last_error FROM evaudit.stat_partitions WHERE partition = 0"));
 send_logins('other', 0, 3);
 await_end($node, $kafka, 'other', 'other');

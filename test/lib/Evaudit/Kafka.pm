@@ -20,6 +20,7 @@ Evaudit::Kafka - a real Kafka broker for a test
   $kafka->proxy->black_hole;        # see Evaudit::Proxy
   $kafka->freeze; $kafka->thaw;     # the process hangs for a while
   $kafka->kill9; $kafka->restart; $kafka->stop;
+  my $other = $kafka->add_broker(2);           # a further one of its cluster
 
 A broker of one node that is its own controller, on loopback, with its log in
 the temporary directory of the test.  EVAUDIT_KAFKA_JARS names the directory
@@ -65,9 +66,12 @@ sub new
 		sasl => $args{sasl},
 		tls => $args{tls},
 		config => $args{config} || {},
+		id => $args{id} || 1,
+		controller => $args{controller},
 		ports => {});
 
-	my @listeners = ('PLAINTEXT', 'CONTROLLER');
+	my @listeners = 'PLAINTEXT';
+	push @listeners, 'CONTROLLER' unless $self->{controller};
 	push @listeners, 'SASL_PLAINTEXT' if $self->{sasl};
 	push @listeners, 'SSL' if $self->{tls};
 	push @listeners, 'SASL_SSL' if $self->{sasl} && $self->{tls};
@@ -81,6 +85,15 @@ sub new
 	$self->_write_config;
 	$self->_format;
 	return $self;
+}
+
+# Prepare one more broker of this cluster, whose controller is the first: what
+# is to outlive it is led by others.
+sub add_broker
+{
+	my ($self, $id, %args) = @_;
+	return (ref $self)
+	  ->new(%args, id => $id, controller => $self->{ports}{CONTROLLER});
 }
 
 # What to connect to, for one of the security protocols or PROXIED.
@@ -201,7 +214,7 @@ sub _java
 	my ($self, $class, @args) = @_;
 
 	return (
-		'java', '-Xms96m', '-Xmx384m', '-XX:+UseSerialGC',
+		'java', '-Xms96m', $self->{controller} ? '-Xmx256m' : '-Xmx384m', '-XX:+UseSerialGC',
 		'-XX:TieredStopAtLevel=1', '-XX:-UsePerfData',
 		"-Dlog4j.configuration=file:$self->{dir}/log4j.properties",
 		'-cp', "$ENV{EVAUDIT_KAFKA_JARS}/*", $class, @args);
@@ -225,18 +238,20 @@ sub _write_config
 	my ($self) = @_;
 	my $ports = $self->{ports};
 	my @public = grep { $_ ne 'CONTROLLER' } sort keys %$ports;
+	my $controller = $self->{controller} || $ports->{CONTROLLER};
 	my %config = (
-		'process.roles' => 'broker,controller',
-		'node.id' => 1,
-		'controller.quorum.voters' => "1\@127.0.0.1:$ports->{CONTROLLER}",
+		'process.roles' => $self->{controller} ? 'broker' : 'broker,controller',
+		'node.id' => $self->{id},
+		'controller.quorum.voters' => "1\@127.0.0.1:$controller",
 		'listeners' => join(',',
-			map { "$_://127.0.0.1:$ports->{$_}" } @public, 'CONTROLLER'),
+			map { "$_://127.0.0.1:$ports->{$_}" } @public,
+			grep { $ports->{$_} } 'CONTROLLER'),
 		'advertised.listeners' => join(',',
 			map { "$_://" . $self->servers($_) } @public),
 		'controller.listener.names' => 'CONTROLLER',
 		'inter.broker.listener.name' => 'PLAINTEXT',
 		'listener.security.protocol.map' =>
-		  join(',', map { "$_:" . (/SSL|SASL/ ? $_ : 'PLAINTEXT') } keys %$ports),
+		  join(',', map { "$_:" . (/SSL|SASL/ ? $_ : 'PLAINTEXT') } @public, 'CONTROLLER'),
 		'log.dirs' => "$self->{dir}/data",
 		'auto.create.topics.enable' => 'false',
 		'offsets.topic.num.partitions' => 1,

@@ -1,0 +1,258 @@
+/*-------------------------------------------------------------------------
+ *
+ * partition_status.c
+ *	  How partitions of Kafka do, as their workers last saw it.
+ *
+ * A table in shared memory of a fixed size, evaudit.max_partitions: where it
+ * is full, further partitions are not shown.  It has a lock of its own, taken
+ * after the runtime's where both are held.  A topic that is named but cannot
+ * be read has an entry, too, of EVAUDIT_NO_PARTITION.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "funcapi.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/hsearch.h"
+#include "utils/timestamp.h"
+#include "utils/tuplestore.h"
+
+#include "server/compat.h"
+#include "server/shmem.h"
+#include "sources/partition_status.h"
+#include "sources/source.h"
+
+PG_FUNCTION_INFO_V1(evaudit_partition_stats);
+
+/* Columns of partition_stats(). */
+enum PartitionColumn
+{
+	SOURCE_ID_COLUMN,
+	TOPIC_COLUMN,
+	PARTITION_COLUMN,
+	END_OFFSET_COLUMN,
+	FETCHED_AT_COLUMN,
+	CAUGHT_UP_AT_COLUMN,
+	ERROR_COLUMN,
+	PARTITION_COLUMNS
+};
+
+/* Longest error of a partition that is kept, in bytes. */
+#define ERROR_BYTES		256
+
+typedef struct StatusKey
+{
+	Oid			database;
+	int32		partition;
+	int64		source_id;
+	char		topic[EVAUDIT_STREAM_BYTES];
+} StatusKey;
+
+typedef struct StatusEntry
+{
+	StatusKey	key;			/* hash key */
+	int64		end_offset;
+	TimestampTz fetched_at;
+	TimestampTz caught_up_at;
+	char		error[ERROR_BYTES]; /* "": none */
+} StatusEntry;
+
+static int	max_partitions = 4096;
+static HTAB *statuses = NULL;	/* NULL without preload */
+static LWLock *status_lock = NULL;
+
+/* Bytes of the table. */
+static Size
+status_size(void)
+{
+	return hash_estimate_size(max_partitions, sizeof(StatusEntry));
+}
+
+/* Make the table, or attach to it. */
+static void
+attach_statuses(LWLock *lock)
+{
+	HASHCTL		info = {
+		.keysize = sizeof(StatusKey),
+		.entrysize = sizeof(StatusEntry),
+	};
+
+	status_lock = lock;
+	statuses = evaudit_compat_shmem_hash("evaudit partitions", max_partitions,
+										 &info, HASH_ELEM | HASH_BLOBS);
+}
+
+/* Reserve the shared memory; only while the server preloads libraries. */
+void
+evaudit_partition_status_init(void)
+{
+	static EvauditShmemArea area = {
+		.name = "evaudit_partitions",
+		.size = status_size,
+		.attach = attach_statuses,
+	};
+
+	DefineCustomIntVariable("evaudit.max_partitions",
+							"Partitions whose progress can be shown, over all sources.",
+							NULL,
+							&max_partitions, 4096, 16, 1048576,
+							PGC_POSTMASTER, 0, NULL, NULL, NULL);
+	evaudit_shmem_register(&area);
+}
+
+/* The key of a partition of a source in this database. */
+static StatusKey
+make_key(int64 source_id, const char *topic, int32 partition)
+{
+	StatusKey	key;
+
+	memset(&key, 0, sizeof(key));
+	key.database = MyDatabaseId;
+	key.source_id = source_id;
+	key.partition = partition;
+	strlcpy(key.topic, topic, sizeof(key.topic));
+	return key;
+}
+
+/*
+ * Show how a partition of a source in this database does, if there is room.
+ * True if it has an error now, and not the one of before.
+ */
+bool
+evaudit_show_partition(int64 source_id, const char *topic, int32 partition,
+					   const EvauditPartitionStatus *status)
+{
+	StatusKey	key = make_key(source_id, topic, partition);
+	const char *error = status->error == NULL ? "" : status->error;
+	int			error_len = pg_mbcliplen(error, strlen(error),
+										 ERROR_BYTES - 1);
+	StatusEntry *entry;
+	bool		found;
+	bool		is_new = error_len > 0;
+
+	LWLockAcquire(status_lock, LW_EXCLUSIVE);
+	entry = hash_search(statuses, &key, HASH_ENTER_NULL, &found);
+	if (entry != NULL)
+	{
+		is_new &= !found || strncmp(entry->error, error, error_len) != 0;
+		entry->end_offset = status->end_offset;
+		entry->fetched_at = status->fetched_at;
+		entry->caught_up_at = status->caught_up_at;
+		memcpy(entry->error, error, error_len);
+		entry->error[error_len] = '\0';
+	}
+	LWLockRelease(status_lock);
+	return is_new;
+}
+
+/* Show a partition of a source in this database no longer. */
+void
+evaudit_forget_partition(int64 source_id, const char *topic, int32 partition)
+{
+	StatusKey	key = make_key(source_id, topic, partition);
+
+	LWLockAcquire(status_lock, LW_EXCLUSIVE);
+	(void) hash_search(statuses, &key, HASH_REMOVE, NULL);
+	LWLockRelease(status_lock);
+}
+
+/* Show no partition of a source any longer. */
+void
+evaudit_forget_partitions(Oid database, int64 source_id)
+{
+	HASH_SEQ_STATUS scan;
+	StatusEntry *entry;
+
+	LWLockAcquire(status_lock, LW_EXCLUSIVE);
+	hash_seq_init(&scan, statuses);
+	while ((entry = hash_seq_search(&scan)) != NULL)
+	{
+		if (entry->key.database == database &&
+			entry->key.source_id == source_id)
+			(void) hash_search(statuses, &entry->key, HASH_REMOVE, NULL);
+	}
+	LWLockRelease(status_lock);
+}
+
+/* Copies of the entries of this database's partitions. */
+static StatusEntry *
+copy_statuses(int *n)
+{
+	StatusEntry *copies;
+	StatusEntry *entry;
+	HASH_SEQ_STATUS scan;
+
+	*n = 0;
+	LWLockAcquire(status_lock, LW_SHARED);
+	copies = palloc_extended(Max(hash_get_num_entries(statuses), 1) *
+							 sizeof(StatusEntry), MCXT_ALLOC_HUGE);
+	hash_seq_init(&scan, statuses);
+	while ((entry = hash_seq_search(&scan)) != NULL)
+	{
+		if (entry->key.database == MyDatabaseId)
+			copies[(*n)++] = *entry;
+	}
+	LWLockRelease(status_lock);
+	return copies;
+}
+
+/* Compare the id of a source with one in a list of jobs. */
+static int
+by_source_id(const void *key, const void *element)
+{
+	int64		id = *(const int64 *) key;
+	int64		other = ((const EvauditJobStats *) element)->id;
+
+	return (id > other) - (id < other);
+}
+
+/* Add the row of one partition. */
+static void
+add_row(ReturnSetInfo *rsinfo, const StatusEntry *entry)
+{
+	Datum		values[PARTITION_COLUMNS];
+	bool		nulls[PARTITION_COLUMNS] = {false};
+
+	values[SOURCE_ID_COLUMN] = Int64GetDatum(entry->key.source_id);
+	values[TOPIC_COLUMN] = CStringGetTextDatum(entry->key.topic);
+	values[PARTITION_COLUMN] = Int32GetDatum(entry->key.partition);
+	nulls[PARTITION_COLUMN] = entry->key.partition == EVAUDIT_NO_PARTITION;
+	values[END_OFFSET_COLUMN] = Int64GetDatum(entry->end_offset);
+	nulls[END_OFFSET_COLUMN] = entry->end_offset < 0;
+	values[FETCHED_AT_COLUMN] = TimestampTzGetDatum(entry->fetched_at);
+	nulls[FETCHED_AT_COLUMN] = entry->fetched_at == 0;
+	values[CAUGHT_UP_AT_COLUMN] = TimestampTzGetDatum(entry->caught_up_at);
+	nulls[CAUGHT_UP_AT_COLUMN] = entry->caught_up_at == 0;
+	values[ERROR_COLUMN] = CStringGetTextDatum(entry->error);
+	nulls[ERROR_COLUMN] = entry->error[0] == '\0';
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+/* partition_stats(): partitions of the sources that the user may see. */
+Datum
+evaudit_partition_stats(PG_FUNCTION_ARGS)
+{
+	EvauditJobStats *sources;
+	StatusEntry *copies;
+	int			nsources;
+	int			n;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (statuses == NULL)
+		return (Datum) 0;
+
+	sources = evaudit_source_stats_visible(&nsources);
+	copies = copy_statuses(&n);
+	for (int i = 0; i < n && nsources > 0; i++)
+	{
+		if (bsearch(&copies[i].key.source_id, sources, nsources,
+					sizeof(EvauditJobStats), by_source_id) != NULL)
+			add_row((ReturnSetInfo *) fcinfo->resultinfo, &copies[i]);
+	}
+	return (Datum) 0;
+}
