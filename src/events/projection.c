@@ -1,145 +1,28 @@
 /*-------------------------------------------------------------------------
  *
  * projection.c
- *	  Handing events to a function of a user.
+ *	  Handing the events of a topic to the function that it names.
  *
- * A topic names its function, schema.name, and the function takes an array
- * of evaudit.event: one call for a batch.  It is looked up by name each time,
- * as a dump knows nothing of oids; what it returns is of no interest.
- *
- * Three roles meet here: the one that named the function for the topic, the
- * function's owner, whose code it is, and the current user, who publishes or
- * owns the source.  None of them gets rights of another by it:
- *
- * - Who names a function must be able to SET ROLE to its owner.  The topic
- *	 keeps that owner; a function that has another owner by now, because it was
- *	 given away or made anew, is not called.
- * - Where the owner can SET ROLE to the current user, it runs as the current
- *	 user, as any function does that somebody calls: its code gets nothing
- *	 that its owner did not have.  The current user needs EXECUTE.
- * - Elsewhere it runs as its owner, in a security-restricted operation with a
- *	 search_path of pg_catalog alone, as an index's function does in VACUUM.
- *	 That lends the owner's rights to those who publish, so that they need
- *	 EXECUTE by a grant to themselves or to a role of theirs, not by PUBLIC's
- *	 default, or a grant for their token.
- *
- * Settings that the function changes, the role among them, go back when it
- * returns, so that it cannot act on what the session does after it.
+ * How a function is called, and with whose rights: event_function.c.  The
+ * topic keeps who owned the function when it was named; a function that has
+ * another owner by now, because it was given away or made anew, is not called.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "access/xact.h"
-#include "catalog/namespace.h"
-#include "catalog/objectaccess.h"
-#include "catalog/pg_proc.h"
-#include "catalog/pg_type.h"
-#include "fmgr.h"
 #include "miscadmin.h"
-#include "utils/acl.h"
-#include "utils/builtins.h"
-#include "utils/guc.h"
-#include "utils/lsyscache.h"
-#include "utils/memutils.h"
-#include "utils/regproc.h"
-#include "utils/snapmgr.h"
-#include "utils/syscache.h"
 
+#include "events/event_function.h"
 #include "events/projection.h"
-#include "events/projection_batch.h"
 #include "server/compat.h"
 
-/* A call of a topic's function. */
-typedef struct Call
-{
-	const EvauditTopic *topic;
-	Oid			function;
-	Oid			owner;
-	bool		as_owner;		/* rather than as the current user */
-} Call;
-
-/* Raise an error about the name of a function. */
-static void
-bad_name(const char *name)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("topic option \"project\" must be \"user_services\" or a function's name with its schema, not \"%s\"",
-					name)));
-}
-
-/*
- * The function of a name that takes evaudit.event[], or InvalidOid.  Nothing
- * but an exact match counts.  No right is asked for: who may call it is not
- * known before its owner is.
- */
-static Oid
-look_up(const char *name)
-{
-	List	   *names = evaudit_compat_qualified_name(name);
-	Oid			type = get_array_type(evaudit_event_type());
-	oidvector  *types = buildoidvector(&type, 1);
-	Oid			schema;
-
-	if (list_length(names) != 2)
-		bad_name(name);
-	schema = get_namespace_oid(strVal(linitial(names)), true);
-	/* each session has a function of its own in a schema of that kind */
-	if (OidIsValid(schema) && isAnyTempNamespace(schema))
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("function %s(evaudit.event[]) is in a temporary schema",
-						name)));
-	return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
-						   CStringGetDatum(strVal(lsecond(names))),
-						   PointerGetDatum(types),
-						   ObjectIdGetDatum(schema));
-}
-
-/*
- * Find the function of a name; an ERROR if there is none, or one that cannot
- * be called with events.
- */
+/* The function of a name that takes evaudit.event[]; an ERROR if there is none. */
 Oid
 evaudit_projection_find(const char *name)
 {
-	Oid			function = look_up(name);
-	HeapTuple	tuple;
-	Form_pg_proc form;
-
-	if (!OidIsValid(function))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_FUNCTION),
-				 errmsg("function %s(evaudit.event[]) does not exist", name)));
-	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for function %u", function);
-	form = (Form_pg_proc) GETSTRUCT(tuple);
-	if (form->prokind != PROKIND_FUNCTION || form->proretset ||
-		(get_typtype(form->prorettype) == TYPTYPE_PSEUDO &&
-		 form->prorettype != VOIDOID))
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("%s(evaudit.event[]) is not a function that returns one value",
-						name)));
-	ReleaseSysCache(tuple);
-	return function;
-}
-
-/* The owner of a function. */
-static Oid
-function_owner(Oid function)
-{
-	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
-	Oid			owner;
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for function %u", function);
-	owner = ((Form_pg_proc) GETSTRUCT(tuple))->proowner;
-	ReleaseSysCache(tuple);
-	return owner;
+	return evaudit_event_function_find("topic option \"project\" must be \"user_services\" or",
+									   name);
 }
 
 /*
@@ -149,7 +32,7 @@ function_owner(Oid function)
 Oid
 evaudit_projection_name(const char *name)
 {
-	Oid			owner = function_owner(evaudit_projection_find(name));
+	Oid			owner = evaudit_event_function_owner(evaudit_projection_find(name));
 
 	if (!evaudit_compat_can_set_role(GetUserId(), owner))
 		ereport(ERROR,
@@ -162,45 +45,16 @@ evaudit_projection_name(const char *name)
 
 /* Raise an error unless the function's owner is the one that it had. */
 static void
-check_owner(const Call *call)
+check_owner(const EvauditTopic *topic, Oid owner)
 {
-	if (call->topic->function_owner != call->owner)
+	if (topic->function_owner != owner)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("function %s is not the one that topic \"%s\" was made to call",
-						call->topic->function, call->topic->name),
+						topic->function, topic->name),
 				 errdetail("Its owner is \"%s\" now.",
-						   GetUserNameFromId(call->owner, false)),
+						   GetUserNameFromId(owner, false)),
 				 errhint("Give the topic its option \"project\" again, with evaudit.alter_topic().")));
-}
-
-/* Whether a role has EXECUTE other than by a grant to PUBLIC. */
-static bool
-has_own_grant(const Call *call, Oid role)
-{
-	HeapTuple	tuple;
-	Datum		value;
-	bool		found = has_privs_of_role(role, call->owner);
-	bool		isnull;
-
-	if (found)
-		return true;
-	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(call->function));
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for function %u", call->function);
-	value = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_proacl, &isnull);
-	if (!isnull)
-	{
-		Acl		   *acl = DatumGetAclP(value);
-		AclItem    *items = ACL_DAT(acl);
-
-		for (int i = 0; i < ACL_NUM(acl) && !found; i++)
-			found = items[i].ai_grantee != ACL_ID_PUBLIC &&
-				(ACLITEM_GET_PRIVS(items[i]) & ACL_EXECUTE) != 0 &&
-				has_privs_of_role(role, items[i].ai_grantee);
-	}
-	ReleaseSysCache(tuple);
-	return found;
 }
 
 /* Whether a grant for a token's subject has decided on all of these. */
@@ -213,111 +67,6 @@ all_granted(EvauditEvent **events, int n)
 	return true;
 }
 
-/* Raise an error unless the current user may have a function run so. */
-static void
-check_caller(const Call *call, EvauditEvent **events, int n)
-{
-	const char *name = call->topic->function;
-	Oid			runner = call->as_owner ? call->owner : GetUserId();
-	Oid			schema = get_func_namespace(call->function);
-	AclResult	result;
-
-	result = evaudit_compat_schema_aclcheck(schema, runner, ACL_USAGE);
-	if (result != ACLCHECK_OK)
-		aclcheck_error(result, OBJECT_SCHEMA, get_namespace_name(schema));
-	result = evaudit_compat_function_aclcheck(call->function, runner,
-											  ACL_EXECUTE);
-	if (result != ACLCHECK_OK)
-		aclcheck_error(result, OBJECT_FUNCTION, name);
-	if (call->as_owner && !all_granted(events, n) &&
-		!has_own_grant(call, GetUserId()))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied for function %s", name),
-				 errdetail("It runs as its owner, \"%s\", for role \"%s\", which takes a grant that is not PUBLIC's.",
-						   GetUserNameFromId(call->owner, false),
-						   GetUserNameFromId(GetUserId(), false)),
-				 errhint("Grant EXECUTE on the function to the role.")));
-}
-
-/* Say whose rights and which search_path an error was raised with. */
-static void
-describe_call(void *arg)
-{
-	const Call *call = arg;
-
-	if (call->as_owner)
-		errcontext("function %s of topic \"%s\", run as its owner with search_path \"pg_catalog, pg_temp\"",
-				   call->topic->function, call->topic->name);
-	else
-		errcontext("function %s of topic \"%s\"", call->topic->function,
-				   call->topic->name);
-}
-
-/*
- * Call the function with the current user's rights, in a memory context of
- * its own.  It sees what was written before, and what follows sees what it
- * writes.
- */
-static void
-invoke(const Call *call, EvauditEvent **events, int n)
-{
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
-												  "evaudit projection",
-												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext previous = MemoryContextSwitchTo(context);
-	FmgrInfo	flinfo;
-
-	LOCAL_FCINFO(fcinfo, 1);
-
-	fmgr_info(call->function, &flinfo);
-	InitFunctionCallInfoData(*fcinfo, &flinfo, 1, InvalidOid, NULL, NULL);
-	fcinfo->args[0].value = evaudit_event_array(call->topic, events, n);
-	fcinfo->args[0].isnull = false;
-
-	CommandCounterIncrement();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	(void) FunctionCallInvoke(fcinfo);
-	PopActiveSnapshot();
-	CommandCounterIncrement();
-	MemoryContextSwitchTo(previous);
-	MemoryContextDelete(context);
-}
-
-/*
- * Call it as the right role.  An error needs no clean-up of its own: the
- * abort of the (sub)transaction restores the user and the settings.
- */
-static void
-invoke_as(const Call *call, EvauditEvent **events, int n)
-{
-	ErrorContextCallback context = {
-		.previous = error_context_stack,
-		.callback = describe_call,
-		.arg = (void *) call,
-	};
-	int			level = NewGUCNestLevel();
-	Oid			user;
-	int			security;
-
-	error_context_stack = &context;
-	GetUserIdAndSecContext(&user, &security);
-	if (call->as_owner)
-	{
-		SetUserIdAndSecContext(call->owner, security |
-							   SECURITY_LOCAL_USERID_CHANGE |
-							   SECURITY_RESTRICTED_OPERATION);
-		(void) set_config_option("search_path", "pg_catalog, pg_temp",
-								 PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_SAVE, true, 0, false);
-	}
-	invoke(call, events, n);
-	/* not committed: settings go back to what they were */
-	AtEOXact_GUC(false, level);
-	SetUserIdAndSecContext(user, security);
-	error_context_stack = context.previous;
-}
-
 /*
  * Call a topic's function with events, within a transaction.  Whatever it
  * raises is the caller's to handle.
@@ -325,15 +74,24 @@ invoke_as(const Call *call, EvauditEvent **events, int n)
 void
 evaudit_project(const EvauditTopic *topic, EvauditEvent **events, int n)
 {
-	Call		call = {.topic = topic};
+	EvauditFunctionUse use = {
+		.function = topic->function,
+		.noun = "topic",
+		.name = topic->name,
+	};
+	EvauditEventValue *values;
+	Oid			function;
+	Oid			owner;
 
 	if (n == 0)
 		return;
-	call.function = evaudit_projection_find(topic->function);
-	call.owner = function_owner(call.function);
-	call.as_owner = !evaudit_compat_can_set_role(call.owner, GetUserId());
-	check_owner(&call);
-	check_caller(&call, events, n);
-	InvokeFunctionExecuteHook(call.function);
-	invoke_as(&call, events, n);
+	use.granted = all_granted(events, n);
+	function = evaudit_projection_find(topic->function);
+	owner = evaudit_event_function_owner(function);
+	check_owner(topic, owner);
+	values = palloc(n * sizeof(EvauditEventValue));
+	for (int i = 0; i < n; i++)
+		evaudit_event_value(topic->name, events[i], &values[i]);
+	evaudit_event_function_call(&use, function, owner, values, n);
+	pfree(values);
 }

@@ -43,55 +43,67 @@ set_text(Datum *values, bool *nulls, int i, const char *string)
 		values[i] = CStringGetTextDatum(string);
 }
 
-/* Set a column that is a document, or NULL. */
+/* Set a column that is a varlena, or NULL. */
 static void
-set_jsonb(Datum *values, bool *nulls, int i, Jsonb *document)
+set_pointer(Datum *values, bool *nulls, int i, const void *value)
 {
-	nulls[i] = document == NULL;
-	values[i] = PointerGetDatum(document);
+	nulls[i] = value == NULL;
+	values[i] = PointerGetDatum(value);
 }
 
 /* The key of an event: its transport's, or what its payload has as one. */
-static void
-set_key(Datum *values, bool *nulls, int i, const EvauditEvent *event)
+static bytea *
+event_key(const EvauditEvent *event)
 {
 	bytea	   *key;
 
-	nulls[i] = event->key == NULL && event->payload_key == NULL;
-	if (event->key != NULL)
-	{
-		key = palloc(VARHDRSZ + event->key_len);
-		SET_VARSIZE(key, VARHDRSZ + event->key_len);
-		memcpy(VARDATA(key), event->key, event->key_len);
-		values[i] = PointerGetDatum(key);
-	}
-	else if (event->payload_key != NULL)
-		values[i] = PointerGetDatum(event->payload_key);
+	/* a text has the layout of a bytea */
+	if (event->key == NULL)
+		return (bytea *) event->payload_key;
+	key = palloc(VARHDRSZ + event->key_len);
+	SET_VARSIZE(key, VARHDRSZ + event->key_len);
+	memcpy(VARDATA(key), event->key, event->key_len);
+	return key;
+}
+
+/* An event as a value, in the current memory context. */
+void
+evaudit_event_value(const char *topic, const EvauditEvent *event,
+					EvauditEventValue *value)
+{
+	value->topic = topic;
+	value->event_id = event->event_id;
+	value->key = event_key(event);
+	value->payload = event->document;
+	value->headers = evaudit_event_headers(event);
+	value->event_time = event->event_time;
+	value->subject = event->subject;
+	value->source = event->source;
+	value->source_position = evaudit_event_position(event);
 }
 
 /* One event as a value of evaudit.event. */
 static Datum
-event_datum(const EvauditTopic *topic, const EvauditEvent *event,
-			TupleDesc desc)
+event_datum(const EvauditEventValue *event, TupleDesc desc)
 {
 	Datum		values[NCOLUMNS];
 	bool		nulls[NCOLUMNS] = {false};
 
-	set_text(values, nulls, 0, topic->name);
-	values[1] = PointerGetDatum(event->event_id);
-	set_key(values, nulls, 2, event);
-	set_jsonb(values, nulls, 3, event->document);
-	set_jsonb(values, nulls, 4, evaudit_event_headers(event));
+	set_text(values, nulls, 0, event->topic);
+	set_pointer(values, nulls, 1, event->event_id);
+	set_pointer(values, nulls, 2, event->key);
+	set_pointer(values, nulls, 3, event->payload);
+	set_pointer(values, nulls, 4, event->headers);
 	values[5] = TimestampTzGetDatum(event->event_time);
 	set_text(values, nulls, 6, event->subject);
 	set_text(values, nulls, 7, event->source);
-	set_jsonb(values, nulls, 8, evaudit_event_position(event));
+	set_pointer(values, nulls, 8, event->source_position);
 	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
 }
 
 /* Events as an array of evaudit.event. */
 Datum
-evaudit_event_array(const EvauditTopic *topic, EvauditEvent **events, int n)
+evaudit_event_array(const EvauditEventValue *events, int n)
 {
 	Oid			type = evaudit_event_type();
 	TupleDesc	desc = lookup_rowtype_tupdesc_copy(type, -1);
@@ -101,7 +113,7 @@ evaudit_event_array(const EvauditTopic *topic, EvauditEvent **events, int n)
 		elog(ERROR, "type evaudit.event has %d columns", desc->natts);
 	BlessTupleDesc(desc);
 	for (int i = 0; i < n; i++)
-		values[i] = event_datum(topic, events[i], desc);
+		values[i] = event_datum(&events[i], desc);
 	return PointerGetDatum(construct_array(values, n, type, -1, false,
 										   TYPALIGN_DOUBLE));
 }

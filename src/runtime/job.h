@@ -71,6 +71,12 @@ typedef struct EvauditJobKind
 	/* Bound by the limits on background worker slots. */
 	bool		limited;
 
+	/*
+	 * Its processes are woken when a transaction commits that has called
+	 * evaudit_wake_processes_at_commit() in their database.
+	 */
+	bool		woken_at_commit;
+
 	int			ncounters;
 	int			ntimes;
 

@@ -24,6 +24,7 @@
 #define REQUEST_INTERVAL	1000
 
 static bool wake_at_commit = false;
+static bool wake_processes_at_commit = false;
 
 /*
  * Wake the scheduler of this database, or have the launcher start one, for
@@ -52,45 +53,103 @@ wake_scheduler(uint32 requested)
 	LWLockRelease(evaudit_runtime->lock);
 }
 
-/* At the end of the transaction that asked for it. */
+/*
+ * Wake the processes, of the kinds that want it, in this database.  A latch
+ * that is set already is not set again, so that many commits cost little more
+ * than one.
+ */
+static void
+wake_processes(void)
+{
+	LWLockAcquire(evaudit_runtime->lock, LW_SHARED);
+	for (int kind = 0; kind < evaudit_nkinds; kind++)
+	{
+		EvauditKindSlots *jobs = &evaudit_runtime->jobs[kind];
+
+		if (!evaudit_kinds[kind]->woken_at_commit)
+			continue;
+		for (int i = 0; i < jobs->n; i++)
+		{
+			if (jobs->slots[i].database != MyDatabaseId)
+				continue;
+			for (int j = 0; j < EVAUDIT_MAX_PROCESSES; j++)
+			{
+				PGPROC	   *proc = jobs->slots[i].processes[j].proc;
+
+				if (proc != NULL)
+					SetLatch(&proc->procLatch);
+			}
+		}
+	}
+	LWLockRelease(evaudit_runtime->lock);
+}
+
+/*
+ * At the end of the transaction that asked for it.  Whoever commits a prepared
+ * transaction wakes nobody: processes that follow writes look by themselves,
+ * too, from time to time.
+ */
 static void
 at_transaction_end(XactEvent event, void *arg)
 {
-	if (!wake_at_commit)
+	bool		scheduler = wake_at_commit;
+	bool		processes = wake_processes_at_commit;
+
+	if (!scheduler && !processes)
 		return;
 	switch (event)
 	{
 		case XACT_EVENT_COMMIT:
-			wake_at_commit = false;
-			wake_scheduler(0);
+			wake_at_commit = wake_processes_at_commit = false;
+			if (scheduler)
+				wake_scheduler(0);
+			if (processes)
+				wake_processes();
 			break;
 		case XACT_EVENT_ABORT:
-			wake_at_commit = false;
+		case XACT_EVENT_PREPARE:
+			wake_at_commit = wake_processes_at_commit = false;
 			break;
 		case XACT_EVENT_PRE_PREPARE:
+			if (!scheduler)
+				break;
 			/* nobody here would know when it is committed */
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("cannot PREPARE a transaction that has changed sources of events")));
+					 errmsg("cannot PREPARE a transaction that has changed sources or sinks of events")));
 		default:
 			break;
 	}
+}
+
+/* Have at_transaction_end() called; false if there is nobody to wake. */
+static bool
+follow_transactions(void)
+{
+	static bool registered = false;
+
+	if (evaudit_runtime == NULL)
+		return false;
+	if (!registered)
+	{
+		RegisterXactCallback(at_transaction_end, NULL);
+		registered = true;
+	}
+	return true;
 }
 
 /* Ask that the scheduler of this database lists its jobs anew. */
 void
 evaudit_wake_scheduler_at_commit(void)
 {
-	static bool registered = false;
+	wake_at_commit = follow_transactions();
+}
 
-	if (evaudit_runtime == NULL)
-		return;
-	if (!registered)
-	{
-		RegisterXactCallback(at_transaction_end, NULL);
-		registered = true;
-	}
-	wake_at_commit = true;
+/* Ask that those are woken who follow what this transaction has written. */
+void
+evaudit_wake_processes_at_commit(void)
+{
+	wake_processes_at_commit = follow_transactions();
 }
 
 /*

@@ -11,6 +11,7 @@
 #include "runtime/job.h"
 
 extern void evaudit_wake_scheduler_at_commit(void);
+extern void evaudit_wake_processes_at_commit(void);
 extern void evaudit_request_job(const EvauditJobKind *kind);
 extern void evaudit_need_scheduler(void);
 

@@ -219,6 +219,22 @@ evaudit_spi_read(EvauditStatement *statement, const Datum *values,
 	return execute(statement, values, nulls, true);
 }
 
+/* Open a cursor on a query, with the active snapshot. */
+Portal
+evaudit_spi_open(EvauditStatement *statement, const Datum *values,
+				 const char *nulls)
+{
+	Portal		portal;
+
+	prepare(statement);
+	portal = SPI_cursor_open(NULL, statement->plan, (Datum *) values, nulls,
+							 true);
+	if (portal == NULL)
+		elog(ERROR, "could not open a cursor on \"%s\": %s", statement->sql,
+			 SPI_result_code_string(SPI_result));
+	return portal;
+}
+
 /* A column of the result; both count from 0. */
 Datum
 evaudit_spi_datum(int row, int column, bool *isnull)

@@ -49,6 +49,8 @@ extern uint64 evaudit_spi_read_latest(EvauditStatement *statement,
 									  const Datum *values, const char *nulls);
 extern uint64 evaudit_spi_read(EvauditStatement *statement,
 							   const Datum *values, const char *nulls);
+extern Portal evaudit_spi_open(EvauditStatement *statement,
+							   const Datum *values, const char *nulls);
 
 /*
  * Columns of the result; rows and columns count from 0, columns by an enum

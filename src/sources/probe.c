@@ -110,8 +110,9 @@ add_streams(EvauditProbe *probe, const char *server)
 	{
 		Datum		options = evaudit_spi_datum_of(row, 1, JSONBOID);
 
-		if (evaudit_owns_source(user, evaudit_spi_oid_or_invalid(row, 0)))
-			probes[i].add_streams(probe, evaudit_source_options(options));
+		if (evaudit_owns_server_job(user, evaudit_spi_oid_or_invalid(row, 0)))
+			probes[i].add_streams(probe, evaudit_server_job_options(&evaudit_source_jobs,
+																	  options));
 	}
 	MemoryContextSwitchTo(spi_context);
 	evaudit_spi_end(&spi);

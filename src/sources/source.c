@@ -8,12 +8,9 @@
  */
 #include "postgres.h"
 
-#include "access/detoast.h"
-#include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "foreign/foreign.h"
 #include "miscadmin.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -115,18 +112,6 @@ read_common_options(EvauditSource *source)
 												 1, MAX_EVENT_BYTES);
 }
 
-/* Options as a table has them, copied; an ERROR if they are too long. */
-Jsonb *
-evaudit_source_options(Datum options)
-{
-	if (toast_raw_datum_size(options) > EVAUDIT_MAX_SOURCE_OPTIONS)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("options of a source must not exceed %d bytes",
-						EVAUDIT_MAX_SOURCE_OPTIONS)));
-	return DatumGetJsonbPCopy(options);
-}
-
 /* Refuse options that a source of this kind cannot have. */
 void
 evaudit_check_source_options(const EvauditSourceKind *kind, Jsonb *options)
@@ -168,7 +153,8 @@ evaudit_load_source(int64 id, const EvauditSourceKind **kind)
 		source->owner = evaudit_spi_text(0, 2);
 		source->server = evaudit_spi_text(0, 3);
 		source->topic = evaudit_spi_text(0, 4);
-		source->options = evaudit_source_options(evaudit_spi_datum_of(0, 5, JSONBOID));
+		source->options = evaudit_server_job_options(&evaudit_source_jobs,
+													 evaudit_spi_datum_of(0, 5, JSONBOID));
 		source->seek = evaudit_spi_text_or_null(0, 6);
 		source->seek_number = evaudit_spi_int32(0, 7);
 		source->started = evaudit_spi_bool(0, 8);
@@ -181,18 +167,6 @@ evaudit_load_source(int64 id, const EvauditSourceKind **kind)
 	if (source != NULL)
 		read_common_options(source);
 	return source;
-}
-
-/*
- * Whether a user has the rights of a source's owner; as evaudit.owns().  What
- * a dropped role owned is the database owner's.
- */
-bool
-evaudit_owns_source(Oid user, Oid owner)
-{
-	return has_privs_of_role(user, OidIsValid(owner) &&
-							 GetUserNameFromId(owner, true) != NULL ? owner :
-							 ROLE_PG_DATABASE_OWNER);
 }
 
 /*

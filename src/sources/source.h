@@ -9,11 +9,8 @@
 #define EVAUDIT_SOURCE_H
 
 #include "events/event.h"
-#include "runtime/job.h"
+#include "runtime/server_job.h"
 #include "utils/jsonb.h"
-
-/* Longest options of a source, in bytes. */
-#define EVAUDIT_MAX_SOURCE_OPTIONS	65536
 
 /* Counters and times of a source in its slot. */
 enum EvauditSourceCounter
@@ -127,8 +124,6 @@ extern void evaudit_check_option_names(Jsonb *options,
 									   const char *const *own);
 extern EvauditSource *evaudit_load_source(int64 id,
 										  const EvauditSourceKind **kind);
-extern Jsonb *evaudit_source_options(Datum options);
-extern bool evaudit_owns_source(Oid user, Oid owner);
 extern void evaudit_source_report_error(EvauditSource *source, const char *fmt,...)
 			pg_attribute_printf(2, 3);
 
@@ -137,6 +132,7 @@ extern void evaudit_source_wait(EvauditSource *source, TimestampTz until);
 
 /* source_job.c, source_worker.c, source_stats.c */
 extern const EvauditJobKind evaudit_source_job;
+extern EvauditServerJobs evaudit_source_jobs;
 
 extern void evaudit_sources_init(void);
 extern void evaudit_source_run(EvauditProcess *process);
