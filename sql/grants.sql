@@ -23,6 +23,14 @@ GRANT EXECUTE ON FUNCTION
 	evaudit.pause_source(text),
 	evaudit.resume_source(text),
 	evaudit.seek_source(text, text),
+	evaudit.create_sink(text, name, text[], jsonb),
+	evaudit.alter_sink(text, jsonb),
+	evaudit.drop_sink(text),
+	evaudit.pause_sink(text),
+	evaudit.resume_sink(text),
+	evaudit.seek_sink(text, text),
+	evaudit.sink_stats(),
+	evaudit.sink_wants(text[], text),
 	evaudit.check_server(name),
 	evaudit.check_front(),
 	evaudit.json_schema_is_valid(jsonb, jsonb, boolean),
@@ -72,3 +80,4 @@ GRANT EXECUTE ON FUNCTION evaudit.issuer_error(text, jsonb, jsonb)
 TO pg_monitor;
 GRANT SELECT, DELETE ON evaudit.dead_letters TO PUBLIC;
 GRANT SELECT ON evaudit.stat_sources, evaudit.stat_partitions TO PUBLIC;
+GRANT SELECT ON evaudit.stat_sinks TO PUBLIC;

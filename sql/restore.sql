@@ -8,6 +8,8 @@ SELECT pg_catalog.pg_extension_config_dump('evaudit.tracked_columns', '');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.sources', '');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.sources_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.offsets', '');
+SELECT pg_catalog.pg_extension_config_dump('evaudit.sinks', '');
+SELECT pg_catalog.pg_extension_config_dump('evaudit.sinks_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.dead_letter_store', '');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.dead_letter_store_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.issuers', '');
@@ -20,17 +22,21 @@ SELECT pg_catalog.pg_extension_config_dump('evaudit.events_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.publish_grants', '');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.read_grants', '');
 
--- A restored source must not take another database's messages: whatever row
--- is inserted, by COPY too, runs nowhere until resume_source() says so.  The
--- oids that it brings may be those of others here.  create_source() sets them
--- after its insert.
+-- A restored source must not take another database's messages, nor a restored
+-- sink send anything: whatever row is inserted, by COPY too, runs nowhere until
+-- resume_source() or resume_sink() says so.  The oids that it brings may be
+-- those of others here.  create_source() and create_sink() set them after their
+-- insert.
 CREATE FUNCTION evaudit.forget_database() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'evaudit_forget_database';
 COMMENT ON FUNCTION evaudit.forget_database() IS
-	'internal: trigger that keeps a restored source from running';
+	'internal: trigger that keeps a restored source or sink from running';
 CREATE TRIGGER forget_database BEFORE INSERT ON evaudit.sources
 	FOR EACH ROW EXECUTE FUNCTION evaudit.forget_database();
 ALTER TABLE evaudit.sources ENABLE ALWAYS TRIGGER forget_database;
+CREATE TRIGGER forget_database BEFORE INSERT ON evaudit.sinks
+	FOR EACH ROW EXECUTE FUNCTION evaudit.forget_database();
+ALTER TABLE evaudit.sinks ENABLE ALWAYS TRIGGER forget_database;
 
 CREATE FUNCTION evaudit.forget_owner() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'evaudit_forget_owner';

@@ -20,6 +20,7 @@
 #include "http/settings.h"
 #include "runtime/runtime.h"
 #include "server/foreign_options.h"
+#include "sinks/sink.h"
 #include "sources/source.h"
 
 PG_MODULE_MAGIC;
@@ -32,6 +33,7 @@ _PG_init(void)
 {
 	evaudit_foreign_options_init();
 	evaudit_runtime_init();
+	evaudit_sinks_init();
 	evaudit_sources_init();
 	evaudit_auth_init();
 	evaudit_audit_init();

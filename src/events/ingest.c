@@ -11,6 +11,7 @@
  *		values					mapping.c
  *		effect of a batch:
  *			kept				event_log.c, which finds repeated ones
+ *			to be sent			outbox.c
  *			projected			merge.c or projection.c
  *
  * A batch has its effect as a whole; if the database refuses it for the sake
@@ -37,6 +38,7 @@
 #include "events/event_log.h"
 #include "events/ingest.h"
 #include "events/merge.h"
+#include "events/outbox.h"
 #include "events/projection.h"
 #include "events/topic_schema.h"
 
@@ -173,6 +175,8 @@ apply_batch(void *arg)
 	if (topic->keep)
 		effect->written = evaudit_event_log_add(topic, effect->events,
 												effect->n, effect->now);
+	if (topic->has_sink)
+		evaudit_outbox_add(topic, effect->events, effect->n, effect->now);
 	if (topic->projection == EVAUDIT_PROJECT_NONE)
 		return true;
 

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
@@ -48,12 +49,14 @@ retire_if_changed(void)
 {
 	static EvauditWatch topics = {.table = "topics"};
 	static EvauditWatch schemas = {.table = "topic_schemas"};
+	static EvauditWatch sinks = {.table = "sinks"};
 	bool		topics_changed = evaudit_watch_changed(&topics);
 	bool		schemas_changed = evaudit_watch_changed(&schemas);
+	bool		sinks_changed = evaudit_watch_changed(&sinks);
 	HASH_SEQ_STATUS scan;
 	KeptTopic  *entry;
 
-	if (!topics_changed && !schemas_changed)
+	if (!topics_changed && !schemas_changed && !sinks_changed)
 		return;
 	hash_seq_init(&scan, kept);
 	while ((entry = hash_seq_search(&scan)) != NULL)
@@ -65,25 +68,28 @@ static EvauditTopic *
 read_topic(const char *name)
 {
 	static EvauditStatement read = {
-		"SELECT t.options, t.schema_version, s.schema, r.oid"
+		"SELECT t.options, t.schema_version, s.schema, r.oid,"
+		" EXISTS (SELECT FROM evaudit.sinks k WHERE k.database = $2"
+		"  AND k.detached IS NULL AND evaudit.sink_wants(k.topics, t.name))"
 		" FROM evaudit.topics t"
 		" LEFT JOIN evaudit.topic_schemas s"
 		"  ON s.topic = t.name AND s.version = t.schema_version"
 		" LEFT JOIN pg_roles r"
 		"  ON r.oid = t.function_owner_oid AND r.rolname = t.function_owner"
-		" WHERE t.name = $1", 1, {TEXTOID}
+		" WHERE t.name = $1", 2, {TEXTOID, OIDOID}
 	};
 	enum
 	{
-		OPTIONS, VERSION, SCHEMA, OWNER
+		OPTIONS, VERSION, SCHEMA, OWNER, HAS_SINK
 	};
 	MemoryContext context = CurrentMemoryContext;
-	Datum		value = CStringGetTextDatum(name);
+	Datum		values[2] = {CStringGetTextDatum(name),
+	ObjectIdGetDatum(MyDatabaseId)};
 	EvauditTopic *topic = NULL;
 	EvauditSpi	spi;
 
 	evaudit_spi_begin(&spi);
-	if (evaudit_spi_read_latest(&read, &value, NULL) > 0)
+	if (evaudit_spi_read_latest(&read, values, NULL) > 0)
 	{
 		Jsonb	   *options = evaudit_spi_jsonb(0, OPTIONS);
 		Jsonb	   *schema = NULL;
@@ -95,7 +101,8 @@ read_topic(const char *name)
 			schema = evaudit_spi_jsonb(0, SCHEMA);
 		}
 		MemoryContextSwitchTo(context);
-		topic = evaudit_topic_define(name, options, schema, version);
+		topic = evaudit_topic_define(name, options, schema, version,
+									 evaudit_spi_bool(0, HAS_SINK));
 		if (!evaudit_spi_is_null(0, OWNER))
 			topic->function_owner = evaudit_spi_oid(0, OWNER);
 	}

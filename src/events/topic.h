@@ -35,6 +35,7 @@ typedef struct EvauditTopic
 	int			version;		/* of the schema, from 1; 0: there is none */
 	bool		assert_format;	/* "format" of the schema is checked */
 	bool		keep;			/* into evaudit.events */
+	bool		has_sink;		/* they go into the outbox, too */
 	bool		documents;		/* its events are needed as documents */
 	EvauditProjection projection;
 	const char *function;		/* of EVAUDIT_PROJECT_FUNCTION, by name */

@@ -51,7 +51,7 @@ check_definition(const EvauditTopic *topic)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("topic option \"max_payload_bytes\" must be a number from 1 to %d",
 						EVAUDIT_MAX_DOCUMENT_BYTES),
-				 errdetail("The events are to be checked by a schema, kept, or handed to a function.")));
+				 errdetail("The events are to be checked by a schema, kept, sent by a sink, or handed to a function.")));
 }
 
 /*
@@ -61,7 +61,7 @@ check_definition(const EvauditTopic *topic)
  */
 EvauditTopic *
 evaudit_topic_define(const char *name, Jsonb *options, Jsonb *schema,
-					 int version)
+					 int version, bool has_sink)
 {
 	EvauditTopic *topic = palloc0(sizeof(EvauditTopic));
 
@@ -72,7 +72,8 @@ evaudit_topic_define(const char *name, Jsonb *options, Jsonb *schema,
 	read_projection(topic, options);
 	topic->keep = evaudit_option_bool(options, "keep", topic->projection ==
 									  EVAUDIT_PROJECT_NONE);
-	topic->documents = schema != NULL || topic->keep ||
+	topic->has_sink = has_sink;
+	topic->documents = schema != NULL || topic->keep || has_sink ||
 		topic->projection == EVAUDIT_PROJECT_FUNCTION;
 	if (schema != NULL)
 	{

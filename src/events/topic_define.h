@@ -12,6 +12,7 @@
 #include "events/topic.h"
 
 extern EvauditTopic *evaudit_topic_define(const char *name, Jsonb *options,
-										  Jsonb *schema, int version);
+										  Jsonb *schema, int version,
+										  bool has_sink);
 
 #endif							/* EVAUDIT_TOPIC_DEFINE_H */

@@ -67,7 +67,7 @@ check_definition(const char *name, Jsonb *schema, Jsonb *options, bool naming)
 	evaudit_options_check_object(options);
 	if (schema != NULL)
 		evaudit_schema_check_size(schema);
-	topic = evaudit_topic_define(name, options, schema, 1);
+	topic = evaudit_topic_define(name, options, schema, 1, false);
 	if (topic->projection == EVAUDIT_PROJECT_FUNCTION)
 	{
 		if (naming)

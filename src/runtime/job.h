@@ -14,6 +14,7 @@
 #define EVAUDIT_JOB_H
 
 #include "datatype/timestamp.h"
+#include "fmgr.h"
 #include "nodes/pg_list.h"
 #include "postmaster/bgworker.h"
 #include "utils/palloc.h"
@@ -141,6 +142,12 @@ extern EvauditJobStats *evaudit_job_stats(const EvauditJobKind *kind, int *n);
 extern bool evaudit_jobs_held_up(const EvauditJobKind *kind, char *error);
 extern const char *evaudit_job_state_name(EvauditJobState state);
 
+/* job_rows.c */
+extern EvauditJobStats *evaudit_job_stats_visible(const EvauditJobKind *kind,
+												  int *n);
+extern Datum evaudit_job_rows(FunctionCallInfo fcinfo,
+							  const EvauditJobKind *kind);
+
 /* process.c: what a process tells the runtime */
 extern BackgroundWorkerHandle *evaudit_start_process(const EvauditJobKind *kind,
 													 uint32 arg);
@@ -157,6 +164,7 @@ extern void evaudit_process_retry_at(EvauditProcess *process,
 extern void evaudit_process_set_time(EvauditProcess *process, int which,
 									 TimestampTz time);
 extern uint64 evaudit_process_counter(EvauditProcess *process, int which);
+extern int64 evaudit_backoff(int failures);
 extern void evaudit_process_announce(EvauditProcess *process, int which);
 
 #endif							/* EVAUDIT_JOB_H */

@@ -53,6 +53,5 @@ extern void evaudit_schedule_clear(void);
 extern uint32 evaudit_stale_kinds;
 
 extern bool evaudit_supervise(void);
-extern int64 evaudit_backoff(int failures);
 
 #endif							/* EVAUDIT_SCHEDULE_H */

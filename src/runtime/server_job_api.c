@@ -251,7 +251,11 @@ evaudit_forget_database(PG_FUNCTION_ARGS)
 	static const char *const names[] = {
 		"database", "owner_oid", "server_oid", "cluster"
 	};
-	TriggerData *trigger = evaudit_own_trigger(fcinfo, NULL,
+	TriggerData *data = (TriggerData *) fcinfo->context;
+	bool		is_sink = CALLED_AS_TRIGGER(fcinfo) &&
+	strcmp(RelationGetRelationName(data->tg_relation), "sinks") == 0;
+	TriggerData *trigger = evaudit_own_trigger(fcinfo, is_sink ?
+											   "sinks" : "sources",
 											   "forget_database",
 											   EVAUDIT_BEFORE_INSERT);
 	TupleDesc	desc = RelationGetDescr(trigger->tg_relation);

@@ -15,7 +15,8 @@
 #define EVAUDIT_SINK_H
 
 #include "events/event.h"
-#include "runtime/job.h"
+#include "events/projection_batch.h"
+#include "runtime/server_job.h"
 #include "utils/jsonb.h"
 #include "utils/uuid.h"
 
@@ -32,7 +33,6 @@ typedef enum EvauditOutcome
 /* One event on its way out, in the form in which it leaves. */
 typedef struct EvauditDelivery
 {
-	const struct EvauditOutgoing *event;	/* as it was read */
 	int64		seq;			/* place in the outbox, or of an audit row */
 	const char *topic;
 	const char *event_id;
@@ -44,6 +44,7 @@ typedef struct EvauditDelivery
 	EvauditHeader *headers;
 	int			nheaders;
 	TimestampTz event_time;		/* 0: none */
+	const EvauditEventValue *event; /* as it was accepted; NULL: of audit */
 
 	/* set by send() */
 	EvauditOutcome outcome;
@@ -68,6 +69,21 @@ typedef struct EvauditSinkBatch
 								 * sent until resume_sink() */
 } EvauditSinkBatch;
 
+/* Counters and times of a sink in its slot. */
+enum EvauditSinkCounter
+{
+	EVAUDIT_SINK_DELIVERED,
+	EVAUDIT_SINK_BATCHES,
+	EVAUDIT_SINK_COUNTERS
+};
+
+enum EvauditSinkTime
+{
+	EVAUDIT_SINK_LAST_DELIVERED,
+	EVAUDIT_SINK_CREDENTIALS_EXPIRE,
+	EVAUDIT_SINK_TIMES
+};
+
 /* A sink as its definition stands, and the process's part in it. */
 typedef struct EvauditSink
 {
@@ -77,6 +93,7 @@ typedef struct EvauditSink
 	Oid			owner_oid;
 	char	   *server;
 	Oid			server_oid;
+	List	   *topics;			/* as evaudit_sink_topics() has them */
 	Jsonb	   *options;
 	char	   *identity;		/* a UUID: another one after a restore, so
 								 * that two databases never meet at a
@@ -152,6 +169,23 @@ typedef struct EvauditSinkKind
 	bool		transactional;
 } EvauditSinkKind;
 
+/* sink.c */
+extern const EvauditSinkKind *evaudit_sink_kind(const char *name);
+extern const EvauditSinkKind *evaudit_sink_kind_for(const char *server,
+													Jsonb *options);
+extern void evaudit_check_sink_options(const EvauditSinkKind *kind,
+									   Jsonb *options);
+extern EvauditSink *evaudit_load_sink(int64 id, const EvauditSinkKind **kind);
+extern void evaudit_sink_check_rights(Oid user);
+
+/* sink_job.c, sink_worker.c */
+extern const EvauditJobKind evaudit_sink_job;
+extern EvauditServerJobs evaudit_sink_jobs;
+
+extern void evaudit_sinks_init(void);
+extern void evaudit_sink_run(EvauditProcess *process);
+
+/* Kinds; those whose files are there are listed in sink.c. */
 extern const EvauditSinkKind evaudit_kafka_sink;
 extern const EvauditSinkKind evaudit_eventbridge_sink;
 extern const EvauditSinkKind evaudit_sqs_sink;

@@ -246,7 +246,7 @@ evaudit_partition_stats(PG_FUNCTION_ARGS)
 	if (statuses == NULL)
 		return (Datum) 0;
 
-	sources = evaudit_source_stats_visible(&nsources);
+	sources = evaudit_job_stats_visible(&evaudit_source_job, &nsources);
 	copies = copy_statuses(&n);
 	for (int i = 0; i < n && nsources > 0; i++)
 	{

@@ -112,7 +112,7 @@ add_streams(EvauditProbe *probe, const char *server)
 
 		if (evaudit_owns_server_job(user, evaudit_spi_oid_or_invalid(row, 0)))
 			probes[i].add_streams(probe, evaudit_server_job_options(&evaudit_source_jobs,
-																	  options));
+																	options));
 	}
 	MemoryContextSwitchTo(spi_context);
 	evaudit_spi_end(&spi);

@@ -136,7 +136,6 @@ extern EvauditServerJobs evaudit_source_jobs;
 
 extern void evaudit_sources_init(void);
 extern void evaudit_source_run(EvauditProcess *process);
-extern EvauditJobStats *evaudit_source_stats_visible(int *n);
 
 extern EvauditBatch *evaudit_batch_create(const EvauditSource *source);
 extern void evaudit_batch_reset(EvauditBatch *batch);

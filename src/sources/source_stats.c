@@ -7,12 +7,9 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
-#include "miscadmin.h"
-#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -40,25 +37,6 @@ enum SourceColumn
 	CREDENTIALS_EXPIRE_COLUMN,
 	SOURCE_COLUMNS
 };
-
-/* The sources of this database that the current user may see, by id. */
-EvauditJobStats *
-evaudit_source_stats_visible(int *n)
-{
-	int			all;
-	EvauditJobStats *stats = evaudit_job_stats(&evaudit_source_job, &all);
-	Oid			user = GetUserId();
-	bool		monitor = has_privs_of_role(user, ROLE_PG_MONITOR);
-
-	*n = 0;
-	for (int i = 0; i < all; i++)
-	{
-		if (monitor || (OidIsValid(stats[i].owner) &&
-						has_privs_of_role(user, stats[i].owner)))
-			stats[(*n)++] = stats[i];
-	}
-	return stats;
-}
 
 /* The process ids of a source's workers. */
 static Datum
@@ -128,7 +106,7 @@ evaudit_source_stats(PG_FUNCTION_ARGS)
 	int			n;
 
 	InitMaterializedSRF(fcinfo, 0);
-	stats = evaudit_source_stats_visible(&n);
+	stats = evaudit_job_stats_visible(&evaudit_source_job, &n);
 	for (int i = 0; i < n; i++)
 		add_source_row(rsinfo, &stats[i]);
 	if (evaudit_jobs_held_up(&evaudit_source_job, held_up.last_error))

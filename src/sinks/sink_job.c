@@ -1,0 +1,109 @@
+/*-------------------------------------------------------------------------
+ *
+ * sink_job.c
+ *	  Sinks as jobs of the runtime.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/guc.h"
+
+#include "sinks/sink.h"
+
+PG_FUNCTION_INFO_V1(evaudit_sink_stats);
+
+static int	max_sinks = 64;
+
+/* Refuse a sink that has lost its place in the outbox. */
+static void
+check_place(int64 id)
+{
+	static EvauditStatement read = {
+		"SELECT detached FROM evaudit.sinks WHERE id = $1", 1, {INT8OID}
+	};
+	Datum		value = Int64GetDatum(id);
+	EvauditSpi	spi;
+
+	evaudit_spi_begin(&spi);
+	if (evaudit_spi_execute(&read, &value, NULL) > 0 &&
+		!evaudit_spi_is_null(0, 0))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("%s", evaudit_spi_text(0, 0))));
+	evaudit_spi_end(&spi);
+}
+
+/* Refuse a sink that cannot run. */
+static void
+check(const EvauditServerJob *definition)
+{
+	const EvauditSinkKind *kind = evaudit_sink_kind(definition->kind);
+
+	check_place(definition->job->id);
+	evaudit_check_sink_options(kind, definition->options);
+	if (evaudit_sink_kind_for(definition->server, definition->options) != kind)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("server \"%s\" is not one that a sink of kind \"%s\" can send to",
+						definition->server, kind->name)));
+	(void) kind->read_options(definition->server_oid, definition->job->owner);
+	evaudit_sink_check_rights(definition->job->owner);
+}
+
+EvauditServerJobs evaudit_sink_jobs = {
+	.noun = "sink",
+	.check = check,
+	EVAUDIT_SERVER_JOB_STATEMENTS("sinks", "s.topics, s.identity,"
+								  " s.seek_number, s.detached", "")
+};
+
+/* List the sinks. */
+static List *
+list_sinks(bool requested)
+{
+	return evaudit_server_jobs_list(&evaudit_sink_jobs);
+}
+
+/* How many sinks have a slot. */
+static int
+sink_slots(void)
+{
+	return max_sinks;
+}
+
+const EvauditJobKind evaudit_sink_job = {
+	.name = "sink",
+	.backend_type = "evaudit sink",
+	.limited = true,
+	.woken_at_commit = true,
+	.ncounters = EVAUDIT_SINK_COUNTERS,
+	.ntimes = EVAUDIT_SINK_TIMES,
+	.nslots = sink_slots,
+	.no_slot = "all evaudit.max_sinks slots are in use",
+	.list = list_sinks,
+	.run = evaudit_sink_run,
+};
+
+/* sink_stats(): the sinks of this database that the user may see. */
+Datum
+evaudit_sink_stats(PG_FUNCTION_ARGS)
+{
+	return evaudit_job_rows(fcinfo, &evaudit_sink_job);
+}
+
+/* What this room has for the server: settings and jobs. */
+void
+evaudit_sinks_init(void)
+{
+	evaudit_register_job_kind(&evaudit_sink_job);
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+	DefineCustomIntVariable("evaudit.max_sinks",
+							"Sinks that can run at a time, over all databases.",
+							NULL,
+							&max_sinks, 64, 1, 4096,
+							PGC_POSTMASTER, 0, NULL, NULL, NULL);
+}

@@ -1,0 +1,410 @@
+/*-------------------------------------------------------------------------
+ *
+ * stream.c
+ *	  The outbox, read by differences of snapshots.
+ *
+ * A batch is what is visible in a snapshot, high, and was not in the one
+ * before, low: whatever was committed between the two, and nothing else.  So
+ * nothing is lost, whatever the order of commits, and a transaction that stays
+ * open delays no rows but its own.  Within a batch rows come by seq, which is
+ * drawn when a row is written: of two events of which one was committed before
+ * the other was written, the first is in an earlier batch, or comes earlier
+ * in the same.
+ *
+ * Two parts make up a batch:
+ *
+ * - Rows of transactions that came to their end after low, and were not
+ *	 listed in it: xid >= xmax(low).  Each of them drew its xid after
+ *	 low_seq was read: it was read before an xid was drawn that was complete
+ *	 in low.  And it drew its seq after its xid.  So these rows lie between
+ *	 low_seq and high_seq, which is read after high was taken.
+ * - Rows of transactions that low lists as running and that are visible in
+ *	 high, wherever they lie.
+ *
+ * A batch is read in chunks, each up to a number of rows and bytes, whose end
+ * is kept: done_seq.  A position survives a crash: its commit is flushed with
+ * all that was visible, so that no xid below its xmax is given out again.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/detoast.h"
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "events/outbox.h"
+#include "server/spi.h"
+#include "sinks/stream.h"
+
+/* Rows that a cursor fetches at a time: each has what is not toasted of it. */
+#define FETCH_ROWS		256
+
+/* Bytes, as they are without compression, at which a chunk is full. */
+#define MAX_CHUNK_BYTES	(4 * 1024 * 1024)
+
+/* Rows of topics that are not wanted after which a chunk ends all the same. */
+#define MAX_SKIPPED		20000
+
+struct EvauditStream
+{
+	EvauditPosition *position;
+	MemoryContext context;		/* of the process, position's strings too */
+	MemoryContext batch_context;
+	int64		safe_seq;		/* read before an xid was drawn that is
+								 * complete: low_seq of snapshots from now on */
+	List	   *topics;			/* as evaudit_sink_topics() has them */
+	HTAB	   *wanted;			/* by name: WantedTopic */
+	bool		late_known;
+	int			nlate;			/* transactions that low lists as running and
+								 * that have rows in this batch */
+	Datum	   *late;			/* their xids */
+};
+
+/* Whether the sink wants a topic. */
+typedef struct WantedTopic
+{
+	char		name[EVAUDIT_MAX_TOPIC_BYTES + 1];	/* the key */
+	bool		wanted;
+} WantedTopic;
+
+/* Rows of a part of a batch, by seq. */
+typedef struct Part
+{
+	Portal		portal;
+	SPITupleTable *table;
+	uint64		n;
+	uint64		next;
+} Part;
+
+/* Columns of the parts' queries. */
+enum RowColumn
+{
+	SEQ, TOPIC, EVENT_ID, KEY, PAYLOAD, HEADERS, EVENT_TIME, SUBJECT, SOURCE,
+	SOURCE_POSITION, RECEIVED_AT
+};
+
+#define ROW_COLUMNS \
+	"seq, topic, event_id, key, payload, headers, event_time, subject," \
+	" source, source_position, received_at"
+
+/* Begin to read topics from a position, in the current memory context. */
+EvauditStream *
+evaudit_stream_open(EvauditPosition *position, List *topics)
+{
+	EvauditStream *stream = palloc0(sizeof(EvauditStream));
+	HASHCTL		info = {
+		.keysize = EVAUDIT_MAX_TOPIC_BYTES + 1,
+		.entrysize = sizeof(WantedTopic),
+		.hcxt = CurrentMemoryContext,
+	};
+
+	stream->position = position;
+	stream->topics = topics;
+	stream->wanted = hash_create("evaudit wanted topics", 16, &info,
+								 HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+	stream->context = CurrentMemoryContext;
+	stream->batch_context = AllocSetContextCreate(CurrentMemoryContext,
+												  "evaudit stream batch",
+												  ALLOCSET_SMALL_SIZES);
+	/* read before the xid of the transaction that wrote the position */
+	stream->safe_seq = position->high != NULL ?
+		position->high_seq : position->low_seq;
+	return stream;
+}
+
+/* Take the second snapshot of a batch, within a transaction without an xid. */
+void
+evaudit_stream_begin_batch(EvauditStream *stream)
+{
+	EvauditPosition *position = stream->position;
+	MemoryContext previous = MemoryContextSwitchTo(stream->context);
+
+	Assert(position->high == NULL);
+	position->high = evaudit_snapshot_now();
+	position->next_low_seq = stream->safe_seq;
+	MemoryContextSwitchTo(previous);
+	/* in this order: what is visible in high has a seq up to here */
+	position->high_seq = evaudit_outbox_last_seq();
+	stream->late_known = false;
+}
+
+/* All of the batch is done: the next one begins where it ended. */
+void
+evaudit_stream_end_batch(EvauditStream *stream)
+{
+	EvauditPosition *position = stream->position;
+
+	pfree(position->low);
+	position->low = position->high;
+	position->low_seq = position->next_low_seq;
+	position->high = NULL;
+	position->done_seq = 0;
+}
+
+/*
+ * A transaction is committed that drew an xid after the seq was read that the
+ * batch, or the one that was just begun, has.
+ */
+void
+evaudit_stream_moved(EvauditStream *stream)
+{
+	stream->safe_seq = Max(stream->safe_seq, stream->position->high_seq);
+}
+
+/*
+ * Find the transactions that low lists as running and that have rows in the
+ * batch.
+ */
+static void
+find_late(EvauditStream *stream)
+{
+	static EvauditStatement find = {
+		"SELECT x FROM pg_snapshot_xip($1::pg_snapshot) x"
+		" WHERE pg_visible_in_snapshot(x, $2::pg_snapshot)"
+		" AND EXISTS (SELECT FROM evaudit.outbox o"
+		"  WHERE o.xid = x AND o.seq > $3)",
+		3, {TEXTOID, TEXTOID, INT8OID}
+	};
+	EvauditPosition *position = stream->position;
+	Datum		values[3];
+
+	if (stream->late_known)
+		return;
+	MemoryContextReset(stream->batch_context);
+	values[0] = CStringGetTextDatum(position->low);
+	values[1] = CStringGetTextDatum(position->high);
+	values[2] = Int64GetDatum(position->done_seq);
+	stream->nlate = (int) evaudit_spi_read(&find, values, NULL);
+	stream->late = MemoryContextAlloc(stream->batch_context,
+									  Max(stream->nlate, 1) * sizeof(Datum));
+	for (int i = 0; i < stream->nlate; i++)
+		stream->late[i] = evaudit_spi_datum_of(i, 0, XID8OID);
+	stream->late_known = true;
+}
+
+/* Fetch the next rows of a part, if there are any. */
+static void
+fetch(Part *part)
+{
+	if (part->table != NULL)
+		SPI_freetuptable(part->table);
+	SPI_cursor_fetch(part->portal, true, FETCH_ROWS);
+	part->table = SPI_tuptable;
+	part->n = SPI_processed;
+	part->next = 0;
+}
+
+/* Open the parts of the batch; returns how many there are. */
+static int
+open_parts(EvauditStream *stream, Part *parts)
+{
+	static EvauditStatement recent = {
+		"SELECT " ROW_COLUMNS " FROM evaudit.outbox"
+		" WHERE seq > $1 AND seq <= $2"
+		/* IS TRUE: not by the index on xid */
+		" AND (xid >= pg_snapshot_xmax($3::pg_snapshot)) IS TRUE"
+		" AND pg_visible_in_snapshot(xid, $4::pg_snapshot) ORDER BY seq",
+		4, {INT8OID, INT8OID, TEXTOID, TEXTOID}, CURSOR_OPT_GENERIC_PLAN
+	};
+	static EvauditStatement late = {
+		"SELECT " ROW_COLUMNS " FROM evaudit.outbox"
+		" WHERE xid = $1 AND seq > $2 ORDER BY seq",
+		2, {XID8OID, INT8OID}, CURSOR_OPT_GENERIC_PLAN
+	};
+	EvauditPosition *position = stream->position;
+	Datum		values[4];
+
+	values[0] = Int64GetDatum(Max(position->done_seq, position->low_seq));
+	values[1] = Int64GetDatum(position->high_seq);
+	values[2] = CStringGetTextDatum(position->low);
+	values[3] = CStringGetTextDatum(position->high);
+	parts[0].portal = evaudit_spi_open(&recent, values, NULL);
+	for (int i = 0; i < stream->nlate; i++)
+	{
+		values[0] = stream->late[i];
+		values[1] = Int64GetDatum(position->done_seq);
+		parts[i + 1].portal = evaudit_spi_open(&late, values, NULL);
+	}
+	for (int i = 0; i <= stream->nlate; i++)
+		fetch(&parts[i]);
+	return stream->nlate + 1;
+}
+
+/* A column of the next row of a part. */
+static Datum
+column(const Part *part, int number, bool *isnull)
+{
+	return SPI_getbinval(part->table->vals[part->next], part->table->tupdesc,
+						 number + 1, isnull);
+}
+
+/* The seq of the next row of a part. */
+static int64
+next_seq(const Part *part)
+{
+	bool		isnull;
+
+	return DatumGetInt64(column(part, SEQ, &isnull));
+}
+
+/* The part whose next row comes first, or NULL. */
+static Part *
+first_part(Part *parts, int n)
+{
+	Part	   *first = NULL;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (parts[i].next < parts[i].n &&
+			(first == NULL || next_seq(&parts[i]) < next_seq(first)))
+			first = &parts[i];
+	}
+	return first;
+}
+
+/* A varlena of the next row, copied and as it is without TOAST; NULL: none. */
+static void *
+varlena_of(const Part *part, int number, size_t *bytes)
+{
+	bool		isnull;
+	Datum		value = column(part, number, &isnull);
+
+	if (isnull)
+		return NULL;
+	*bytes += toast_raw_datum_size(value);
+	return PG_DETOAST_DATUM_COPY(value);
+}
+
+/* A text of the next row as a string; NULL: none. */
+static char *
+string_of(const Part *part, int number, size_t *bytes)
+{
+	text	   *value = varlena_of(part, number, bytes);
+
+	return value == NULL ? NULL : text_to_cstring(value);
+}
+
+/* Copy the next row of a part; returns its bytes. */
+static size_t
+copy_row(const Part *part, char *topic, EvauditStreamRow *row)
+{
+	EvauditEventValue *event = &row->event;
+	size_t		bytes = 0;
+	bool		isnull;
+
+	row->seq = next_seq(part);
+	event->topic = topic;
+	event->event_id = varlena_of(part, EVENT_ID, &bytes);
+	event->key = varlena_of(part, KEY, &bytes);
+	event->payload = varlena_of(part, PAYLOAD, &bytes);
+	event->headers = varlena_of(part, HEADERS, &bytes);
+	event->event_time = DatumGetTimestampTz(column(part, EVENT_TIME, &isnull));
+	event->subject = string_of(part, SUBJECT, &bytes);
+	event->source = string_of(part, SOURCE, &bytes);
+	event->source_position = varlena_of(part, SOURCE_POSITION, &bytes);
+	row->received_at = DatumGetTimestampTz(column(part, RECEIVED_AT, &isnull));
+	return bytes;
+}
+
+/* Whether the sink wants a topic. */
+static bool
+wants(EvauditStream *stream, const char *topic)
+{
+	WantedTopic *entry;
+	bool		found;
+
+	if (strlen(topic) > EVAUDIT_MAX_TOPIC_BYTES)
+		return false;
+	entry = hash_search(stream->wanted, topic, HASH_ENTER, &found);
+	if (!found)
+		entry->wanted = evaudit_sink_wants_topic(stream->topics, topic);
+	return entry->wanted;
+}
+
+/* Take rows from the parts, by seq, until the chunk is full. */
+static void
+take_rows(EvauditStream *stream, EvauditChunk *chunk, Part *parts, int nparts,
+		  MemoryContext context)
+{
+	size_t		bytes = 0;
+	int			skipped = 0;
+	Part	   *part;
+
+	while (chunk->n < chunk->max_rows && bytes < MAX_CHUNK_BYTES &&
+		   skipped < MAX_SKIPPED)
+	{
+		MemoryContext previous;
+		size_t		ignored = 0;
+		char	   *topic;
+
+		part = first_part(parts, nparts);
+		if (part == NULL)
+		{
+			chunk->last = true;
+			return;
+		}
+		previous = MemoryContextSwitchTo(context);
+		chunk->end_seq = next_seq(part);
+		topic = string_of(part, TOPIC, &ignored);
+		if (wants(stream, topic))
+			bytes += copy_row(part, topic, &chunk->rows[chunk->n++]);
+		else
+			skipped++;
+		MemoryContextSwitchTo(previous);
+		if (++part->next == part->n && part->n == FETCH_ROWS)
+			fetch(part);
+	}
+}
+
+/*
+ * Have the parts read by their indexes, in the order of seq: nothing is known
+ * of how the outbox is filled, and a sort would read all of a backlog for each
+ * chunk.  Returns what evaudit_spi_end() undoes.
+ */
+static void
+plan_by_indexes(void)
+{
+	static const char *const settings[] = {
+		"enable_seqscan", "enable_bitmapscan", "enable_sort", "jit"
+	};
+
+	for (int i = 0; i < lengthof(settings); i++)
+		(void) set_config_option(settings[i], "off", PGC_USERSET,
+								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+								 false);
+}
+
+/*
+ * Read the next chunk of the batch, within a transaction and in the current
+ * memory context.
+ */
+void
+evaudit_stream_read(EvauditStream *stream, EvauditChunk *chunk)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Part	   *parts;
+	int			nparts;
+	EvauditSpi	spi;
+
+	chunk->rows = palloc(chunk->max_rows * sizeof(EvauditStreamRow));
+	chunk->n = 0;
+	chunk->last = false;
+	chunk->end_seq = stream->position->done_seq;
+	evaudit_spi_begin(&spi);
+	plan_by_indexes();
+	PushActiveSnapshot(GetLatestSnapshot());
+	find_late(stream);
+	parts = palloc0((stream->nlate + 1) * sizeof(Part));
+	nparts = open_parts(stream, parts);
+	take_rows(stream, chunk, parts, nparts, context);
+	for (int i = 0; i < nparts; i++)
+		SPI_cursor_close(parts[i].portal);
+	PopActiveSnapshot();
+	evaudit_spi_end(&spi);
+}

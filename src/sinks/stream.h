@@ -1,0 +1,46 @@
+/*-------------------------------------------------------------------------
+ *
+ * stream.h
+ *	  The outbox, read by differences of snapshots.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EVAUDIT_STREAM_H
+#define EVAUDIT_STREAM_H
+
+#include "events/projection_batch.h"
+#include "nodes/pg_list.h"
+#include "sinks/position.h"
+
+/* A row of the outbox. */
+typedef struct EvauditStreamRow
+{
+	int64		seq;
+	EvauditEventValue event;
+	TimestampTz received_at;
+} EvauditStreamRow;
+
+/*
+ * What a chunk may hold, and what it holds: rows by seq, which live in the
+ * context that it was read in.
+ */
+typedef struct EvauditChunk
+{
+	int			max_rows;
+	EvauditStreamRow *rows;
+	int			n;
+	int64		end_seq;		/* all up to here are in it, or not wanted */
+	bool		last;			/* the batch has no more */
+} EvauditChunk;
+
+/* A sink's reading; lives as long as its process. */
+typedef struct EvauditStream EvauditStream;
+
+extern EvauditStream *evaudit_stream_open(EvauditPosition *position,
+										  List *topics);
+extern void evaudit_stream_begin_batch(EvauditStream *stream);
+extern void evaudit_stream_end_batch(EvauditStream *stream);
+extern void evaudit_stream_moved(EvauditStream *stream);
+extern void evaudit_stream_read(EvauditStream *stream, EvauditChunk *chunk);
+
+#endif							/* EVAUDIT_STREAM_H */

@@ -1,0 +1,102 @@
+# Sinks that call a function: each committed event once, in order, whatever
+# door it came in by; none that was rolled back.
+
+use strict;
+use warnings;
+
+use Evaudit::Cluster;
+use Test::More;
+
+my $node = Evaudit::Cluster->new('main',
+	conf => "evaudit.max_backoff = '300ms'\n");
+
+$node->safe_psql('postgres', q{
+	CREATE SERVER local FOREIGN DATA WRAPPER evaudit_function;
+	CREATE TABLE got (n bigint GENERATED ALWAYS AS IDENTITY, topic text,
+		event_id text, key text, payload jsonb, batch bigint);
+	CREATE SEQUENCE batches;
+	CREATE FUNCTION take(events evaudit.event[]) RETURNS void LANGUAGE sql
+	BEGIN ATOMIC
+		INSERT INTO got (topic, event_id, key, payload, batch)
+		SELECT e.topic, e.event_id, convert_from(e.key, 'UTF8'), e.payload,
+			b.batch
+		FROM (SELECT nextval('batches') AS batch) b,
+			unnest(events) WITH ORDINALITY
+			AS e(topic, event_id, key, payload, headers, event_time, subject,
+				source, source_position, n) ORDER BY e.n;
+	END;
+	SELECT evaudit.create_topic('orders', NULL, '{"key": "/customer"}');
+	SELECT evaudit.create_topic('other');
+	SELECT evaudit.publish('orders', '{"customer": "c", "n": 0}', 'before');
+	SELECT evaudit.create_sink('report', 'local', '{orders}',
+		'{"function": "public.take"}')});
+
+sub got
+{
+	my ($expected, $what) = @_;
+	$node->wait_for(q{SELECT string_agg(event_id, ' ' ORDER BY n) FROM got},
+		$expected);
+	pass($what);
+	return;
+}
+
+# one transaction, a subtransaction that is undone, and one that is not
+$node->safe_psql('postgres', q{
+	BEGIN;
+	SELECT evaudit.publish('orders', '{"customer": "c", "n": 1}', 'a');
+	SAVEPOINT s;
+	SELECT evaudit.publish('orders', '{"customer": "c", "n": 2}', 'undone');
+	ROLLBACK TO s;
+	SAVEPOINT s;
+	SELECT evaudit.publish('orders', '{"customer": "d", "n": 3}', 'b');
+	RELEASE s;
+	SELECT evaudit.publish('other', '{"n": 4}', 'c');
+	COMMIT;
+	BEGIN;
+	SELECT evaudit.publish('orders', '{"customer": "c", "n": 5}', 'undone, too');
+	ROLLBACK});
+got('a b', 'what was committed after the sink was made, of its topic');
+is($node->safe_psql('postgres', 'SELECT key, payload FROM got ORDER BY n'),
+	qq(c|{"n": 1, "customer": "c"}\nd|{"n": 3, "customer": "d"}),
+	'with key and payload');
+$node->wait_for(q{SELECT format('%s %s %s %s', state, delivered, pending,
+	last_delivered_at > now() - interval '1 hour') FROM evaudit.stat_sinks},
+	'running 2 0 t');
+
+# an event that is kept already is not sent again
+$node->safe_psql('postgres', q{
+	SELECT evaudit.publish('orders', '{"customer": "c", "n": 1}', 'a');
+	SELECT evaudit.publish('orders', '{"customer": "c", "n": 6}', 'e')});
+got('a b e', 'a repeated event is not sent again');
+
+# a transaction that stays open delays its own rows alone
+my $open = $node->background_psql('postgres');
+$open->query_safe(q{BEGIN;
+	SELECT evaudit.publish('orders', '{"customer": "o", "n": 7}', 'late')});
+$node->safe_psql('postgres',
+	q{SELECT evaudit.publish('orders', '{"customer": "c", "n": 8}', 'f')});
+got('a b e f', 'what others commit meanwhile is sent');
+$open->query_safe('COMMIT');
+$open->quit;
+got('a b e f late', 'and the rest when it is committed');
+
+# paused, and resumed
+$node->safe_psql('postgres', q{SELECT evaudit.pause_sink('report')});
+$node->wait_for('SELECT state, pid IS NULL FROM evaudit.stat_sinks',
+	'paused|t');
+$node->safe_psql('postgres',
+	q{SELECT evaudit.publish('orders', '{"customer": "c", "n": 9}', 'g')});
+is($node->safe_psql('postgres', 'SELECT pending FROM evaudit.stat_sinks'),
+	1, 'it waits while the sink is paused');
+$node->safe_psql('postgres', q{SELECT evaudit.resume_sink('report')});
+got('a b e f late g', 'and goes when it is resumed');
+
+# dropped
+$node->safe_psql('postgres', q{SELECT evaudit.drop_sink('report')});
+$node->safe_psql('postgres',
+	q{SELECT evaudit.publish('orders', '{"customer": "c", "n": 10}', 'h')});
+is($node->safe_psql('postgres',
+	q{SELECT count(*) FROM evaudit.outbox WHERE event_id = 'h'}), 0,
+	'a topic without sinks writes nothing');
+
+done_testing();
