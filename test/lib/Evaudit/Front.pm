@@ -29,6 +29,7 @@ use parent 'Evaudit::Process';
 use Carp;
 use HTTP::Tiny;
 use IO::Socket::INET;
+use JSON::PP;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Time::HiRes qw(time usleep);
@@ -60,11 +61,11 @@ sub new
 	return $self->begin;
 }
 
-# Start the program, again perhaps.
+# Start the program, again perhaps, with options beside those of new().
 sub begin
 {
-	my ($self) = @_;
-	$self->launch($ENV{EVAUDIT_FRONT}, @{ $self->{options} });
+	my ($self, @options) = @_;
+	$self->launch($ENV{EVAUDIT_FRONT}, @{ $self->{options} }, @options);
 	$self->await(sub { $self->ready });
 	return $self;
 }
@@ -135,6 +136,18 @@ sub status_of
 	my ($self, $socket) = @_;
 	my ($status) = $self->read_all($socket) =~ m{^HTTP/1\.1 (\d+)};
 	return $status;
+}
+
+# The line of the log about a request, by its id.
+sub logged
+{
+	my ($self, $id) = @_;
+	my $line;
+	$self->await(sub {
+		($line) = grep { /"request_id":"\Q$id\E"/ } split /\n/, slurp_file("$self->{dir}/log");
+		return $line;
+	});
+	return decode_json($line);
 }
 
 # The value of a series; name and labels as /metrics has them.
