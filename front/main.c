@@ -108,6 +108,8 @@ begin_stop(void)
 	if (stop_by >= 0)
 		return;
 	log_line(LOG_LEVEL_INFO, "stopping");
+	if (config.processes == 1)
+		notify("STOPPING=1");
 	stop_by = now_ms() + config.shutdown_timeout;
 	serving_quiesce();
 	clients_drain();

@@ -41,6 +41,7 @@ sub new
 {
 	my ($class, $node, %options) = @_;
 	my $self = $class->SUPER::new('front',
+		program => $ENV{EVAUDIT_FRONT},
 		port => PostgreSQL::Test::Cluster::get_free_port(),
 		admin_port => PostgreSQL::Test::Cluster::get_free_port());
 
