@@ -7,12 +7,14 @@
  * one field is a value without key.  With -e, fields are escaped much as in
  * COPY (\N is NULL; \t, \n, \r, \\ and \xHH), and may be followed by a
  * timestamp in milliseconds (or \N) and by headers: name=value, or name.
+ * With -e, what is read is followed by its headers, too.
  *
  *-------------------------------------------------------------------------
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "kafka_tool.h"
@@ -202,27 +204,56 @@ run_transaction(Options *options, char **args)
 	run_produce(options, args);
 }
 
-/* Print what a read from the first to the last offset sees. */
-void
-run_consume(Options *options, char **args)
+/* Print the headers of a message: each a tab, its name, = and its value. */
+static void
+print_headers(const rd_kafka_message_t *message)
 {
-	rd_kafka_t *rk;
+	rd_kafka_headers_t *headers;
+	const char *name;
+	const void *value;
+	size_t		len;
+
+	if (rd_kafka_message_headers(message, &headers) != 0)
+		return;
+	for (size_t i = 0;
+		 rd_kafka_header_get_all(headers, i, &name, &value, &len) == 0; i++)
+	{
+		printf("\t%s=", name);
+		print_escaped(value, len);
+	}
+}
+
+/* A consumer of all partitions of a topic, from a place on. */
+static rd_kafka_t *
+begin_consume(Options *options, const char *topic, int64_t from,
+			  int *npartitions)
+{
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-	int			npartitions;
-	int			open;
+	rd_kafka_t *rk;
 
 	set_property(options->conf, "group.id=kafka_tool");
 	set_property(options->conf, "enable.auto.commit=false");
 	set_property(options->conf, "enable.partition.eof=true");
 	rk = connect_as(options, RD_KAFKA_CONSUMER);
 	rd_kafka_poll_set_consumer(rk);
-	npartitions = open = count_partitions(rk, args[0]);
-	if (npartitions == 0)
-		die("no topic \"%s\"", args[0]);
-	for (int32_t p = 0; p < npartitions; p++)
-		rd_kafka_topic_partition_list_add(list, args[0], p)->offset =
-			RD_KAFKA_OFFSET_BEGINNING;
+	*npartitions = count_partitions(rk, topic);
+	if (*npartitions == 0)
+		die("no topic \"%s\"", topic);
+	for (int32_t p = 0; p < *npartitions; p++)
+		rd_kafka_topic_partition_list_add(list, topic, p)->offset = from;
 	check(rd_kafka_assign(rk, list), "assign");
+	rd_kafka_topic_partition_list_destroy(list);
+	return rk;
+}
+
+/* Print what a read from the first to the last offset sees. */
+void
+run_consume(Options *options, char **args)
+{
+	int			open;
+	rd_kafka_t *rk = begin_consume(options, args[0],
+								   RD_KAFKA_OFFSET_BEGINNING, &open);
+
 	while (open > 0)
 	{
 		rd_kafka_message_t *message = rd_kafka_consumer_poll(rk, timeout_ms);
@@ -239,7 +270,49 @@ run_consume(Options *options, char **args)
 			print_escaped(message->key, message->key_len);
 			putchar('\t');
 			print_escaped(message->payload, message->len);
+			if (options->escaped)
+				print_headers(message);
 			putchar('\n');
+		}
+		rd_kafka_message_destroy(message);
+	}
+	rd_kafka_consumer_close(rk);
+}
+
+/*
+ * Print when each of the next messages can be read, in microseconds, and its
+ * value; a line of its own says when reading has begun.
+ */
+void
+run_follow(Options *options, char **args)
+{
+	int			open;
+	rd_kafka_t *rk;
+
+	set_property(options->conf, "fetch.wait.max.ms=100");
+	set_property(options->conf, "fetch.min.bytes=1");
+	rk = begin_consume(options, args[0], RD_KAFKA_OFFSET_END, &open);
+	for (long left = atol(args[1]); left > 0;)
+	{
+		rd_kafka_message_t *message = rd_kafka_consumer_poll(rk, timeout_ms);
+		struct timespec now;
+
+		clock_gettime(CLOCK_REALTIME, &now);
+		if (message == NULL)
+			die("no message for %d s", timeout_ms / 1000);
+		if (message->err == 0)
+		{
+			printf("%lld\t", now.tv_sec * 1000000LL + now.tv_nsec / 1000);
+			print_escaped(message->payload, message->len);
+			putchar('\n');
+			left--;
+		}
+		else if (message->err != RD_KAFKA_RESP_ERR__PARTITION_EOF)
+			check(message->err, "consume");
+		else if (--open == 0)
+		{
+			puts("ready");
+			fflush(stdout);
 		}
 		rd_kafka_message_destroy(message);
 	}

@@ -138,6 +138,7 @@ static const Command commands[] = {
 	{"produce", 1, run_produce, "TOPIC, lines from standard input"},
 	{"transaction", 2, run_transaction, "TOPIC commit|abort|abandon, the same"},
 	{"consume", 1, run_consume, "TOPIC, up to its end"},
+	{"follow", 2, run_follow, "TOPIC COUNT, from its end, with the time of each"},
 	{"load", 4, run_load, "TOPIC COUNT USERS SEED"},
 	{"dump", 3, run_dump, "COUNT USERS SEED, the events of load"},
 	{"properties", 0, run_properties, "of the library"}

@@ -46,6 +46,7 @@ extern void run_offsets(Options *options, char **args);
 extern void run_produce(Options *options, char **args);
 extern void run_transaction(Options *options, char **args);
 extern void run_consume(Options *options, char **args);
+extern void run_follow(Options *options, char **args);
 extern void run_load(Options *options, char **args);
 extern void run_dump(Options *options, char **args);
 

@@ -14,6 +14,9 @@ Evaudit::Kafka - a real Kafka broker for a test
   $kafka->produce('logins', "key\tvalue", ...);
   $kafka->load('logins', 1000, 50, 1, '-m', 20);
   my $offsets = $kafka->offsets('logins');     # [[first, end], ...]
+  my $records = $kafka->records('logins');     # what is committed there
+  $kafka->java('kafka.admin.AclCommand', '--add', ...);   # Kafka's own tools
+  $kafka->configure('logins', 'max.message.bytes' => 5000);
   $kafka->servers;                  # for bootstrap.servers
   $kafka->servers('SASL_PLAINTEXT');           # or SSL, SASL_SSL
   $kafka->servers('PROXIED');       # by way of $kafka->proxy
@@ -205,6 +208,54 @@ sub offsets
 		$offsets[$partition] = [ $first, $end ];
 	}
 	return \@offsets;
+}
+
+# What is committed in a topic, by partition and offset: each with partition,
+# offset, key, value and headers, a reference to a hash; undef: none.
+sub records
+{
+	my ($self, $topic) = @_;
+	my @records;
+
+	foreach my $line (split /\n/, $self->tool('-e', 'consume', $topic))
+	{
+		my ($partition, $offset, $key, $value, @headers) =
+		  map { $_ eq '\N' ? undef : $_ } split /\t/, $line;
+		push @records,
+		  {
+			partition => $partition,
+			offset => $offset,
+			key => $key,
+			value => $value,
+			headers => { map { split /=/, $_, 2 } @headers }
+		  };
+	}
+	return [ sort { $a->{partition} <=> $b->{partition}
+				|| $a->{offset} <=> $b->{offset} } @records ];
+}
+
+# Run one of Kafka's own programs on the broker; a last argument that is a
+# reference is its input.  Returns its output.
+sub java
+{
+	my ($self, $class, @args) = @_;
+	my $input = ref $args[-1] ? ${ pop @args } : '';
+	my ($out, $err);
+	my @command = $self->_java($class, '--bootstrap-server', $self->servers,
+		@args);
+
+	IPC::Run::run(\@command, '<', \$input, '>', \$out, '2>', \$err)
+	  or croak "@command: $out$err";
+	return $out;
+}
+
+# Set a property of a topic.
+sub configure
+{
+	my ($self, $topic, $name, $value) = @_;
+	$self->java('kafka.admin.ConfigCommand', '--alter', '--entity-type',
+		'topics', '--entity-name', $topic, '--add-config', "$name=$value");
+	return;
 }
 
 # The command line of a class of the broker.  A test's broker is short-lived
