@@ -126,7 +126,7 @@ class Peer:
     def start(self, db, topic):
         with open(f"{WORK}/peer.log", "a") as log:
             self.process = subprocess.Popen(
-                [f"{PEERS}/run", self.key, topic, "outbox"],
+                [f"{PEERS}/run", self.key, topic, f"{topic}-outbox"],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
     def count(self, db, topic):
@@ -148,6 +148,26 @@ class Peer:
         for pid in machine.tree([self.process.pid]):
             os.kill(pid, signal.SIGTERM)
         self.process.wait()
+
+
+class Debezium(Peer):
+    """It reads the log, from the slot on that is made before the rows."""
+
+    def fill(self, db, topic, n):
+        super().fill(db, topic, 0)
+        db.rows("CREATE PUBLICATION dbz_publication FOR TABLE public.outbox")
+        db.rows("SELECT pg_create_logical_replication_slot('bench',"
+                " 'pgoutput')")
+        db.rows("INSERT INTO public.outbox (event_id, key, payload)"
+                f" SELECT gen_random_uuid(), p ->> 'k', p FROM"
+                f" (SELECT {PAYLOAD_SQL} AS p FROM generate_series(1, {n}) n) s")
+
+    def stop(self, db):
+        super().stop(db)
+        db.rows("DROP PUBLICATION dbz_publication")
+        while db.value("SELECT active FROM pg_replication_slots") == "t":
+            time.sleep(0.1)
+        db.rows("SELECT pg_drop_replication_slot('bench')")
 
 
 # --- measuring --------------------------------------------------------------
@@ -240,7 +260,7 @@ def systems():
     if PEERS:
         found += [Peer("peer_outbox_python", "Python, SKIP LOCKED and DELETE"),
                   Peer("peer_outbox_bento", "Bento, sql_raw"),
-                  Peer("peer_outbox_debezium", "Debezium outbox router")]
+                  Debezium("peer_outbox_debezium", "Debezium outbox router")]
     chosen = os.environ.get("SYSTEMS", "").split()
     return [s for s in found if not chosen or s.key in chosen]
 

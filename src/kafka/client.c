@@ -209,6 +209,18 @@ unspecific_error(rd_kafka_resp_err_t err)
 }
 
 /*
+ * The library's text of an error, palloc'd, without how long it took: so the
+ * same error reads the same.
+ */
+char *
+evaudit_kafka_client_reason(const char *error)
+{
+	const char *took = strstr(error, " (after ");
+
+	return took == NULL ? pstrdup(error) : pnstrdup(error, took - error);
+}
+
+/*
  * Describe an error of the broker, palloc'd.  Where the code alone would say
  * little, the client's own latest error, such as a refused password, says
  * more.
@@ -220,7 +232,8 @@ evaudit_kafka_client_error(EvauditKafka *kafka, const char *what,
 	kafka->serve(kafka);
 	return psprintf("could not %s: %s", what,
 					kafka->error[0] && unspecific_error(err) ?
-					kafka->error : rd_kafka_err2str(err));
+					evaudit_kafka_client_reason(kafka->error) :
+					rd_kafka_err2str(err));
 }
 
 /* Raise an ERROR about the broker. */

@@ -86,6 +86,7 @@ extern void evaudit_kafka_client_watch(EvauditKafka *kafka,
 extern void evaudit_kafka_client_note_error(EvauditKafka *kafka, int err,
 											const char *reason);
 extern void evaudit_kafka_client_drain_pipe(EvauditKafka *kafka);
+extern char *evaudit_kafka_client_reason(const char *error);
 extern char *evaudit_kafka_client_error(EvauditKafka *kafka, const char *what,
 										rd_kafka_resp_err_t err);
 extern bool evaudit_kafka_client_is_up(EvauditKafka *kafka);

@@ -94,8 +94,9 @@ send_list_offsets(EvauditKafkaRequest *request)
 static char *
 error_text(const char *what, rd_kafka_error_t *error)
 {
-	char	   *message = psprintf("could not %s: %s", what,
-								   rd_kafka_error_string(error));
+	char	   *message =
+		psprintf("could not %s: %s", what,
+				 evaudit_kafka_client_reason(rd_kafka_error_string(error)));
 
 	rd_kafka_error_destroy(error);
 	return message;
