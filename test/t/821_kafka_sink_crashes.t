@@ -9,7 +9,6 @@ use Evaudit::Cluster;
 use Evaudit::Kafka;
 use IPC::Run;
 use Test::More;
-use Time::HiRes qw(usleep);
 
 plan skip_all => Evaudit::Kafka::unavailable()
   if Evaudit::Kafka::unavailable();
@@ -38,7 +37,7 @@ $node->safe_psql('postgres', qq{
 		'{"topic": "least", "delivery": "at_least_once", "batch_size": 50}')});
 
 # Each writer has keys of its own and counts their events; some transactions
-# are rolled back, some are slow.
+# are rolled back, some are long.
 sub write_events
 {
 	my ($writer, $rounds) = @_;
@@ -53,8 +52,8 @@ sub write_events
 					FROM evaudit.events WHERE topic = 'e'
 					AND payload ->> 'k' = k), 0);
 				PERFORM evaudit.publish('e', jsonb_build_object('k', k,
-					'n', first + j)) FROM generate_series(1, 1 + (random() * 5)::integer) j;
-				PERFORM pg_sleep(random() / 100);
+					'n', first + j))
+				FROM generate_series(1, 1 + (random() * random() * 12)::integer) j;
 				IF random() < 0.2 THEN ROLLBACK; ELSE COMMIT; END IF;
 			END LOOP;
 		END \$\$};
@@ -81,6 +80,11 @@ sub pid_of
 	return defined $out && $out =~ /^(\d+)$/ ? $1 : undef;
 }
 
+sub count_events
+{
+	return $node->safe_psql('postgres', 'SELECT count(*) FROM evaudit.events');
+}
+
 sub kill_process
 {
 	my ($condition) = @_;
@@ -102,9 +106,10 @@ my @faults = (
 for my $round (1 .. $ROUNDS)
 {
 	my ($name, $inject) = @{ $faults[ $round <= @faults ? $round - 1 : rand @faults ] };
+	my $wanted = count_events() + int(rand(200));
 	my @writers = start_writers();
 
-	usleep(int(rand(800_000)));
+	$node->wait_for("SELECT count(*) >= $wanted FROM evaudit.events");
 	note("round $round: $name");
 	$inject->();
 	foreach my $writer (@writers)
