@@ -5,6 +5,7 @@ CREATE TABLE evaudit.publish_grants (
 	subject text COLLATE "C" NOT NULL,
 	folded text COLLATE "C" NOT NULL,
 	constraints jsonb,
+	fields text[],
 	PRIMARY KEY (topic, folded)
 );
 COMMENT ON TABLE evaudit.publish_grants IS
@@ -15,6 +16,8 @@ COMMENT ON COLUMN evaudit.publish_grants.folded IS
 	'subject without its case';
 COMMENT ON COLUMN evaudit.publish_grants.constraints IS
 	'{"field": ["pattern", ...], ...}: top-level fields of the payload, each of which must be matched as a whole by one of its patterns; NULL: any payload';
+COMMENT ON COLUMN evaudit.publish_grants.fields IS
+	'the order in which the fields of the constraints are decided, as a map had it; NULL: that of jsonb';
 
 CREATE TRIGGER announce_change
 	AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON evaudit.publish_grants
@@ -75,10 +78,20 @@ LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_revoke_read';
 COMMENT ON FUNCTION evaudit.revoke_read(text, text) IS
 	'take back what grant_read() gave';
 
-CREATE FUNCTION evaudit.import_access_map(map jsonb) RETURNS void
+CREATE FUNCTION evaudit.import_access_map(map jsonb,
+										  replace boolean DEFAULT false)
+RETURNS void
 LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_import_access_map';
-COMMENT ON FUNCTION evaudit.import_access_map(jsonb) IS
-	'replace the grants to publish of the topics in a map {"topic": ["subject", ...]} or {"topic": {"subject": {"field": ["pattern", ...]}}}';
+COMMENT ON FUNCTION evaudit.import_access_map(jsonb, boolean) IS
+	'replace the grants to publish of the topics in a map {"topic": ["subject", ...]} or {"topic": {"subject": {"field": ["pattern", ...]}}}; with "replace", those of all other topics are revoked';
+
+-- A document as a file has it: jsonb forgets the order of fields.
+CREATE FUNCTION evaudit.import_access_map(map text,
+										  replace boolean DEFAULT false)
+RETURNS void
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_import_access_map_text';
+COMMENT ON FUNCTION evaudit.import_access_map(text, boolean) IS
+	'the same for a map as text, whose fields are decided in their order';
 
 CREATE FUNCTION evaudit.explain_access(topic text, subject text, payload jsonb)
 RETURNS jsonb

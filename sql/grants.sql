@@ -49,12 +49,13 @@ GRANT EXECUTE ON FUNCTION
 	evaudit.create_topic(text, jsonb, jsonb),
 	evaudit.alter_topic(text, jsonb, jsonb),
 	evaudit.drop_topic(text),
-	evaudit.import_topics(jsonb, jsonb),
+	evaudit.import_topics(jsonb, jsonb, boolean),
 	evaudit.grant_publish(text, text, jsonb),
 	evaudit.revoke_publish(text, text),
 	evaudit.grant_read(text, text),
 	evaudit.revoke_read(text, text),
-	evaudit.import_access_map(jsonb),
+	evaudit.import_access_map(jsonb, boolean),
+	evaudit.import_access_map(text, boolean),
 	evaudit.explain_access(text, text, jsonb)
 TO pg_database_owner;
 

@@ -79,11 +79,12 @@ COMMENT ON FUNCTION evaudit.drop_topic(text) IS
 	'drop a topic that no source reads into; its kept events stay';
 
 CREATE FUNCTION evaudit.import_topics(topics jsonb,
-									  topic_keys jsonb DEFAULT NULL)
+									  topic_keys jsonb DEFAULT NULL,
+									  assert_format boolean DEFAULT true)
 RETURNS integer
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'evaudit_import_topics';
-COMMENT ON FUNCTION evaudit.import_topics(jsonb, jsonb) IS
-	'create or alter many topics: {"name": {"schema": ..., "options": ...}} or {"name": schema}, and {"name": field} for the keys of their events';
+COMMENT ON FUNCTION evaudit.import_topics(jsonb, jsonb, boolean) IS
+	'create or alter many topics: {"name": {"schema": ..., "options": ...}} or {"name": schema}, and {"name": field} for the keys of their events; whether "format" is asserted where their options do not say';
 
 CREATE FUNCTION evaudit.validate(topic text, payload jsonb,
 								 OUT instance_location text,

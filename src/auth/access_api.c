@@ -32,6 +32,7 @@ PG_FUNCTION_INFO_V1(evaudit_revoke_publish);
 PG_FUNCTION_INFO_V1(evaudit_grant_read);
 PG_FUNCTION_INFO_V1(evaudit_revoke_read);
 PG_FUNCTION_INFO_V1(evaudit_import_access_map);
+PG_FUNCTION_INFO_V1(evaudit_import_access_map_text);
 PG_FUNCTION_INFO_V1(evaudit_forget_grants);
 
 /* Refuse what cannot be the name of a topic or the subject of a token. */
@@ -66,7 +67,7 @@ check_constraints(const char *topic, const char *subject, Jsonb *constraints)
 	context = AllocSetContextCreate(CurrentMemoryContext,
 									"evaudit access rule",
 									ALLOCSET_SMALL_SIZES);
-	(void) evaudit_access_compile(topic, subject, constraints, context);
+	(void) evaudit_access_compile(topic, subject, constraints, NULL, context);
 	MemoryContextDelete(context);
 }
 
@@ -108,7 +109,8 @@ evaudit_grant_publish(PG_FUNCTION_ARGS)
 		"INSERT INTO evaudit.publish_grants"
 		" (topic, subject, folded, constraints) VALUES ($1, $2, $3, $4)"
 		" ON CONFLICT (topic, folded) DO UPDATE"
-		" SET subject = EXCLUDED.subject, constraints = EXCLUDED.constraints",
+		" SET subject = EXCLUDED.subject, constraints = EXCLUDED.constraints,"
+		" fields = NULL",
 		4, {TEXTOID, TEXTOID, TEXTOID, JSONBOID}
 	};
 	Jsonb	   *constraints = PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2);
@@ -264,23 +266,35 @@ import_subjects(const char *topic, JsonbValue *value)
 	}
 }
 
-/* import_access_map(map jsonb) */
-Datum
-evaudit_import_access_map(PG_FUNCTION_ARGS)
+/* Revoke the grants of all topics; names that no map has are none. */
+static void
+revoke_all(void)
+{
+	static EvauditStatement clear = {
+		"DELETE FROM evaudit.publish_grants"
+		" WHERE topic NOT IN ('" EVAUDIT_GRANT_SERVICES "',"
+		" '" EVAUDIT_GRANT_TERMINATE "')", 0, {0}
+	};
+
+	(void) evaudit_spi_execute(&clear, NULL, NULL);
+}
+
+/* Import a map within evaudit_spi_begin(). */
+static void
+import_map(Jsonb *map, bool replace)
 {
 	static EvauditStatement clear = {
 		"DELETE FROM evaudit.publish_grants WHERE topic = $1", 1, {TEXTOID}
 	};
-	Jsonb	   *map = PG_GETARG_JSONB_P(0);
 	JsonbIterator *it;
 	JsonbIteratorToken token;
 	JsonbValue	v;
 	char	   *topic = NULL;
-	EvauditSpi	spi;
 
 	if (!JB_ROOT_IS_OBJECT(map))
 		bad_map(NULL);
-	evaudit_spi_begin(&spi);
+	if (replace)
+		revoke_all();
 	it = JsonbIteratorInit(&map->root);
 	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
 	{
@@ -296,6 +310,45 @@ evaudit_import_access_map(PG_FUNCTION_ARGS)
 		else if (token == WJB_VALUE)
 			import_subjects(topic, &v);
 	}
+}
+
+/* import_access_map(map jsonb, replace boolean) */
+Datum
+evaudit_import_access_map(PG_FUNCTION_ARGS)
+{
+	EvauditSpi	spi;
+
+	evaudit_spi_begin(&spi);
+	import_map(PG_GETARG_JSONB_P(0), PG_GETARG_BOOL(1));
+	evaudit_spi_end(&spi);
+	PG_RETURN_VOID();
+}
+
+/* import_access_map(map text, replace boolean) */
+Datum
+evaudit_import_access_map_text(PG_FUNCTION_ARGS)
+{
+	/* of a subject or a field that is there twice, the last one counts */
+	static EvauditStatement order = {
+		"UPDATE evaudit.publish_grants g SET fields = o.fields FROM ("
+		" SELECT t.key AS topic, s.key AS subject, ARRAY("
+		"  SELECT f.key FROM json_object_keys(s.value) WITH ORDINALITY f(key, n)"
+		"  GROUP BY f.key ORDER BY max(f.n)) AS fields"
+		" FROM json_each($1::json) t, json_each(CASE json_typeof(t.value)"
+		"  WHEN 'object' THEN t.value ELSE '{}' END) s"
+		" WHERE json_typeof(s.value) = 'object') o"
+		" WHERE g.topic = o.topic AND g.subject = o.subject"
+		"  AND g.constraints IS NOT NULL", 1, {TEXTOID}
+	};
+	Datum		map = PG_GETARG_DATUM(0);
+	char	   *str = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	EvauditSpi	spi;
+
+	evaudit_spi_begin(&spi);
+	import_map(DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
+												  CStringGetDatum(str))),
+			   PG_GETARG_BOOL(1));
+	(void) evaudit_spi_execute(&order, &map, NULL);
 	evaudit_spi_end(&spi);
 	PG_RETURN_VOID();
 }

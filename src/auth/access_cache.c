@@ -59,6 +59,8 @@ typedef struct Compilation
 	const char *folded;
 	Datum		constraints;
 	bool		unconstrained;
+	Datum		order;			/* of the constraints' fields */
+	bool		unordered;
 	MemoryContext context;		/* of the rule */
 	EvauditAccessRule *rule;
 } Compilation;
@@ -99,8 +101,10 @@ compile(void *arg)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("columns \"subject\" and \"folded\" do not agree")));
-	if (!c->unconstrained &&
-		toast_raw_datum_size(c->constraints) > EVAUDIT_MAX_CONSTRAINT_BYTES)
+	if ((!c->unconstrained &&
+		 toast_raw_datum_size(c->constraints) > EVAUDIT_MAX_CONSTRAINT_BYTES) ||
+		(!c->unordered &&
+		 toast_raw_datum_size(c->order) > EVAUDIT_MAX_CONSTRAINT_BYTES))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("constraints have more than %d bytes",
@@ -108,6 +112,8 @@ compile(void *arg)
 	c->rule = evaudit_access_compile(c->topic, c->subject,
 									 c->unconstrained ? NULL :
 									 DatumGetJsonbP(c->constraints),
+									 c->unordered ? NULL :
+									 DatumGetArrayTypeP(c->order),
 									 c->context);
 	return true;
 }
@@ -137,11 +143,11 @@ load(EvauditGrantKind kind, const char *topic, const char *folded)
 {
 	static EvauditStatement selects[] = {
 		[EVAUDIT_GRANT_PUBLISH] = {
-			"SELECT subject, constraints FROM evaudit.publish_grants"
+			"SELECT subject, constraints, fields FROM evaudit.publish_grants"
 			" WHERE topic = $1 AND folded = $2", 2, {TEXTOID, TEXTOID}
 		},
 		[EVAUDIT_GRANT_READ] = {
-			"SELECT subject, NULL::jsonb FROM evaudit.read_grants"
+			"SELECT subject, NULL::jsonb, NULL::text[] FROM evaudit.read_grants"
 			" WHERE topic = $1 AND folded = $2", 2, {TEXTOID, TEXTOID}
 		}
 	};
@@ -150,7 +156,8 @@ load(EvauditGrantKind kind, const char *topic, const char *folded)
 	enum
 	{
 		SUBJECT,
-		CONSTRAINTS
+		CONSTRAINTS,
+		FIELDS
 	};
 	Compilation c = {.topic = topic,.folded = folded};
 	EvauditSpi	spi;
@@ -162,6 +169,7 @@ load(EvauditGrantKind kind, const char *topic, const char *folded)
 
 		c.subject = evaudit_spi_text(0, SUBJECT);
 		c.constraints = evaudit_spi_datum(0, CONSTRAINTS, &c.unconstrained);
+		c.order = evaudit_spi_datum(0, FIELDS, &c.unordered);
 		c.context = AllocSetContextCreate(CurrentMemoryContext,
 										  "evaudit access rule",
 										  ALLOCSET_SMALL_SIZES);

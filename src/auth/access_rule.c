@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "utils/builtins.h"
 
 #include "auth/access_rule.h"
@@ -77,7 +78,8 @@ add_pattern(EvauditAccessField *field, const JsonbValue *value, Place *place)
 								  value->val.string.len);
 	field->regexes[i] = evaudit_regex_compile(field->patterns[i],
 											  value->val.string.len,
-											  EVAUDIT_REGEX_WHOLE,
+											  EVAUDIT_REGEX_WHOLE |
+											  EVAUDIT_REGEX_PYTHON,
 											  CurrentMemoryContext, &error);
 	if (field->regexes[i] == NULL)
 		ereport(ERROR,
@@ -120,12 +122,46 @@ add_field(EvauditAccessRule *rule, const JsonbValue *key,
 }
 
 /*
+ * Have fields decided in an order of their names; those that it does not name
+ * come last.
+ */
+static void
+order_fields(EvauditAccessRule *rule, ArrayType *order)
+{
+	Datum	   *names;
+	bool	   *nulls;
+	int			n;
+	int			done = 0;
+
+	deconstruct_array(order, TEXTOID, -1, false, TYPALIGN_INT, &names, &nulls,
+					  &n);
+	for (int i = 0; i < n && done < rule->nfields; i++)
+	{
+		char	   *name = nulls[i] ? NULL : TextDatumGetCString(names[i]);
+
+		for (int j = done; name != NULL && j < rule->nfields; j++)
+		{
+			EvauditAccessField field = rule->fields[j];
+
+			if (strcmp(field.name, name) != 0)
+				continue;
+			memmove(&rule->fields[done + 1], &rule->fields[done],
+					sizeof(EvauditAccessField) * (j - done));
+			rule->fields[done++] = field;
+			break;
+		}
+	}
+}
+
+/*
  * Compile the grant of a subject into a context.  Constraints may be NULL,
- * for none; what is wrong with them is an ERROR that says where.
+ * for none, and so may their order; what is wrong with them is an ERROR that
+ * says where.
  */
 EvauditAccessRule *
 evaudit_access_compile(const char *topic, const char *subject,
-					   Jsonb *constraints, MemoryContext context)
+					   Jsonb *constraints, ArrayType *order,
+					   MemoryContext context)
 {
 	MemoryContext previous = MemoryContextSwitchTo(context);
 	EvauditAccessRule *rule = palloc0(sizeof(EvauditAccessRule));
@@ -155,6 +191,8 @@ evaudit_access_compile(const char *topic, const char *subject,
 				add_field(rule, &key, &v, &place);
 		}
 	}
+	if (order != NULL)
+		order_fields(rule, order);
 	MemoryContextSwitchTo(previous);
 	return rule;
 }
@@ -170,8 +208,8 @@ evaudit_access_value(Jsonb *payload, const EvauditAccessField *field)
 
 /*
  * Which pattern of a field matches the whole of a value, counted from 0; -1:
- * none.  Numbers and booleans are matched as JSON writes them; no pattern
- * matches an object or a list.
+ * none.  Booleans are matched as Python writes them, numbers as JSON does; no
+ * pattern matches an object or a list.
  */
 int
 evaudit_access_match(const EvauditAccessField *field, const JsonbValue *value)
@@ -192,7 +230,7 @@ evaudit_access_match(const EvauditAccessField *field, const JsonbValue *value)
 			len = strlen(str);
 			break;
 		case jbvBool:
-			str = value->val.boolean ? "true" : "false";
+			str = value->val.boolean ? "True" : "False";
 			len = strlen(str);
 			break;
 		default:

@@ -9,6 +9,7 @@
 #define EVAUDIT_ACCESS_RULE_H
 
 #include "auth/access.h"
+#include "utils/array.h"
 #include "text/pattern.h"
 
 /* Longest constraints of a grant, in bytes of jsonb. */
@@ -41,6 +42,7 @@ typedef struct EvauditAccessRule
 extern EvauditAccessRule *evaudit_access_compile(const char *topic,
 												 const char *subject,
 												 Jsonb *constraints,
+												 ArrayType *order,
 												 MemoryContext context);
 extern int	evaudit_access_match(const EvauditAccessField *field,
 								 const JsonbValue *value);

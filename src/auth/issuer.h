@@ -42,6 +42,7 @@ typedef struct EvauditIssuer
 	List	   *audiences;		/* of char *, one of which "aud" must name */
 	uint32		algorithms;		/* that are accepted: a set of bits */
 	double		clock_skew;		/* seconds */
+	bool		numeric_sub;	/* "sub" may be an integer */
 	bool		require_exp;
 	char	   *token_url;		/* or NULL */
 	char	   *jwks_url;		/* NULL: the keys were given */

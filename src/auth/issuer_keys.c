@@ -228,7 +228,27 @@ finish(Reader *reader, char **reason)
 	return NULL;
 }
 
-/* The array of keys in a document: itself, or its member "keys". */
+/* An array whose only element is an object. */
+static JsonbContainer *
+array_of_one(JsonbContainer *object)
+{
+	EvauditJsonbState state = {0};
+	JsonbIterator *it = JsonbIteratorInit(object);
+	JsonbIteratorToken token;
+	JsonbValue	v;
+
+	evaudit_compat_jsonb_push(&state, WJB_BEGIN_ARRAY, NULL);
+	while ((token = JsonbIteratorNext(&it, &v, false)) != WJB_DONE)
+		evaudit_compat_jsonb_push(&state, token,
+								  token < WJB_BEGIN_ARRAY ? &v : NULL);
+	evaudit_compat_jsonb_push(&state, WJB_END_ARRAY, NULL);
+	return &JsonbValueToJsonb(state.result)->root;
+}
+
+/*
+ * The array of keys in a document: itself, its member "keys", or one with the
+ * document, if that is a key of the gateway's form.
+ */
 static JsonbContainer *
 key_array(JsonbContainer *document)
 {
@@ -239,6 +259,8 @@ key_array(JsonbContainer *document)
 	if (!JsonContainerIsObject(document))
 		return NULL;
 	keys = evaudit_jsonb_member(document, "keys");
+	if (keys == NULL && evaudit_jsonb_text(document, "key") != NULL)
+		return array_of_one(document);
 	if (keys == NULL || keys->type != jbvBinary ||
 		!JsonContainerIsArray(keys->val.binary.data))
 		return NULL;

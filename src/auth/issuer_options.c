@@ -32,7 +32,7 @@
 static const char *const known_options[] = {
 	"issuer", "audience", "algorithms", "jwks", "pem", "keys", "jwks_url",
 	"ca_file", "refresh_interval", "refresh_cooldown", "clock_skew",
-	"require_exp", "token_url", NULL
+	"numeric_sub", "require_exp", "token_url", NULL
 };
 
 static const char *const key_options[] = {
@@ -95,7 +95,7 @@ algorithm_set(Jsonb *options)
 					 errmsg("algorithm \"%s\" of an issuer is not supported",
 							name),
 					 errdetail("Tokens without a signature, and those signed with a shared secret, are never accepted."),
-					 errhint("Algorithms are RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512 and EdDSA.")));
+					 errhint("Algorithms are RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512 and EdDSA, or Ed25519.")));
 		set |= EVAUDIT_ALGORITHM_BIT(algorithm);
 	}
 	return set;
@@ -192,6 +192,7 @@ evaudit_issuer_compile(const char *name, Jsonb *options)
 	issuer->audiences = evaudit_option_texts(options, "audience");
 	issuer->algorithms = algorithm_set(options);
 	issuer->clock_skew = clock_skew(options);
+	issuer->numeric_sub = evaudit_option_bool(options, "numeric_sub", false);
 	issuer->require_exp = evaudit_option_bool(options, "require_exp", true);
 	issuer->token_url = option_url(options, "token_url", shown);
 	issuer->jwks_url = option_url(options, "jwks_url", fetched);

@@ -14,6 +14,7 @@
 
 #include "fmgr.h"
 #include "utils/memutils.h"
+#include "utils/numeric.h"
 
 #include "auth/token_parse.h"
 #include "auth/issuer_fetch.h"
@@ -219,6 +220,9 @@ evaudit_token_subject(Jsonb *claims)
 {
 	JsonbValue *sub = evaudit_claim(claims, "sub");
 
+	/* of an issuer that has integers for it */
+	if (sub != NULL && sub->type == jbvNumeric)
+		return numeric_normalize(sub->val.numeric);
 	if (sub == NULL || sub->type != jbvString)
 		return NULL;
 	return pnstrdup(sub->val.string.val, sub->val.string.len);

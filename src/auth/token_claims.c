@@ -11,12 +11,16 @@
 
 #include "fmgr.h"
 #include "utils/builtins.h"
+#include "utils/numeric.h"
 #include "utils/timestamp.h"
 
 #include "auth/token_parse.h"
 
 /* The last second of the year 9999: later times are mistakes. */
 #define LAST_TIME	253402300799.0
+
+/* Longest subject that is an integer. */
+#define MAX_SUBJECT_DIGITS	38
 
 /* A claim that must be a time if it is there: in seconds, or NAN for none. */
 static bool
@@ -44,6 +48,24 @@ is_text(Jsonb *claims, const char *name, bool may_be_empty)
 
 	return v == NULL ||
 		(v->type == jbvString && (may_be_empty || v->val.string.len > 0));
+}
+
+/*
+ * Whether "sub", if it is there, is a text that is not empty, or an integer
+ * where the issuer has such.
+ */
+static bool
+is_subject(const EvauditIssuer *issuer, Jsonb *claims)
+{
+	JsonbValue *v = evaudit_claim(claims, "sub");
+	const char *digits;
+
+	if (!issuer->numeric_sub || v == NULL || v->type != jbvNumeric)
+		return is_text(claims, "sub", false);
+	digits = numeric_normalize(v->val.numeric);
+	digits += *digits == '-';
+	return strspn(digits, "0123456789") == strlen(digits) &&
+		strlen(digits) <= MAX_SUBJECT_DIGITS;
 }
 
 /* Take the times that the claims are valid for. */
@@ -163,7 +185,7 @@ evaudit_claims_check(const EvauditIssuer *issuer,
 	if (!is_text(claims, "iss", true))
 		return evaudit_token_fail(error, EVAUDIT_TOKEN_BAD_CLAIMS,
 								  "\"iss\" of the token is not a string");
-	if (!is_text(claims, "sub", false))
+	if (!is_subject(issuer, claims))
 		return evaudit_token_fail(error, EVAUDIT_TOKEN_BAD_CLAIMS,
 								  "\"sub\" of the token is not a string, or is empty");
 	return take_times(issuer, claims, times, error) &&

@@ -56,6 +56,12 @@ static EVP_MD_CTX *digest_context = NULL;
 EvauditAlgorithm
 evaudit_algorithm_from_name(const char *name, size_t len)
 {
+	/* RFC 9864: of EdDSA's curves this one is meant, and no other is known */
+	if (len == strlen("Ed25519") && memcmp(name, "Ed25519", len) == 0)
+	{
+		name = "EdDSA";
+		len = strlen(name);
+	}
 	for (int i = EVAUDIT_FIRST_ALGORITHM; i <= EVAUDIT_LAST_ALGORITHM; i++)
 	{
 		if (strlen(algorithms[i].name) == len &&

@@ -79,6 +79,7 @@ typedef struct EvauditEvent
 								 * 3339, if it has one */
 	const char *given_id;		/* id that its publisher gave; NULL: none */
 	const char *subject;		/* who published it; NULL: a source */
+	bool		any_format;		/* "format" of the schema is not asserted */
 	bool		granted;		/* who may keep it has been decided before */
 
 	/* where it came from; both NULL for an event that was published */

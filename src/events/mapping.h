@@ -29,6 +29,7 @@ typedef bool (*EvauditInspect) (const void *arg, EvauditEvent *event,
 extern EvauditMapping *evaudit_mapping_compile(Jsonb *options);
 extern bool evaudit_mapping_has_field(const EvauditMapping *mapping,
 									  EvauditField field);
+extern bool evaudit_mapping_has_event_id(const EvauditMapping *mapping);
 extern int	evaudit_mapping_max_payload(const EvauditMapping *mapping);
 extern void evaudit_mapping_decode(const EvauditMapping *mapping,
 								   EvauditEvent *event,

@@ -289,6 +289,7 @@ static const OptionDef option_defs[] = {
 	{"project", NULL},
 	{"keep", NULL},
 	{"assert_format", NULL},
+	{"batch", NULL},
 	{"max_future", set_max_future},
 	{"max_payload_bytes", set_max_payload_bytes},
 };
@@ -358,6 +359,13 @@ bool
 evaudit_mapping_has_field(const EvauditMapping *mapping, EvauditField field)
 {
 	return mapping->pointers[field] != NULL;
+}
+
+/* Whether a mapping says where payloads have the event's id. */
+bool
+evaudit_mapping_has_event_id(const EvauditMapping *mapping)
+{
+	return mapping->pointers[SLOT_EVENT_ID] != NULL;
 }
 
 /* Most bytes of a payload. */

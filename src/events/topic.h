@@ -34,6 +34,7 @@ typedef struct EvauditTopic
 	const EvauditSchema *schema;	/* the same, compiled */
 	int			version;		/* of the schema, from 1; 0: there is none */
 	bool		assert_format;	/* "format" of the schema is checked */
+	bool		batch;			/* an array over HTTP is several events */
 	bool		keep;			/* into evaudit.events */
 	bool		has_sink;		/* they go into the outbox, too */
 	bool		documents;		/* its events are needed as documents */

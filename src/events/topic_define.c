@@ -69,6 +69,7 @@ evaudit_topic_define(const char *name, Jsonb *options, Jsonb *schema,
 	topic->mapping = evaudit_mapping_compile(options);
 	topic->version = version;
 	topic->assert_format = evaudit_option_bool(options, "assert_format", true);
+	topic->batch = evaudit_option_bool(options, "batch", false);
 	read_projection(topic, options);
 	topic->keep = evaudit_option_bool(options, "keep", topic->projection ==
 									  EVAUDIT_PROJECT_NONE);

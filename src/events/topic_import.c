@@ -91,6 +91,35 @@ is_own_form(Jsonb *definition)
 	return known > 0 && known == JB_ROOT_COUNT(definition);
 }
 
+/*
+ * Options, or none, with "assert_format" off, unless they say what it is or it
+ * is on.
+ */
+static Jsonb *
+with_format(Jsonb *options, bool assert_format)
+{
+	EvauditJsonbState state = {0};
+	JsonbValue	off = {.type = jbvBool};
+	JsonbIterator *it;
+	JsonbIteratorToken token;
+	JsonbValue	v;
+
+	if (assert_format ||
+		(options != NULL && (!JB_ROOT_IS_OBJECT(options) ||
+							 member(options, "assert_format") != NULL)))
+		return options;
+	evaudit_compat_jsonb_push(&state, WJB_BEGIN_OBJECT, NULL);
+	it = options == NULL ? NULL : JsonbIteratorInit(&options->root);
+	while (it != NULL && (token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
+	{
+		if (token == WJB_KEY || token == WJB_VALUE)
+			evaudit_compat_jsonb_push(&state, token, &v);
+	}
+	evaudit_jsonb_push(&state, "assert_format", &off);
+	evaudit_compat_jsonb_push(&state, WJB_END_OBJECT, NULL);
+	return JsonbValueToJsonb(state.result);
+}
+
 /* The options of a new topic of which there is but a schema, or NULL. */
 static Jsonb *
 gateway_options(Jsonb *schema)
@@ -114,7 +143,7 @@ name_topic(void *arg)
 
 /* Create or alter one topic. */
 static void
-import_topic(char *name, Jsonb *definition)
+import_topic(char *name, Jsonb *definition, bool assert_format)
 {
 	ErrorContextCallback context = {
 		.previous = error_context_stack,
@@ -134,8 +163,9 @@ import_topic(char *name, Jsonb *definition)
 	}
 	else
 		initial = gateway_options(schema);
-	if (!evaudit_topic_alter(name, schema, options))
-		(void) evaudit_topic_create(name, schema, initial);
+	if (!evaudit_topic_alter(name, schema, with_format(options, assert_format)))
+		(void) evaudit_topic_create(name, schema,
+									with_format(initial, assert_format));
 	error_context_stack = context.previous;
 }
 
@@ -181,8 +211,8 @@ import_key(const char *name, Jsonb *field)
 }
 
 /*
- * import_topics(topics jsonb, topic_keys jsonb) returns integer: how many
- * topics were created or altered
+ * import_topics(topics jsonb, topic_keys jsonb, assert_format boolean) returns
+ * integer: how many topics were created or altered
  */
 Datum
 evaudit_import_topics(PG_FUNCTION_ARGS)
@@ -203,7 +233,7 @@ evaudit_import_topics(PG_FUNCTION_ARGS)
 		CHECK_FOR_INTERRUPTS();
 		if (len > 5 && strcmp(name + len - 5, ".json") == 0)
 			name[len - 5] = '\0';
-		import_topic(name, value);
+		import_topic(name, value, PG_ARGISNULL(2) || PG_GETARG_BOOL(2));
 	}
 
 	if (!PG_ARGISNULL(1))

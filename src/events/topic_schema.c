@@ -58,13 +58,13 @@ format_violations(List *violations)
 bool
 evaudit_topic_schema_check(const EvauditTopic *topic, EvauditEvent *event)
 {
+	bool		assert_format = topic->assert_format && !event->any_format;
 	List	   *violations;
 
-	if (evaudit_schema_accepts(topic->schema, event->document,
-							   topic->assert_format))
+	if (evaudit_schema_accepts(topic->schema, event->document, assert_format))
 		return true;
 	violations = evaudit_schema_errors(topic->schema, event->document,
-									   topic->assert_format,
+									   assert_format,
 									   MAX_VIOLATIONS_SHOWN + 1);
 	evaudit_event_reject(event, EVAUDIT_SCHEMA_VIOLATION,
 						 "payload breaks the schema: %s",

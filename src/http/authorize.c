@@ -97,7 +97,7 @@ authenticate(EvauditRequest *request, EvauditResponse *response)
 	return true;
 }
 
-/* Respond to a request whose subject has no sufficient grant. */
+/* Respond to a request whose subject has no sufficient grant, if so. */
 static void
 refuse(const EvauditAccess *access, EvauditResponse *response)
 {
@@ -130,6 +130,35 @@ refuse(const EvauditAccess *access, EvauditResponse *response)
 	}
 }
 
+/*
+ * Whether the subject may publish a payload to the request's topic; else
+ * there is a response.
+ */
+bool
+evaudit_route_may_publish(const EvauditRequest *request, Jsonb *payload,
+						  EvauditResponse *response)
+{
+	EvauditAccess access = evaudit_access_publish(request->topic->name,
+												  request->subject, payload);
+
+	refuse(&access, response);
+	return access.code == EVAUDIT_ACCESS_GRANTED;
+}
+
+/*
+ * Whether the subject may publish anything to the request's topic: of a batch,
+ * each element is decided on its own.
+ */
+static EvauditAccess
+publish_any(const char *topic, const EvauditRequest *request)
+{
+	EvauditAccess access = evaudit_access_publish(topic, request->subject, NULL);
+
+	if (access.code == EVAUDIT_ACCESS_NOT_AN_OBJECT)
+		access.code = EVAUDIT_ACCESS_GRANTED;
+	return access;
+}
+
 /* Whether the subject has the grant that a route needs. */
 static bool
 has_grant(const EvauditRoute *route, const EvauditRequest *request,
@@ -152,6 +181,8 @@ has_grant(const EvauditRoute *route, const EvauditRequest *request,
 	}
 	else if (route->needs == EVAUDIT_NEEDS_READ)
 		access = evaudit_access_read(grant, request->subject);
+	else if (evaudit_route_is_batch(request))
+		access = publish_any(grant, request);
 	else
 		access = evaudit_access_publish(grant, request->subject,
 										request->payload);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * events.c
- *	  An event logger: POST /events and GET /events/{id}.
+ *	  An event logger: POST /events, GET /events and GET /events/{id}.
  *
  * Events go to the topic "http_events", whose payload is {"id", "type",
  * "payload"}.  Events that came to the topic another way may lack any of
@@ -13,39 +13,30 @@
 
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/timestamp.h"
-#include "utils/uuid.h"
 
+#include "http/event.h"
 #include "http/rate_limit.h"
 #include "http/routes.h"
 #include "server/spi.h"
+#include "text/ascii.h"
 #include "text/jsonb.h"
 #include "text/rfc3339.h"
 
+/* Events of a page, unless the request says how many, and at most. */
+#define DEFAULT_LIMIT	50
+#define MAX_LIMIT		1000
+
 /* Respond with a message, as loggers do. */
-static void
-respond_message(EvauditResponse *response, int status, const char *message)
+void
+evaudit_event_message(EvauditResponse *response, int status,
+					  const char *message)
 {
 	StringInfo	json = evaudit_response_begin_json(response, status);
 
 	appendStringInfoChar(json, '{');
 	evaudit_response_member(json, "message", message);
 	appendStringInfoChar(json, '}');
-}
-
-/* Say which part of the body is invalid; "place" ends a JSON list. */
-static void
-respond_detail(EvauditResponse *response, const char *place,
-			   const char *message, const char *type)
-{
-	StringInfo	json = evaudit_response_begin_json(response, 422);
-
-	appendStringInfo(json, "{\"detail\":[{\"loc\":[\"body\"%s],", place);
-	evaudit_response_member(json, "msg", message);
-	appendStringInfoChar(json, ',');
-	evaudit_response_member(json, "type", type);
-	appendStringInfoString(json, "}]}");
 }
 
 /* Whether the subject, or everybody together, keeps to the rate. */
@@ -57,156 +48,38 @@ within_rate(const char *subject, EvauditResponse *response)
 
 	if (seconds == 0)
 		return true;
-	respond_message(response, 429, "Too many events");
+	evaudit_event_message(response, 429, "Too many events");
 	evaudit_response_header(response, "Retry-After", psprintf("%d", seconds));
 	return false;
 }
 
-/* A member of the body; NULL if it is not there or null. */
-static JsonbValue *
-member(Jsonb *body, const char *name)
-{
-	JsonbValue *value = evaudit_jsonb_member(&body->root, name);
-
-	return value == NULL || value->type == jbvNull ? NULL : value;
-}
-
-/*
- * A member that must be a string, not an empty one; else NULL, and there is a
- * response.
- */
-static JsonbValue *
-string_member(Jsonb *body, const char *name, EvauditResponse *response)
-{
-	JsonbValue *value = member(body, name);
-	const char *place = psprintf(",\"%s\"", name);
-
-	if (value == NULL)
-		respond_detail(response, place, "Field required", "missing");
-	else if (value->type != jbvString)
-		respond_detail(response, place, "Input should be a valid string",
-					   "string_type");
-	else if (value->val.string.len == 0)
-		respond_detail(response, place,
-					   "String should have at least 1 character",
-					   "string_too_short");
-	else
-		return value;
-	return NULL;
-}
-
-/* The body as a JSON object; else NULL, and there is a response. */
-static Jsonb *
-read_body(EvauditRequest *request, EvauditResponse *response)
-{
-	Jsonb	   *body = NULL;
-	const char *error = NULL;
-
-	switch (evaudit_request_body(request, &body, &error))
-	{
-		case EVAUDIT_BODY_JSON:
-			if (JB_ROOT_IS_OBJECT(body))
-				return body;
-			respond_detail(response, "", "Input should be a valid object",
-						   "model_type");
-			break;
-		case EVAUDIT_BODY_EMPTY:
-			respond_detail(response, "", "Field required", "missing");
-			break;
-		case EVAUDIT_BODY_INVALID:
-			respond_detail(response, "", psprintf("JSON decode error: %s", error),
-						   "json_invalid");
-			break;
-		case EVAUDIT_BODY_NOT_GZIP:
-			respond_detail(response, "", error, "json_invalid");
-			break;
-		case EVAUDIT_BODY_NUMBER:
-			respond_detail(response, "", error, "number_too_large");
-			break;
-		case EVAUDIT_BODY_TOO_LARGE:
-			respond_message(response, 413, "Body is too large");
-			break;
-	}
-	return NULL;
-}
-
-/*
- * The event that a body asks for, with a new id if it has none; else NULL,
- * and there is a response.
- */
-static Jsonb *
-make_event(Jsonb *body, EvauditResponse *response)
-{
-	EvauditJsonbState state = {0};
-	JsonbValue *type = string_member(body, "type", response);
-	JsonbValue *payload = member(body, "payload");
-	JsonbValue *id = member(body, "id");
-	JsonbValue	made;
-
-	if (type == NULL)
-		return NULL;
-	if (payload == NULL || payload->type != jbvBinary ||
-		!JsonContainerIsObject(payload->val.binary.data))
-	{
-		respond_detail(response, ",\"payload\"",
-					   payload == NULL ? "Field required" :
-					   "Input should be a valid dictionary",
-					   payload == NULL ? "missing" : "dict_type");
-		return NULL;
-	}
-	if (id != NULL && (id = string_member(body, "id", response)) == NULL)
-		return NULL;
-	if (id == NULL)
-	{
-		made.type = jbvString;
-		made.val.string.val = DatumGetCString(DirectFunctionCall1(uuid_out,
-																  OidFunctionCall0(F_GEN_RANDOM_UUID)));
-		made.val.string.len = (int) strlen(made.val.string.val);
-		id = &made;
-	}
-	evaudit_compat_jsonb_push(&state, WJB_BEGIN_OBJECT, NULL);
-	evaudit_jsonb_push(&state, "id", id);
-	evaudit_jsonb_push(&state, "type", type);
-	evaudit_jsonb_push(&state, "payload", payload);
-	evaudit_compat_jsonb_push(&state, WJB_END_OBJECT, NULL);
-	return JsonbValueToJsonb(state.result);
-}
-
-/* Read the body of POST /events. */
-bool
-evaudit_route_read_event(EvauditRequest *request, EvauditResponse *response)
-{
-	Jsonb	   *body = read_body(request, response);
-
-	if (body != NULL)
-		request->payload = make_event(body, response);
-	return request->payload != NULL;
-}
-
 /* The columns of a kept event. */
+#define EVENT_COLUMNS	"event_id, payload ->> 'type', payload -> 'payload', received_at"
+
 enum
 {
+	EVENT_ID,
 	EVENT_TYPE,
 	EVENT_PAYLOAD,
 	EVENT_RECEIVED_AT
 };
 
-/* Write the kept event that was read; false if it is too large. */
+/* Write the kept event that was read; false if it is beyond the limit. */
 static bool
-write_event(const char *id, StringInfo json)
+write_event(StringInfo json, size_t limit)
 {
 	Jsonb	   *payload = evaudit_spi_jsonb_or_null(0, EVENT_PAYLOAD);
 	char		time[EVAUDIT_RFC3339_LEN];
 
 	appendStringInfoChar(json, '{');
-	evaudit_response_member(json, "id", id);
+	evaudit_response_member(json, "id", evaudit_spi_text(0, EVENT_ID));
 	appendStringInfoChar(json, ',');
 	evaudit_response_member(json, "type",
 							evaudit_spi_text_or_null(0, EVENT_TYPE));
 	appendStringInfoString(json, ",\"payload\":");
 	if (payload == NULL)
 		appendStringInfoString(json, "null");
-	else if (!evaudit_response_jsonb(json, payload, evaudit_response_limit()))
+	else if (!evaudit_response_jsonb(json, payload, limit))
 		return false;
 	appendStringInfoChar(json, ',');
 	(void) evaudit_rfc3339_format(evaudit_spi_timestamptz(0, EVENT_RECEIVED_AT),
@@ -221,8 +94,7 @@ static bool
 respond_event(const char *id, int status, EvauditResponse *response)
 {
 	static EvauditStatement find = {
-		"SELECT payload ->> 'type', payload -> 'payload', received_at"
-		" FROM evaudit.events WHERE topic = '" EVAUDIT_LOGGER_TOPIC "'"
+		"SELECT " EVENT_COLUMNS " FROM evaudit.events WHERE topic = '" EVAUDIT_LOGGER_TOPIC "'"
 		" AND event_id = $1", 1, {TEXTOID}
 	};
 	Datum		value = CStringGetTextDatum(id);
@@ -232,7 +104,8 @@ respond_event(const char *id, int status, EvauditResponse *response)
 	evaudit_spi_begin(&spi);
 	found = evaudit_spi_execute(&find, &value, NULL) > 0;
 	if (found &&
-		!write_event(id, evaudit_response_begin_json(response, status)))
+		!write_event(evaudit_response_begin_json(response, status),
+					 evaudit_response_limit()))
 		evaudit_response_too_large(response);
 	evaudit_spi_end(&spi);
 	return found;
@@ -243,13 +116,13 @@ static void
 respond_rejection(const EvauditEvent *event, EvauditResponse *response)
 {
 	if (event->reason == EVAUDIT_CONFLICT)
-		respond_message(response, 409,
-						"Event exists already, with another type or payload");
+		evaudit_event_message(response, 409,
+							  "Event exists already, with another type or payload");
 	else if (event->reason == EVAUDIT_TOO_LARGE)
-		respond_message(response, 413, event->error);
+		evaudit_event_message(response, 413, event->error);
 	else
-		respond_detail(response, "", event->error,
-					   evaudit_reason_name(event->reason));
+		evaudit_event_fault(response, evaudit_reason_name(event->reason),
+							NULL, event->error, NULL);
 }
 
 /* POST /events */
@@ -263,8 +136,8 @@ evaudit_route_post_event(EvauditRequest *request, EvauditResponse *response)
 	if (!within_rate(request->subject, response))
 		return;
 	if (topic == NULL || !topic->keep)
-		respond_message(response, 404, "There is no topic \""
-						EVAUDIT_LOGGER_TOPIC "\" that keeps events");
+		evaudit_event_message(response, 404, "There is no topic \""
+							  EVAUDIT_LOGGER_TOPIC "\" that keeps events");
 	else if (!evaudit_route_publish(request, topic, id, &event))
 		respond_rejection(&event, response);
 	else if (!respond_event(text_to_cstring(event.event_id), 201, response))
@@ -276,5 +149,136 @@ void
 evaudit_route_get_event(EvauditRequest *request, EvauditResponse *response)
 {
 	if (!respond_event(request->param, 200, response))
-		respond_message(response, 404, "Event not found");
+		evaudit_event_message(response, 404, "Event not found");
+}
+
+/* A page of events under construction. */
+typedef struct EventPage
+{
+	int64		cursor;			/* ids are less; 0: from the newest on */
+	int			limit;
+	int64		last;			/* id of the last event on it */
+	bool		has_more;
+} EventPage;
+
+/*
+ * A number of the query, at least 1; false if it is none: then there is a
+ * response.
+ */
+static bool
+read_number(const EvauditRequest *request, const char *name, int64 *number,
+			EvauditResponse *response)
+{
+	const char *value = evaudit_request_parameter(request, name);
+	char	   *end;
+
+	if (value == NULL)
+		return true;
+	errno = 0;
+	*number = strtoll(value, &end, 10);
+	if (evaudit_is_digit(*value) && errno == 0 && *end == '\0' && *number > 0)
+		return true;
+	evaudit_event_fault_at(response, "query", name, "int_parsing",
+						   "Input should be a valid integer greater than 0");
+	return false;
+}
+
+/* The ids of a page, and of one event more, if there is one. */
+static int64 *
+find_page(const EventPage *page, int *n)
+{
+	static EvauditStatement select = {
+		"SELECT id FROM evaudit.events WHERE topic = '" EVAUDIT_LOGGER_TOPIC
+		"' AND id < $1 ORDER BY id DESC LIMIT $2", 2, {INT8OID, INT4OID}
+	};
+	Datum		values[] = {Int64GetDatum(page->cursor > 0 ? page->cursor :
+										  PG_INT64_MAX),
+	Int32GetDatum(page->limit + 1)};
+	int64	   *ids;
+
+	*n = (int) evaudit_spi_execute(&select, values, NULL);
+	ids = palloc(sizeof(int64) * Max(*n, 1));
+	for (int i = 0; i < *n; i++)
+		ids[i] = evaudit_spi_int64(i, 0);
+	return ids;
+}
+
+/*
+ * Write an event to a page, without its payload if that is too large for any
+ * page.
+ */
+static void
+add_event(StringInfo json, int64 id, size_t limit)
+{
+	static EvauditStatement find = {
+		"SELECT " EVENT_COLUMNS " FROM evaudit.events"
+		" WHERE topic = '" EVAUDIT_LOGGER_TOPIC "' AND id = $1", 1, {INT8OID}
+	};
+	static EvauditStatement find_large = {
+		"SELECT event_id, NULL::text, NULL::jsonb, received_at"
+		" FROM evaudit.events"
+		" WHERE topic = '" EVAUDIT_LOGGER_TOPIC "' AND id = $1", 1, {INT8OID}
+	};
+	Datum		value = Int64GetDatum(id);
+	int			before = json->len;
+
+	if (before > 0 && json->data[before - 1] == '}')
+		appendStringInfoChar(json, ',');
+	if (evaudit_spi_execute(&find, &value, NULL) == 0 ||
+		write_event(json, limit))
+		return;
+	json->len = before;
+	if (json->data[before - 1] == '}')
+		appendStringInfoChar(json, ',');
+	(void) evaudit_spi_execute(&find_large, &value, NULL);
+	(void) write_event(json, limit);
+}
+
+/*
+ * Write a page, which ends early where it has half the bytes of a response;
+ * no event takes more than the other half.
+ */
+static void
+write_page(EventPage *page, StringInfo json)
+{
+	size_t		half = evaudit_response_limit() / 2;
+	EvauditSpi	spi;
+	int64	   *ids;
+	int			n;
+	int			i;
+
+	evaudit_spi_begin(&spi);
+	ids = find_page(page, &n);
+	for (i = 0; i < Min(n, page->limit) && json->len <= half; i++)
+	{
+		add_event(json, ids[i], half);
+		SPI_freetuptable(SPI_tuptable);
+		page->last = ids[i];
+	}
+	page->has_more = i < n;
+	evaudit_spi_end(&spi);
+}
+
+/* GET /events: the newest first, in pages. */
+void
+evaudit_route_get_events(EvauditRequest *request, EvauditResponse *response)
+{
+	EventPage	page = {0};
+	int64		limit = DEFAULT_LIMIT;
+	StringInfo	json;
+
+	if (!read_number(request, "limit", &limit, response) ||
+		!read_number(request, "cursor", &page.cursor, response))
+		return;
+	page.limit = (int) Min(limit, MAX_LIMIT);
+	json = evaudit_response_begin_json(response, 200);
+	appendStringInfoString(json, "{\"data\":[");
+	write_page(&page, json);
+	appendStringInfoString(json, "],\"pagination\":{\"cursor\":");
+	if (page.has_more)
+		appendStringInfo(json, INT64_FORMAT, page.last);
+	else
+		appendStringInfoString(json, "null");
+	appendStringInfo(json, ",\"has_more\":%s,\"limit\":%d}}",
+					 page.has_more ? "true" : "false", page.limit);
 }

@@ -60,10 +60,7 @@ is_transient(int sqlstate)
 		ERRCODE_TO_CATEGORY(ERRCODE_INSUFFICIENT_RESOURCES);
 }
 
-/*
- * Make a response of an error.  Its text may reveal the database's inside, so
- * only what a trigger or function raised for the sender to read is sent.
- */
+/* Make a response of an error. */
 static void
 respond_error(const EvauditRequest *request, EvauditResponse *response,
 			  const ErrorData *error)
@@ -71,10 +68,8 @@ respond_error(const EvauditRequest *request, EvauditResponse *response,
 	evaudit_response_reset(response);
 	if (evaudit_is_data_error(error->sqlerrcode))
 	{
-		evaudit_response_error(response, 400, "database",
-							   error->sqlerrcode == ERRCODE_RAISE_EXCEPTION ?
-							   error->message :
-							   "The database does not accept this event.");
+		evaudit_response_data_error(response, error->sqlerrcode,
+									error->message);
 		return;
 	}
 	ereport(LOG,

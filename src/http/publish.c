@@ -80,11 +80,13 @@ evaudit_route_read_message(EvauditRequest *request, EvauditResponse *response)
 	return false;
 }
 
-/* Whether a subject keeps to its rate; else there is a response. */
-static bool
-within_rate(const char *topic, const char *subject, EvauditResponse *response)
+/* Whether the subject keeps to its rate; else there is a response. */
+bool
+evaudit_route_within_rate(const EvauditRequest *request,
+						  EvauditResponse *response)
 {
-	int			seconds = evaudit_rate_limit_wait(topic, subject);
+	const char *topic = request->topic->name;
+	int			seconds = evaudit_rate_limit_wait(topic, request->subject);
 
 	if (seconds == 0)
 		return true;
@@ -100,7 +102,7 @@ respond_violations(const EvauditTopic *topic, Jsonb *payload,
 				   EvauditResponse *response)
 {
 	List	   *violations = evaudit_schema_errors(topic->schema, payload,
-												   topic->assert_format,
+												   topic->assert_format && !is_compat(),
 												   MAX_VIOLATIONS);
 	ListCell   *lc;
 
@@ -117,9 +119,10 @@ respond_violations(const EvauditTopic *topic, Jsonb *payload,
 }
 
 /* Respond to an event that its topic rejects. */
-static void
-respond_rejection(const EvauditTopic *topic, Jsonb *payload,
-				  const EvauditEvent *event, EvauditResponse *response)
+void
+evaudit_route_respond_rejection(const EvauditTopic *topic, Jsonb *payload,
+								const EvauditEvent *event,
+								EvauditResponse *response)
 {
 	if (event->reason == EVAUDIT_SCHEMA_VIOLATION)
 		respond_violations(topic, payload, response);
@@ -127,6 +130,8 @@ respond_rejection(const EvauditTopic *topic, Jsonb *payload,
 		return;
 	if (event->reason == EVAUDIT_CONFLICT)
 		evaudit_response_error(response, 409, "conflict", event->error);
+	else if (event->reason == EVAUDIT_DATABASE_ERROR)
+		evaudit_response_data_error(response, event->sqlstate, event->error);
 	else if (event->reason == EVAUDIT_TOO_LARGE)
 		evaudit_response_error(response, 413, EVAUDIT_PROBLEM_SIZE, event->error);
 	else
@@ -143,21 +148,32 @@ set_locally(const char *name, const char *value)
 }
 
 /*
- * Publish the request's payload for its subject, which may be NULL: what a
- * projection writes is audited as the subject's, within this request.  The
- * body is the event's bytes as received, so that limits count those.  False
- * if the event was rejected.
+ * Have what a projection writes audited as the subject's, within this request,
+ * until AtEOXact_GUC() of the nesting level that is returned.
  */
-bool
-evaudit_route_publish(const EvauditRequest *request,
-					  const EvauditTopic *topic, const char *event_id,
-					  EvauditEvent *event)
+int
+evaudit_route_begin_publishing(const EvauditRequest *request)
 {
 	int			level = NewGUCNestLevel();
 
 	if (request->subject != NULL)
 		set_locally("evaudit.actor", request->subject);
 	set_locally("evaudit.request_id", request->id);
+	return level;
+}
+
+/*
+ * Publish the request's payload for its subject, which may be NULL.  The body
+ * is the event's bytes as received, so that limits count those.  False if the
+ * event was rejected.
+ */
+bool
+evaudit_route_publish(const EvauditRequest *request,
+					  const EvauditTopic *topic, const char *event_id,
+					  EvauditEvent *event)
+{
+	int			level = evaudit_route_begin_publishing(request);
+
 	memset(event, 0, sizeof(EvauditEvent));
 	event->payload = request->body;
 	event->payload_len = request->body_len;
@@ -165,6 +181,7 @@ evaudit_route_publish(const EvauditRequest *request,
 	event->given_id = event_id;
 	event->subject = request->subject;
 	event->granted = true;
+	event->any_format = is_compat();
 	evaudit_ingest_one(topic, event);
 	AtEOXact_GUC(true, level);
 	return event->reason == EVAUDIT_ACCEPTED;
@@ -175,11 +192,16 @@ void
 evaudit_route_post_topic(EvauditRequest *request, EvauditResponse *response)
 {
 	EvauditEvent event;
+	const char *id = evaudit_mapping_has_event_id(request->topic->mapping) ?
+		NULL : request->idempotency_key;
 
-	if (!within_rate(request->topic->name, request->subject, response))
+	if (evaudit_route_is_batch(request))
+		evaudit_route_post_batch(request, response);
+	else if (!evaudit_route_within_rate(request, response))
 		return;
-	if (evaudit_route_publish(request, request->topic, NULL, &event))
+	else if (evaudit_route_publish(request, request->topic, id, &event))
 		evaudit_response_success(response, 202);
 	else
-		respond_rejection(request->topic, request->payload, &event, response);
+		evaudit_route_respond_rejection(request->topic, request->payload,
+										&event, response);
 }

@@ -31,6 +31,9 @@
 /* Longest id that a request may bring along, in bytes. */
 #define MAX_REQUEST_ID		128
 
+/* Longest key of a request, in bytes. */
+#define MAX_IDEMPOTENCY_KEY	256
+
 /*
  * A part of a path with its escapes replaced, in the server's encoding; NULL
  * if it is not valid.
@@ -83,59 +86,6 @@ check_headers(Jsonb *headers, EvauditResponse *response)
 		evaudit_response_error(response, 431, EVAUDIT_PROBLEM_SIZE, "Headers are too large.");
 		return false;
 	}
-	return true;
-}
-
-/*
- * Cut a path from its query.  One slash at its end says nothing, unless it is
- * all that there is.
- */
-static void
-read_path(EvauditRequest *request, const char *path)
-{
-	size_t		len = strcspn(path, "?#");
-
-	if (path[len] == '?')
-		request->query = pnstrdup(path + len + 1, strcspn(path + len + 1, "#"));
-	if (len > 1 && path[len - 1] == '/')
-		len--;
-	request->path = pnstrdup(path, len);
-}
-
-/*
- * Read method and path into a request whose headers and body are set.  False
- * if the request is refused: then there is a response.
- */
-bool
-evaudit_request_read(EvauditRequest *request, const char *method,
-					 const char *path, EvauditResponse *response)
-{
-	size_t		len = path != NULL ? strlen(path) : 0;
-
-	if (len > MAX_PATH)
-	{
-		evaudit_response_error(response, 414, EVAUDIT_PROBLEM_SIZE, "Path is too long.");
-		return false;
-	}
-	if (!check_headers(request->headers, response))
-	{
-		request->headers = NULL;
-		return false;
-	}
-	if (request->body_len > (size_t) evaudit_http_max_body * 1024)
-	{
-		evaudit_response_error(response, 413, EVAUDIT_PROBLEM_SIZE, "Body is too large.");
-		return false;
-	}
-	request->method = method;
-	if (method == NULL || strlen(method) > MAX_METHOD ||
-		path == NULL)
-	{
-		evaudit_response_error(response, 400, EVAUDIT_PROBLEM_VALIDATION,
-							   "Method and path are needed.");
-		return false;
-	}
-	read_path(request, path);
 	return true;
 }
 
@@ -210,6 +160,95 @@ evaudit_request_parameter(const EvauditRequest *request, const char *name)
 		p += len + (p[len] == '&');
 	}
 	return NULL;
+}
+
+/*
+ * Read Idempotency-Key, a word or a string of structured fields (RFC 8941),
+ * which is a word in quotes.  False if it is neither: then there is a
+ * response.
+ */
+static bool
+read_idempotency_key(EvauditRequest *request, EvauditResponse *response)
+{
+	const char *value = evaudit_request_header(request, "idempotency-key");
+	char	   *key;
+	size_t		len;
+
+	if (value == NULL)
+		return true;
+	value += strspn(value, " \t");
+	len = strlen(value);
+	while (len > 0 && (value[len - 1] == ' ' || value[len - 1] == '\t'))
+		len--;
+	if (len >= 2 && value[0] == '"' && value[len - 1] == '"')
+	{
+		value++;
+		len -= 2;
+	}
+	key = pnstrdup(value, len);
+	if (!evaudit_is_word(key, MAX_IDEMPOTENCY_KEY) ||
+		strpbrk(key, "\"\\") != NULL)
+	{
+		evaudit_response_error(response, 400, EVAUDIT_PROBLEM_VALIDATION,
+							   psprintf("Idempotency-Key must have 1 to %d visible characters.",
+										MAX_IDEMPOTENCY_KEY));
+		return false;
+	}
+	request->idempotency_key = key;
+	return true;
+}
+
+/*
+ * Cut a path from its query.  One slash at its end says nothing, unless it is
+ * all that there is.
+ */
+static void
+read_path(EvauditRequest *request, const char *path)
+{
+	size_t		len = strcspn(path, "?#");
+
+	if (path[len] == '?')
+		request->query = pnstrdup(path + len + 1, strcspn(path + len + 1, "#"));
+	if (len > 1 && path[len - 1] == '/')
+		len--;
+	request->path = pnstrdup(path, len);
+}
+
+/*
+ * Read method and path into a request whose headers and body are set.  False
+ * if the request is refused: then there is a response.
+ */
+bool
+evaudit_request_read(EvauditRequest *request, const char *method,
+					 const char *path, EvauditResponse *response)
+{
+	size_t		len = path != NULL ? strlen(path) : 0;
+
+	if (len > MAX_PATH)
+	{
+		evaudit_response_error(response, 414, EVAUDIT_PROBLEM_SIZE, "Path is too long.");
+		return false;
+	}
+	if (!check_headers(request->headers, response))
+	{
+		request->headers = NULL;
+		return false;
+	}
+	if (request->body_len > (size_t) evaudit_http_max_body * 1024)
+	{
+		evaudit_response_error(response, 413, EVAUDIT_PROBLEM_SIZE, "Body is too large.");
+		return false;
+	}
+	request->method = method;
+	if (method == NULL || strlen(method) > MAX_METHOD ||
+		path == NULL)
+	{
+		evaudit_response_error(response, 400, EVAUDIT_PROBLEM_VALIDATION,
+							   "Method and path are needed.");
+		return false;
+	}
+	read_path(request, path);
+	return read_idempotency_key(request, response);
 }
 
 /* Whether an id is safe to put into logs and headers. */

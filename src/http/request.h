@@ -21,6 +21,7 @@ typedef struct EvauditRequest
 	const char *param;			/* what stands for {} in the route, decoded */
 	const char *id;				/* goes through logs and audit rows */
 	Jsonb	   *headers;		/* an object, or NULL */
+	const char *idempotency_key;	/* NULL: none */
 	const char *body;			/* NULL: none; not terminated by a zero; once
 								 * it is read, without its encoding */
 	size_t		body_len;

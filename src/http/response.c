@@ -162,6 +162,25 @@ evaudit_response_error(EvauditResponse *response, int status,
 	response->nerrors++;
 }
 
+/*
+ * Respond to an event whose data the database refuses.  Its text may reveal
+ * the database's inside, so only what a trigger or function raised for the
+ * sender to read is sent.  What is unique and there already is most often of
+ * the same event, sent again.
+ */
+void
+evaudit_response_data_error(EvauditResponse *response, int sqlstate,
+							const char *message)
+{
+	if (sqlstate == ERRCODE_UNIQUE_VIOLATION)
+		evaudit_response_error(response, 409, "conflict",
+							   "The database has this event, or one of its values, already.");
+	else
+		evaudit_response_error(response, 400, "database",
+							   sqlstate == ERRCODE_RAISE_EXCEPTION ? message :
+							   "The database does not accept this event.");
+}
+
 /* Longest body, in bytes. */
 size_t
 evaudit_response_limit(void)

@@ -47,6 +47,8 @@ extern void evaudit_response_header(EvauditResponse *response,
 									const char *name, const char *value);
 extern bool evaudit_response_is_unchanged(EvauditResponse *response,
 										  const char *known);
+extern void evaudit_response_data_error(EvauditResponse *response,
+										int sqlstate, const char *message);
 extern void evaudit_response_error(EvauditResponse *response, int status,
 								   const char *type, const char *message);
 extern size_t evaudit_response_limit(void);

@@ -67,6 +67,23 @@ extern bool evaudit_route_authorize(const EvauditRoute *route,
 extern bool evaudit_route_publish(const EvauditRequest *request,
 								  const EvauditTopic *topic,
 								  const char *event_id, EvauditEvent *event);
+extern int	evaudit_route_begin_publishing(const EvauditRequest *request);
+extern bool evaudit_route_within_rate(const EvauditRequest *request,
+									  EvauditResponse *response);
+extern void evaudit_route_respond_rejection(const EvauditTopic *topic,
+											Jsonb *payload,
+											const EvauditEvent *event,
+											EvauditResponse *response);
+
+/* authorize.c */
+extern bool evaudit_route_may_publish(const EvauditRequest *request,
+									  Jsonb *payload,
+									  EvauditResponse *response);
+
+/* batch.c */
+extern bool evaudit_route_is_batch(const EvauditRequest *request);
+extern void evaudit_route_post_batch(EvauditRequest *request,
+									 EvauditResponse *response);
 
 /* The readers of bodies and the handlers. */
 extern bool evaudit_route_read_message(EvauditRequest *, EvauditResponse *);
@@ -81,6 +98,7 @@ extern void evaudit_route_post_topic(EvauditRequest *, EvauditResponse *);
 extern void evaudit_route_post_stats(EvauditRequest *, EvauditResponse *);
 extern void evaudit_route_post_terminate(EvauditRequest *, EvauditResponse *);
 extern void evaudit_route_post_event(EvauditRequest *, EvauditResponse *);
+extern void evaudit_route_get_events(EvauditRequest *, EvauditResponse *);
 extern void evaudit_route_get_event(EvauditRequest *, EvauditResponse *);
 extern void evaudit_route_get_services(EvauditRequest *, EvauditResponse *);
 

@@ -24,6 +24,7 @@ int			evaudit_http_events = EVAUDIT_ROUTE_TOKEN;
 int			evaudit_http_stats = EVAUDIT_ROUTE_TOKEN;
 int			evaudit_http_services = EVAUDIT_ROUTE_TOKEN;
 int			evaudit_http_terminate = EVAUDIT_ROUTE_OFF;
+bool		evaudit_http_events_require_id = false;
 bool		evaudit_http_services_root = false;
 char	   *evaudit_http_cors_origins = NULL;
 char	   *evaudit_http_cors_headers = NULL;
@@ -138,6 +139,11 @@ evaudit_http_init(void)
 	define_access("evaudit.http_services",
 				  "For whom evaudit.http() has the route /users/{user_id}/services.",
 				  &evaudit_http_services, access_options);
+	DefineCustomBoolVariable("evaudit.http_events_require_id",
+							 "Whether POST /events refuses an event without an id.",
+							 "Otherwise it is given one.",
+							 &evaudit_http_events_require_id, false,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomBoolVariable("evaudit.http_services_root",
 							 "Whether GET /?user_id= is the route /users/{user_id}/services, too.",
 							 NULL,

@@ -31,6 +31,9 @@ extern int	evaudit_http_stats;
 extern int	evaudit_http_services;
 extern int	evaudit_http_terminate;
 
+/* An event of the logger without an id is refused. */
+extern bool evaudit_http_events_require_id;
+
 /* GET /?user_id= is the query of a user's services, too. */
 extern bool evaudit_http_services_root;
 

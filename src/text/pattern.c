@@ -27,6 +27,7 @@
 
 #include "text/pattern.h"
 #include "text/pattern_ecma.h"
+#include "text/pattern_python.h"
 
 /* Backtracking that each attempt at a match may do. */
 static const uint32 attempts[] = {1000, 100000, 5000000};
@@ -93,8 +94,7 @@ init_match_context(void)
 static pcre2_code *
 compile_code(const StringInfo pattern, int flags, char **error)
 {
-	uint32		options = PCRE2_UTF | PCRE2_DOLLAR_ENDONLY |
-		PCRE2_MATCH_UNSET_BACKREF;
+	uint32		options = PCRE2_UTF | PCRE2_DOLLAR_ENDONLY;
 	pcre2_code *code;
 	PCRE2_UCHAR message[256];
 	PCRE2_SIZE	offset;
@@ -105,6 +105,9 @@ compile_code(const StringInfo pattern, int flags, char **error)
 		options |= PCRE2_MATCH_INVALID_UTF;
 	else
 		options |= PCRE2_NO_UTF_CHECK;
+	/* a group that took no part: ECMA-262 has it empty, Python no match */
+	if ((flags & EVAUDIT_REGEX_PYTHON) == 0)
+		options |= PCRE2_MATCH_UNSET_BACKREF;
 	if (flags & EVAUDIT_REGEX_WHOLE)
 		options |= PCRE2_ANCHORED | PCRE2_ENDANCHORED;
 	code = pcre2_compile((PCRE2_SPTR) pattern->data, pattern->len, options,
@@ -147,7 +150,9 @@ evaudit_regex_compile(const char *pattern, size_t len, int flags,
 	if (utf8 != pattern)
 		len = strlen(utf8);
 	initStringInfo(&translated);
-	reason = evaudit_regex_translate(utf8, len, &translated);
+	reason = flags & EVAUDIT_REGEX_PYTHON ?
+		evaudit_regex_translate_python(utf8, len, &translated) :
+		evaudit_regex_translate(utf8, len, &translated);
 	if (reason != NULL)
 	{
 		*error = pstrdup(reason);

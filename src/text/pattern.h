@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * pattern.h
- *	  Regular expressions of ECMA-262, as JSON Schema has them, by PCRE2.
+ *	  Regular expressions of ECMA-262, as JSON Schema has them, and of
+ *	  Python, as access maps have them, by PCRE2.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,6 +17,9 @@
 
 /* No machine code, which pays off only for many matches. */
 #define EVAUDIT_REGEX_INTERPRET		0x02
+
+/* The pattern is one of Python's module re. */
+#define EVAUDIT_REGEX_PYTHON		0x04
 
 typedef struct EvauditRegex EvauditRegex;
 

@@ -44,7 +44,7 @@ SELECT p, pg_temp.explain('bob', p) FROM unnest(ARRAY[
 	'{"in": {"app": "web"}, "env": "dev"}', '{"app": ["web"], "env": "dev"}', '{"app": {"web": "web"}, "env": "dev"}',
 	'[]', '[{"app": "web", "env": "dev"}]', '"web"', '7', 'null']::jsonb[]) p;
 -- numbers and booleans as JSON writes them; an empty list allows nothing
-SELECT evaudit.grant_publish('login', 'dan', '{"n": ["1\\.50", "-7"], "b": ["true"]}');
+SELECT evaudit.grant_publish('login', 'dan', '{"n": ["1\\.50", "-7"],  "b": ["True"]}');
 SELECT p, pg_temp.explain('dan', p) FROM unnest(ARRAY[
 	'{"n": 1.50, "b": true}', '{"n": "1.50", "b": "true"}', '{"n": -7, "b": true}', '{"n": 1.5, "b": true}',
 	'{"n": -7, "b": false}']::jsonb[]) p;

@@ -20,7 +20,7 @@ BEGIN
 	SELECT status, convert_from(body, 'UTF8') AS body INTO answer
 	FROM evaudit.http('POST', '/events', NULL, ('{"type": "t", "payload": ' || payload || '}')::bytea);
 	RETURN result || ' / ' || CASE answer.status WHEN 201 THEN 'ok'
-		ELSE COALESCE(answer.body::jsonb->'detail'->0->>'msg', answer.body) END;
+		ELSE COALESCE(answer.body::jsonb #>> '{detail,0,ctx,error}', answer.body::jsonb #>> '{detail,0,msg}', answer.body) END;
 END $$;
 
 -- digits: of integers, fractions and exponents, in members and elements
