@@ -98,10 +98,14 @@ endif
 FRONT_CFLAGS ?= -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2
 FRONT_SRCS = $(sort $(wildcard front/*.c))
 
+# Files of Swagger UI, if scripts/swagger_ui has brought them.
+FRONT_ASSETS = $(wildcard front/swagger-ui/*)
+front_assets_dir = $(datadir)/evaudit-http
+
 front/evaudit-http: $(FRONT_SRCS) $(wildcard front/*.h)
 	$(CC) -std=gnu11 $(FRONT_CFLAGS) -Wall -Wextra -Wshadow \
 		-Wno-unused-parameter -Wno-missing-field-initializers \
-		$(if $(WERROR),-Werror) \
+		$(if $(WERROR),-Werror) -DDOCS_ASSETS='"$(front_assets_dir)"' \
 		$(shell $(PKG_CONFIG) --cflags $(FRONT_LIBRARIES)) -o $@ \
 		$(FRONT_SRCS) $(FRONT_LDFLAGS) \
 		$(shell $(PKG_CONFIG) --libs $(FRONT_LIBRARIES))
@@ -119,12 +123,16 @@ install: install-front
 install-front: $(FRONT) $(FRONT:=.1)
 	$(if $(FRONT),$(MKDIR_P) '$(DESTDIR)$(bindir)' '$(DESTDIR)$(mandir)/man1')
 	$(if $(FRONT),$(INSTALL_PROGRAM) $(FRONT) '$(DESTDIR)$(bindir)')
+	$(if $(FRONT_ASSETS),$(MKDIR_P) '$(DESTDIR)$(front_assets_dir)')
+	$(if $(FRONT_ASSETS),$(INSTALL_DATA) $(FRONT_ASSETS) \
+		'$(DESTDIR)$(front_assets_dir)')
 	$(if $(FRONT),$(INSTALL_DATA) $(FRONT).1 '$(DESTDIR)$(mandir)/man1')
 
 uninstall: uninstall-front
 uninstall-front:
 	rm -f '$(DESTDIR)$(bindir)/evaudit-http' \
 		'$(DESTDIR)$(mandir)/man1/evaudit-http.1'
+	rm -rf '$(DESTDIR)$(front_assets_dir)'
 
 # TAP tests run private servers of the installed extension, or of the one
 # that EVAUDIT_CONF leads to; those of a broker need EVAUDIT_KAFKA_JARS.

@@ -62,7 +62,7 @@ const Option options[] = {
 	"for requests under way at SIGTERM"},
 	{"trusted-proxy", LIST(trusted_proxies), "ADDRESS[/BITS]",
 	"whose X-Forwarded-For names the client; may be repeated"},
-	{"docs-assets", STRING(docs_assets, NULL), "FOLDER",
+	{"docs-assets", STRING(docs_assets, DOCS_ASSETS), "FOLDER",
 	"Swagger UI's files, served at /swagger-ui/"},
 	{"log-level", STRING(log_level, "request"), "LEVEL",
 	"error, info or request; SIGUSR1 goes on to the next"},
@@ -80,10 +80,7 @@ options_usage(void)
 			   option->help, option->initial != NULL && *option->initial ?
 			   " (" : "", option->initial != NULL ? option->initial : "",
 			   option->initial != NULL && *option->initial ? ")" : "");
-	puts("\nAn option --max-body is also the variable EVAUDIT_HTTP_MAX_BODY, and the line\n"
-		 "\"max-body = 1024\" of the file that --config names.  Arguments come first, then\n"
-		 "the environment, then the file.\n\n"
-		 "SIGHUP reads options, certificate and key again, SIGUSR1 changes the log level,\n"
-		 "SIGTERM accepts no more, finishes requests and ends.");
+	puts("\nOptions are also variables, such as EVAUDIT_HTTP_MAX_BODY, and lines of the file\n"
+		 "that --config names.  SIGHUP reads all of them again.");
 	exit(0);
 }

@@ -7,6 +7,7 @@
 #   need build tap broker queue    install what is missing of these
 #   fetch_jars kafka elasticmq     bring the jars of these servers
 #   fetch_moto                     bring the Python modules of this one
+#   fetch_swagger_ui               bring the files of Swagger UI
 #   fetch_server VERSION           bring a server of PyPI's, as PG_CONFIG
 #   begin_work                     make the folder $work, copy the tree to it
 #   as_server COMMAND...           run as the user that servers run as
@@ -156,6 +157,28 @@ fetch_jars() {
 		chmod -R a+rX "$work/jars"
 		export "EVAUDIT_${name^^}_JARS=$work/jars/$name"
 	done
+}
+
+# Where the files of Swagger UI are kept: by their version.
+swagger_ui_cache() {
+	echo "$cache/swagger-ui-$("$root/scripts/swagger_ui" --version)"
+}
+
+# Bring the files of Swagger UI, and say where they are for a server's user:
+# EVAUDIT_SWAGGER_UI.
+fetch_swagger_ui() {
+	local folder log=$work/npm.log
+	folder=$(swagger_ui_cache)
+	if [ ! -d "$folder" ]; then
+		say "fetching ${folder##*/}"
+		mkdir -p "$cache"
+		"$root/scripts/swagger_ui" "$folder.new" >"$log" 2>&1 ||
+			{ tail -20 "$log" >&2; fail "npm failed"; }
+		mv "$folder.new" "$folder"
+	fi
+	cp -r "$folder" "$work/swagger-ui"
+	chmod -R a+rX "$work/swagger-ui"
+	export EVAUDIT_SWAGGER_UI=$work/swagger-ui
 }
 
 # The version of the Python that servers' users run.

@@ -128,6 +128,7 @@ need() {
 				missing+=("$schema_suite_package")
 			have python3 || missing+=(python3)
 			have chromium || missing+=(chromium)
+			[ -d "$(swagger_ui_cache)" ] || have npm || missing+=(npm)
 			;;
 		broker)
 			need_jars kafka
