@@ -128,9 +128,6 @@ evaudit_kafka_client_start(EvauditKafka *kafka, rd_kafka_type_t type,
 	EvauditHandlers handlers;
 
 	rd_kafka_conf_set_log_cb(conf, log_callback);
-	rd_kafka_conf_set_stats_cb(conf, statistics_callback);
-	(void) rd_kafka_conf_set(conf, "statistics.interval.ms",
-							 STATISTICS_INTERVAL, error, sizeof(error));
 	evaudit_exit_at_once();
 	if (pipe2(kafka->pipe, O_NONBLOCK | O_CLOEXEC) != 0)
 		ereport(ERROR,
@@ -171,6 +168,9 @@ evaudit_kafka_client_open(List *options, bool ambient, const char *group)
 
 	rd_kafka_conf_set_opaque(conf, kafka);
 	rd_kafka_conf_set_error_cb(conf, error_callback);
+	rd_kafka_conf_set_stats_cb(conf, statistics_callback);
+	(void) rd_kafka_conf_set(conf, "statistics.interval.ms",
+							 STATISTICS_INTERVAL, NULL, 0);
 	kafka->serve = serve_consumer;
 	evaudit_kafka_client_start(kafka, RD_KAFKA_CONSUMER, conf);
 
