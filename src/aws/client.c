@@ -158,47 +158,64 @@ token_header(EvauditAws *aws)
 	return aws->token_header;
 }
 
+/* A call as a request without its body; see client.h. */
+const EvauditHttpRequest *
+evaudit_aws_prepare(EvauditAws *aws, const char *operation,
+					EvauditAwsRequest *place)
+{
+	EvauditHttpRequest *request = &place->request;
+	int			n = 0;
+
+	memset(place, 0, sizeof(EvauditAwsRequest));
+	place->headers[n++] = services[aws->service].content_type;
+	if (services[aws->service].target != NULL)
+	{
+		snprintf(place->target, sizeof(place->target), "X-Amz-Target: %s%s",
+				 services[aws->service].target, operation);
+		place->headers[n++] = place->target;
+	}
+	place->headers[n] = token_header(aws);
+	request->owner = aws;
+	request->url = aws->endpoint;
+	request->headers = place->headers;
+	request->sigv4 = aws->scope;
+	request->key_id = aws->credentials->keys.key_id;
+	request->secret = aws->credentials->keys.secret;
+	request->ca_file = aws->conf->ca_file;
+	request->connect_timeout = aws->conf->connect_timeout;
+	request->timeout = aws->conf->request_timeout;
+	request->quiet_timeout = aws->conf->request_timeout / 2;
+	request->max_bytes = MAX_RESPONSE;
+	return request;
+}
+
 /* Send a call. */
 static void
 send_call(EvauditAws *aws, AwsCall *call, const char *operation,
 		  const char *body, size_t body_len, int hold)
 {
-	const char *headers[4] = {services[aws->service].content_type};
-	EvauditHttpRequest request = {
-		.owner = aws,.tag = call,.url = aws->endpoint,.headers = headers,
-		.body = body,.body_len = body_len,.sigv4 = aws->scope
-	};
-	const char *token = token_header(aws);
+	EvauditAwsRequest place;
+	EvauditHttpRequest *request = &place.request;
 	StringInfoData form = {0};
-	char		target[128];
-	int			n = 1;
 
-	if (services[aws->service].target != NULL)
-	{
-		snprintf(target, sizeof(target), "X-Amz-Target: %s%s",
-				 services[aws->service].target, operation);
-		headers[n++] = target;
-	}
-	else
+	(void) evaudit_aws_prepare(aws, operation, &place);
+	request->tag = call;
+	request->body = body;
+	request->body_len = body_len;
+	request->timeout += hold;
+	request->quiet_timeout += hold;
+	if (services[aws->service].target == NULL)
 	{
 		initStringInfo(&form);
 		evaudit_aws_form_field(&form, "Action", operation);
 		evaudit_aws_form_field(&form, "Version",
 							   services[aws->service].version);
 		appendStringInfo(&form, "&%s", body);
-		request.body = form.data;
-		request.body_len = form.len;
+		request->body = form.data;
+		request->body_len = form.len;
 	}
-	headers[n] = token;
-	request.key_id = aws->credentials->keys.key_id;
-	request.secret = aws->credentials->keys.secret;
-	request.ca_file = aws->conf->ca_file;
-	request.connect_timeout = aws->conf->connect_timeout;
-	request.timeout = hold + aws->conf->request_timeout;
-	request.quiet_timeout = hold + aws->conf->request_timeout / 2;
-	request.max_bytes = MAX_RESPONSE;
 	call->generation = aws->credentials->generation;
-	call->http = evaudit_http_start(aws->http, &request);
+	call->http = evaudit_http_start(aws->http, request);
 	if (form.data != NULL)
 		pfree(form.data);
 }

@@ -88,6 +88,21 @@ extern void evaudit_aws_call(EvauditAws *aws, const char *operation,
 							 const char *body, size_t body_len,
 							 void *tag, int hold);
 
+/*
+ * A call as a request that is made by somebody else, without its body; in
+ * place that the caller has, and with keys that are good until the next call.
+ */
+typedef struct EvauditAwsRequest
+{
+	EvauditHttpRequest request;
+	const char *headers[4];
+	char		target[128];
+} EvauditAwsRequest;
+
+extern const EvauditHttpRequest *evaudit_aws_prepare(EvauditAws *aws,
+													 const char *operation,
+													 EvauditAwsRequest *place);
+
 /* The oldest response, or NULL. */
 extern EvauditAwsResponse *evaudit_aws_take(EvauditAws *aws);
 

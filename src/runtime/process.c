@@ -206,7 +206,8 @@ evaudit_process_progressed(EvauditProcess *process, const uint64 *counters,
 		if (times[i] != 0)
 			process->slot->times[i] = times[i];
 	}
-	if (!attached->first_commit_done)
+	/* what the process before failed of is over */
+	if (!attached->first_commit_done && !attached->reported)
 		evaudit_clear_error(process->slot, process->number);
 	attached->first_commit_done = true;
 	LWLockRelease(evaudit_runtime->lock);
@@ -223,6 +224,7 @@ evaudit_process_report_error(EvauditProcess *process, const char *error)
 
 	LWLockAcquire(evaudit_runtime->lock, LW_EXCLUSIVE);
 	is_new = evaudit_set_error(process->slot, process->number, error);
+	attached->reported = true;
 	LWLockRelease(evaudit_runtime->lock);
 	return is_new;
 }

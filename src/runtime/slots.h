@@ -54,6 +54,7 @@ typedef struct EvauditProcessSlot
 	bool		failed;			/* ended by an ERROR */
 	bool		finished;		/* run() returned */
 	bool		first_commit_done;	/* it made progress */
+	bool		reported;		/* the job's error is one it can live with */
 	TimestampTz retry_at;		/* one that runs, but waits; else 0 */
 } EvauditProcessSlot;
 

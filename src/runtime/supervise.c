@@ -154,7 +154,7 @@ take_process_slot(const EvauditJobEntry *entry, int i, uint32 *generation)
 		slot->owner = entry->owner;
 		process->in_use = true;
 		process->failed = process->finished = false;
-		process->first_commit_done = false;
+		process->first_commit_done = process->reported = false;
 		*generation = ++process->generation;
 	}
 	LWLockRelease(evaudit_runtime->lock);

@@ -183,6 +183,7 @@ evaudit_source_report_error(EvauditSource *source, const char *fmt,...)
 	vsnprintf(error, sizeof(error), fmt, args);
 	va_end(args);
 
+	source->reported_at = GetCurrentTimestamp();
 	if (evaudit_process_report_error(source->process, error))
 		ereport(LOG,
 				(errmsg("source \"%s\": %s", source->name, error)));

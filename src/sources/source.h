@@ -52,6 +52,7 @@ typedef struct EvauditSource
 	int			max_event_bytes;
 
 	EvauditProcess *process;	/* the worker that reads it, or its share */
+	TimestampTz reported_at;	/* its last error that it can live with */
 } EvauditSource;
 
 /*
@@ -96,6 +97,9 @@ typedef struct EvauditSourceKind
 	 * batch before held.  False if there is nothing to commit.
 	 */
 	bool		(*fetch) (void *state, EvauditBatch *batch);
+
+	/* The transaction of a batch is about to begin, until ack(); or NULL. */
+	void		(*begin) (void *state, EvauditBatch *batch);
 
 	/*
 	 * Decide about rejected events before dead letters are written, in the

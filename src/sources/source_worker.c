@@ -134,6 +134,8 @@ commit_batch(const Work *work)
 	uint64		dead_lettered = 0;
 	TimestampTz received = GetCurrentTimestamp();
 
+	if (work->kind->begin != NULL)
+		work->kind->begin(work->state, batch);
 	ingest_batch(work, &result);
 	if (result.rejected > 0)
 		dead_lettered = evaudit_dead_letters_add(source->owner,

@@ -16,6 +16,9 @@
 
 #include "sources/sqs_source.h"
 
+/* Seconds for which an error of messages is shown at least. */
+#define REPORTED_FOR	60
+
 /* A new call; it lives until its response was handled. */
 SqsCall *
 evaudit_sqs_new_call(SqsSource *state, SqsOperation operation)
@@ -76,6 +79,17 @@ evaudit_sqs_failed(SqsSource *state, SqsPace *pace, const SqsCall *call,
 	}
 	if (state->shutting_down)
 		return;
+	if (response->fault == EVAUDIT_AWS_TRANSPORT &&
+		evaudit_sqs_was_busy(state, call))
+	{
+		pace->not_before = 0;
+		evaudit_source_report_error(state->source,
+									"%s of queue \"%s\": its response could not be read while a batch took %.1f s",
+									operation_name(call->operation),
+									state->name,
+									(state->hold_end - state->hold_begin) / 1e6);
+		return;
+	}
 	evaudit_source_report_error(state->source, "%s of queue \"%s\": %s%s%s",
 								operation_name(call->operation), state->name,
 								response->code, response->code[0] ? ": " : "",
@@ -83,18 +97,35 @@ evaudit_sqs_failed(SqsSource *state, SqsPace *pace, const SqsCall *call,
 	evaudit_source_wait(state->source, pace->not_before);
 }
 
+/* Whether no call has failed that was not made again since. */
+static bool
+is_well(const SqsSource *state)
+{
+	return state->pace.failures == 0 && state->deletes.pace.failures == 0 &&
+		state->changes.pace.failures == 0;
+}
+
 /* A call succeeded: errors of calls that were started before do not count. */
 void
 evaudit_sqs_succeeded(SqsSource *state, SqsPace *pace, const SqsCall *call)
 {
-	if (pace->failures == 0 || call->started < pace->failed_at)
+	if (pace->failures == 0)
+	{
+		/* what was said of messages holds for as long as they may come again */
+		if (is_well(state) && GetCurrentTimestamp() >
+			state->source->reported_at + REPORTED_FOR * USECS_PER_SEC)
+			evaudit_source_recovered(state->source);
+		return;
+	}
+	if (call->started < pace->failed_at)
 		return;
 	pace->failures = 0;
 	pace->not_before = 0;
-	if (!state->shutting_down && state->pace.failures == 0 &&
-		state->deletes.pace.failures == 0 &&
-		state->changes.pace.failures == 0)
+	if (!state->shutting_down && is_well(state))
+	{
 		evaudit_source_wait(state->source, 0);
+		evaudit_source_recovered(state->source);
+	}
 }
 
 /*

@@ -65,19 +65,32 @@ handle_response(SqsSource *state, EvauditBatch *batch,
 	pfree(call);
 }
 
+/* Whether a batch has no room for the messages of one more receive. */
+bool
+evaudit_sqs_batch_full(const SqsSource *state, const EvauditBatch *batch)
+{
+	return batch->nevents + SQS_MAX_ENTRIES > state->source->max_events ||
+		evaudit_batch_full(state->source, batch);
+}
+
 /*
- * Whether a batch has batch_size messages, or no room for those of one more
- * receive.  No response is handled while a batch is committed: it should not
+ * Whether a batch has as many messages as it should, or no room.  No response is handled while a batch is committed: it should not
  * take longer than the receives under way can bridge.
  */
 bool
 evaudit_sqs_batch_done(const SqsSource *state, const EvauditBatch *batch)
 {
-	const EvauditSource *source = state->source;
+	return batch->nevents >= Min(state->source->batch_size,
+								 state->batch_limit) ||
+		evaudit_sqs_batch_full(state, batch);
+}
 
-	return batch->nevents >= Min(source->batch_size, SQS_MAX_BATCH) ||
-		batch->nevents + SQS_MAX_ENTRIES > source->max_events ||
-		evaudit_batch_full(source, batch);
+/* Whether a response that has arrived may be handled. */
+static bool
+may_handle(const SqsSource *state, const EvauditBatch *batch)
+{
+	return state->shutting_down || !evaudit_sqs_batch_done(state, batch) ||
+		evaudit_sqs_must_wait(state, batch);
 }
 
 /*
@@ -91,7 +104,7 @@ evaudit_sqs_handle_responses(SqsSource *state, EvauditBatch *batch)
 	MemoryContext previous = MemoryContextSwitchTo(batch->context);
 	EvauditAwsResponse *response;
 
-	while ((state->shutting_down || !evaudit_sqs_batch_done(state, batch)) &&
+	while (may_handle(state, batch) &&
 		   (response = evaudit_aws_take(state->aws)) != NULL)
 	{
 		handle_response(state, batch, response);

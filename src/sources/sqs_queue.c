@@ -60,29 +60,6 @@ evaudit_sqs_start_lookup(SqsSource *state)
 		request_attributes(state);
 }
 
-/* Write the body of receives that wait and hide for so many seconds. */
-static void
-write_receive(const SqsSource *state, int wait, int visibility, char **result)
-{
-	MemoryContext previous = MemoryContextSwitchTo(state->context);
-	StringInfoData body;
-
-	initStringInfo(&body);
-	appendStringInfoString(&body, "{\"QueueUrl\":");
-	evaudit_json_quote(&body, state->url, strlen(state->url));
-	appendStringInfo(&body, ",\"MaxNumberOfMessages\":%d,\"WaitTimeSeconds\":%d",
-					 SQS_MAX_ENTRIES, wait);
-	appendStringInfo(&body, ",\"VisibilityTimeout\":%d", visibility);
-	appendStringInfoString(&body, ",\"MessageSystemAttributeNames\":["
-						   "\"ApproximateReceiveCount\",\"SentTimestamp\","
-						   "\"MessageGroupId\"]");
-	appendStringInfoString(&body, ",\"MessageAttributeNames\":[\"All\"]}");
-	MemoryContextSwitchTo(previous);
-	if (*result != NULL)
-		pfree(*result);
-	*result = body.data;
-}
-
 /*
  * The queue is known: from now on it can be received from.  Its own time of
  * invisibility holds unless the source has an option, or it is not known.
@@ -101,9 +78,6 @@ make_ready(SqsSource *state, int visibility)
 	state->visibility = state->first_visibility = visibility;
 	if (!state->fifo)
 		state->first_visibility = Min(visibility, SQS_SHORT_VISIBILITY);
-	write_receive(state, SQS_LONG_WAIT, state->first_visibility,
-				  &state->long_receive);
-	write_receive(state, SQS_SHORT_WAIT, visibility, &state->short_receive);
 	state->queue_state = SQS_QUEUE_READY;
 }
 

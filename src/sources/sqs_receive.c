@@ -12,7 +12,8 @@
  *
  * Until the first batch is committed there is only one, too: if the
  * database takes nothing, as few messages as possible use up the receives
- * that their queue allows them.
+ * that their queue allows them.  Likewise while batches take long, and then
+ * none during a transaction.
  *
  *-------------------------------------------------------------------------
  */
@@ -36,22 +37,45 @@ most_undeleted(const SqsSource *state)
 	return 3 * state->source->batch_size + 1000;
 }
 
+/* Write the body of a receive of at most so many messages. */
+static void
+write_receive(const SqsSource *state, const SqsCall *call, int most,
+			  StringInfo body)
+{
+	initStringInfo(body);
+	appendStringInfoString(body, "{\"QueueUrl\":");
+	evaudit_json_quote(body, state->url, strlen(state->url));
+	appendStringInfo(body, ",\"MaxNumberOfMessages\":%d,\"WaitTimeSeconds\":%d",
+					 most, call->wait);
+	appendStringInfo(body, ",\"VisibilityTimeout\":%d", call->visibility);
+	appendStringInfoString(body, ",\"MessageSystemAttributeNames\":["
+						   "\"ApproximateReceiveCount\",\"SentTimestamp\","
+						   "\"MessageGroupId\"]");
+	appendStringInfoString(body, ",\"MessageAttributeNames\":[\"All\"]}");
+}
+
 /*
  * Send a receive; one waits for long, the others not.  Nor does the first one
- * after a failure: its response shows that the service has recovered.
+ * after a failure, whose response shows that the service has recovered, or one
+ * that a slow batch would have to wait for.
  */
 static void
 start_receive(SqsSource *state)
 {
 	SqsCall    *call = evaudit_sqs_new_call(state, SQS_RECEIVE);
-	bool		brief = state->long_wait || state->pace.failures > 0;
-	const char *body = brief ? state->short_receive : state->long_receive;
+	bool		brief = state->long_wait || state->pace.failures > 0 ||
+		state->slow;
+	int			most = state->slow ?
+		Min(state->batch_limit, SQS_MAX_ENTRIES) : SQS_MAX_ENTRIES;
+	StringInfoData body;
 
 	call->wait = brief ? SQS_SHORT_WAIT : SQS_LONG_WAIT;
 	call->visibility = brief ? state->visibility : state->first_visibility;
 	state->long_wait |= !brief;
 	state->receives++;
-	evaudit_sqs_call(state, call, body, strlen(body));
+	write_receive(state, call, most, &body);
+	evaudit_sqs_call(state, call, body.data, body.len);
+	pfree(body.data);
 }
 
 /* Send as many receives as the load needs. */
@@ -62,9 +86,9 @@ evaudit_sqs_start_receives(SqsSource *state, TimestampTz now)
 		state->deletes.nwaiting > most_undeleted(state))
 		return;
 	/* see the top of this file */
-	if (!state->first_commit_done && state->nheld > 0)
+	if (evaudit_sqs_is_cautious(state) && state->nheld > 0)
 		return;
-	while (state->receives < state->wanted)
+	while (state->receives < (evaudit_sqs_is_cautious(state) ? 1 : state->wanted))
 		start_receive(state);
 }
 
@@ -72,7 +96,7 @@ evaudit_sqs_start_receives(SqsSource *state, TimestampTz now)
 static void
 follow_load(SqsSource *state, int n)
 {
-	if (n == SQS_MAX_ENTRIES && state->first_commit_done)
+	if (n == SQS_MAX_ENTRIES && !evaudit_sqs_is_cautious(state))
 		state->wanted = Min(state->wanted + 1, state->options.max_receives);
 	else if (n <= FEW_MESSAGES)
 		state->wanted = Max(state->wanted - 1, 1);
@@ -96,6 +120,20 @@ count_messages(const EvauditJson *messages)
 }
 
 /*
+ * Messages came while a transaction took longer than they are hidden: they
+ * are not ours any more, but delivered again.
+ */
+static void
+report_late(SqsSource *state, const EvauditJson *messages)
+{
+	if (evaudit_json_first(messages) != NULL)
+		evaudit_source_report_error(state->source,
+									"messages of queue \"%s\" waited for longer than they are hidden, while a batch took %.1f s: they are received again",
+									state->name,
+									(state->hold_end - state->hold_begin) / 1e6);
+}
+
+/*
  * Take the messages of a response.  False if one has no receipt handle, by
  * which it could be deleted; it is skipped.
  */
@@ -104,8 +142,15 @@ take_messages(SqsSource *state, EvauditBatch *batch, const SqsCall *call,
 			  const EvauditJson *messages)
 {
 	TimestampTz received = Max(call->started, state->stepped_at);
+	TimestampTz expires = received + call->visibility * USECS_PER_SEC;
 	const EvauditJson *message;
 	bool		complete = true;
+
+	if (expires <= GetCurrentTimestamp() && !state->shutting_down)
+	{
+		report_late(state, messages);
+		return true;
+	}
 
 	for (message = evaudit_json_first(messages); message != NULL;
 		 message = evaudit_json_next(message))
@@ -118,7 +163,7 @@ take_messages(SqsSource *state, EvauditBatch *batch, const SqsCall *call,
 			evaudit_sqs_add_entry(state, &state->changes, handle, 0);
 		else
 			evaudit_sqs_add_message(state, batch, message, handle,
-									received + call->visibility * USECS_PER_SEC);
+									expires);
 	}
 	return complete;
 }

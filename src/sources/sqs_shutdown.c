@@ -70,6 +70,7 @@ shut_down(int code, Datum arg)
 										 ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(none.context);
 	state->shutting_down = true;
+	evaudit_sqs_release(state);
 	release_batch(state);
 	/* many calls at a time, and no pause between them */
 	state->wanted = state->options.max_receives;

@@ -72,11 +72,13 @@ open_source(EvauditSource *source)
 		state->url = pstrdup(state->options.queue);
 	evaudit_sqs_forget_queue(state);
 	state->wanted = 1;
+	state->batch_limit = SQS_MAX_BATCH;
 	init_entries(&state->deletes, SQS_DELETE);
 	init_entries(&state->changes, SQS_SET_VISIBILITY);
 	state->held = MemoryContextAllocHuge(state->context,
 										 source->max_events * sizeof(SqsHeld));
 	open_client(state);
+	state->repeat = evaudit_http_repeat_open();
 	state->envelope = evaudit_envelope_create(&state->options.envelope,
 											  state->http,
 											  evaudit_aws_ca_file(state->aws));
@@ -116,8 +118,11 @@ extend_batch(SqsSource *state, TimestampTz now)
 static bool
 is_done(const SqsSource *state, const EvauditBatch *batch, bool more)
 {
+	if (evaudit_sqs_must_wait(state, batch))
+		return false;
 	return evaudit_sqs_batch_done(state, batch) ||
-		(batch->nevents > 0 && !more && (state->fifo || !state->first_commit_done));
+		(batch->nevents > 0 && !more &&
+		 (state->fifo || evaudit_sqs_is_cautious(state)));
 }
 
 /*
@@ -150,18 +155,27 @@ fetch_batch(void *arg, EvauditBatch *batch)
 				extend_at = extend_batch(state, now);
 		}
 		evaudit_sqs_start_due_calls(state);
-		if (is_done(state, batch, more) || (deadline != 0 && now >= deadline))
+		if (is_done(state, batch, more) ||
+			(deadline != 0 && now >= deadline && !evaudit_sqs_must_wait(state, batch)))
 			break;
 
 		pause = evaudit_sqs_pause(state, now);
 		if (deadline != 0)
 			pause = evaudit_sqs_shorten_pause(pause, now, Min(deadline, extend_at));
-		if (batch->nevents > 0 && (state->fifo || !state->first_commit_done))
+		if (batch->nevents > 0 && !evaudit_sqs_must_wait(state, batch) &&
+			(state->fifo || evaudit_sqs_is_cautious(state)))
 			pause = 0;
 		more = evaudit_http_wait(state->http, pause);
 	}
 	evaudit_http_step(state->http);
 	return true;
+}
+
+/* The batch's transaction is about to begin: keep its messages ours. */
+static void
+begin_batch(void *arg, EvauditBatch *batch)
+{
+	evaudit_sqs_hold(arg);
 }
 
 /*
@@ -183,6 +197,7 @@ acknowledge_batch(void *arg, EvauditBatch *batch)
 {
 	SqsSource  *state = arg;
 
+	evaudit_sqs_release(state);
 	state->nheld = 0;
 	state->first_commit_done = true;
 	for (int i = 0; i < batch->nevents; i++)
@@ -215,6 +230,7 @@ const EvauditSourceKind evaudit_sqs_source = {
 	.workers = evaudit_sqs_workers,
 	.open = open_source,
 	.fetch = fetch_batch,
+	.begin = begin_batch,
 	.handle_rejected = evaudit_sqs_handle_rejected,
 	.commit = commit_batch,
 	.ack = acknowledge_batch,

@@ -10,6 +10,7 @@
 
 #include "lib/ilist.h"
 #include "aws/client.h"
+#include "net/http_repeat.h"
 #include "sources/envelope.h"
 #include "sources/source.h"
 #include "text/json.h"
@@ -129,8 +130,6 @@ typedef struct SqsSource
 	bool		fifo;
 	int			visibility;		/* seconds that a received message is ours */
 	int			first_visibility;	/* the same, after a long wait */
-	char	   *long_receive;	/* bodies of receives, by their wait */
-	char	   *short_receive;
 
 	SqsPace		pace;			/* of receives and of the lookup */
 	int			receives;		/* under way */
@@ -142,14 +141,23 @@ typedef struct SqsSource
 	SqsEntryQueue deletes;
 	SqsEntryQueue changes;		/* of visibility */
 
+	EvauditHttpRepeat *repeat;	/* see sqs_hold.c */
+	EvauditAwsRequest hold_request;
+	int			nholding;		/* messages of the transaction that runs */
+	TimestampTz hold_begin;		/* of the latest transaction */
+	TimestampTz hold_end;
+	int64		each;			/* microseconds that a message takes */
+	int			batch_limit;	/* messages that may take as long as that */
+	bool		slow;			/* receive nothing during a transaction */
+
 	SqsHeld    *held;			/* by the batch's events */
 	int			nheld;			/* 0 once they are acknowledged */
 	bool		shutting_down;	/* the process ends: receive no more */
 } SqsSource;
 
 /*
- * Each file uses those before it: options, call, queue, entries, rejected,
- * message, receive, dispatch, shutdown, source.
+ * Each file uses those before it: options, call, hold, queue, entries,
+ * rejected, message, receive, dispatch, shutdown, source.
  */
 
 /* sqs_options.c */
@@ -169,6 +177,14 @@ extern void evaudit_sqs_invalid_response(SqsSource *state, SqsPace *pace,
 										 const char *message);
 extern void evaudit_sqs_succeeded(SqsSource *state, SqsPace *pace,
 								  const SqsCall *call);
+
+/* sqs_hold.c */
+extern void evaudit_sqs_hold(SqsSource *state);
+extern void evaudit_sqs_release(SqsSource *state);
+extern bool evaudit_sqs_is_cautious(const SqsSource *state);
+extern bool evaudit_sqs_must_wait(const SqsSource *state,
+								  const EvauditBatch *batch);
+extern bool evaudit_sqs_was_busy(const SqsSource *state, const SqsCall *call);
 
 /* sqs_queue.c */
 extern void evaudit_sqs_start_lookup(SqsSource *state);
@@ -204,6 +220,8 @@ extern void evaudit_sqs_received(SqsSource *state, EvauditBatch *batch,
 extern void evaudit_sqs_start_due_calls(SqsSource *state);
 extern void evaudit_sqs_handle_responses(SqsSource *state,
 										 EvauditBatch *batch);
+extern bool evaudit_sqs_batch_full(const SqsSource *state,
+								   const EvauditBatch *batch);
 extern bool evaudit_sqs_batch_done(const SqsSource *state,
 								   const EvauditBatch *batch);
 extern long evaudit_sqs_shorten_pause(long pause, TimestampTz now,
