@@ -56,7 +56,8 @@ GRANT EXECUTE ON FUNCTION
 	evaudit.revoke_read(text, text),
 	evaudit.import_access_map(jsonb, boolean),
 	evaudit.import_access_map(text, boolean),
-	evaudit.explain_access(text, text, jsonb)
+	evaudit.explain_access(text, text, jsonb),
+	evaudit.set_retention(text, interval, jsonb)
 TO pg_database_owner;
 
 -- A front's role is given this; tokens and grants to publish decide then.
@@ -82,3 +83,6 @@ TO pg_monitor;
 GRANT SELECT, DELETE ON evaudit.dead_letters TO PUBLIC;
 GRANT SELECT ON evaudit.stat_sources, evaudit.stat_partitions TO PUBLIC;
 GRANT SELECT ON evaudit.stat_sinks TO PUBLIC;
+GRANT SELECT ON evaudit.stat_retention TO pg_monitor;
+GRANT EXECUTE ON FUNCTION evaudit.retention_is_active(oid, bigint)
+TO pg_monitor;

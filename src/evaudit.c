@@ -18,6 +18,7 @@
 #include "audit/capture.h"
 #include "auth/issuer_fetch.h"
 #include "http/settings.h"
+#include "operations/retention.h"
 #include "runtime/runtime.h"
 #include "server/foreign_options.h"
 #include "sinks/sink.h"
@@ -38,6 +39,7 @@ _PG_init(void)
 	evaudit_auth_init();
 	evaudit_audit_init();
 	evaudit_http_init();
+	evaudit_operations_init();
 	/* last: settings that are in use but not defined by now are removed */
 	MarkGUCPrefixReserved("evaudit");
 }

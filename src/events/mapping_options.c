@@ -280,6 +280,15 @@ set_key(EvauditMapping *mapping, const char *option, const JsonbValue *value)
 	add_pointer(mapping, SLOT_KEY, option, value);
 }
 
+/* The option "dedup_window", which retention reads. */
+static void
+check_dedup_window(EvauditMapping *mapping, const char *option,
+				   const JsonbValue *value)
+{
+	if (parse_interval(string_value(option, value)) <= 0)
+		bad_option(option, "an interval that is positive, such as \"30 days\"");
+}
+
 static const OptionDef option_defs[] = {
 	{"key", set_key},
 	{"event_id", set_event_id},
@@ -292,6 +301,7 @@ static const OptionDef option_defs[] = {
 	{"batch", NULL},
 	{"max_future", set_max_future},
 	{"max_payload_bytes", set_max_payload_bytes},
+	{"dedup_window", check_dedup_window},
 };
 
 /* The names of all options, as a hint shows them. */

@@ -1,0 +1,51 @@
+-- retention.sql: how long what is kept is kept.
+
+CREATE TABLE evaudit.retention (
+	what text PRIMARY KEY,
+	keep interval NOT NULL,
+	options jsonb NOT NULL,
+	-- where it deletes: a restored or copied database deletes nothing before
+	-- set_retention() is called there
+	database oid NOT NULL,
+	cluster bigint NOT NULL,
+	deleted bigint NOT NULL DEFAULT 0,
+	last_run_at timestamptz,
+	next_run_at timestamptz NOT NULL,
+	waiting text,
+	last_error text
+);
+COMMENT ON TABLE evaudit.retention IS
+	'internal: rules of retention; evaudit.stat_retention shows their state';
+
+CREATE FUNCTION evaudit.set_retention(what text, keep interval,
+									  options jsonb DEFAULT '{}')
+RETURNS void
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'evaudit_set_retention';
+COMMENT ON FUNCTION evaudit.set_retention(text, interval, jsonb) IS
+	'have what is older deleted in the background: dead_letters (option redriven: an interval for those), events, events.<topic> or schema_versions; NULL: kept for ever';
+
+CREATE FUNCTION evaudit.retention_is_active(database oid, cluster bigint)
+RETURNS boolean
+LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'evaudit_retention_is_active';
+COMMENT ON FUNCTION evaudit.retention_is_active(oid, bigint) IS
+	'internal: whether a rule of retention was made in this database';
+
+CREATE VIEW evaudit.stat_retention AS
+	SELECT r.what, r.keep, r.options,
+		CASE WHEN NOT evaudit.retention_is_active(r.database, r.cluster)
+			THEN 'inactive'
+			WHEN r.last_error IS NOT NULL THEN 'failed'
+			WHEN r.waiting IS NOT NULL THEN 'waiting'
+			ELSE 'active'
+		END AS state,
+		r.deleted, r.last_run_at, r.next_run_at,
+		COALESCE(r.last_error, r.waiting) AS detail
+	FROM evaudit.retention r;
+COMMENT ON VIEW evaudit.stat_retention IS
+	'rules of retention, and what they deleted';
+COMMENT ON COLUMN evaudit.stat_retention.state IS
+	'active; waiting (detail says for what); failed (it is tried again at next_run_at); inactive: the rule came with a restore or a copy, and deletes nothing until set_retention() is called';
+COMMENT ON COLUMN evaudit.stat_retention.deleted IS
+	'rows deleted since the rule was set';
+COMMENT ON COLUMN evaudit.stat_retention.last_run_at IS
+	'when everything too old was last deleted';
