@@ -8,6 +8,7 @@
 #   fetch_jars kafka elasticmq     bring the jars of these servers
 #   fetch_moto                     bring the Python modules of this one
 #   fetch_swagger_ui               bring the files of Swagger UI
+#   fetch_prometheus               bring Prometheus and its exporter
 #   fetch_server VERSION           bring a server of PyPI's, as PG_CONFIG
 #   begin_work                     make the folder $work, copy the tree to it
 #   as_server COMMAND...           run as the user that servers run as
@@ -208,6 +209,31 @@ fetch_moto() {
 	}
 	chmod -R a+rX "$work/moto"
 	export EVAUDIT_MOTO=$work/moto
+}
+
+# Bring Debian's packages of Prometheus, to run from where they lie, and say
+# where their programs are; without a system that has them tests skip.
+fetch_prometheus() {
+	local folder=$cache/prometheus
+	have apt-get && have dpkg-deb || return 0
+	if [ ! -d "$folder" ]; then
+		update_lists
+		[ -n "$(apt-cache pkgnames prometheus-postgres-exporter)" ] || return 0
+		say "fetching Prometheus"
+		rm -rf "$folder.new"
+		mkdir -p "$folder.new"
+		(cd "$folder.new" && apt-get -q download prometheus \
+			prometheus-postgres-exporter >"$work/apt.log" 2>&1) ||
+			{ tail -5 "$work/apt.log" >&2; fail "apt-get download failed"; }
+		for file in "$folder.new"/*.deb; do
+			dpkg-deb -x "$file" "$folder.new"
+			rm "$file"
+		done
+		mv "$folder.new" "$folder"
+	fi
+	cp -r "$folder/usr/bin" "$work/prometheus"
+	chmod -R a+rX "$work/prometheus"
+	export EVAUDIT_PROMETHEUS=$work/prometheus
 }
 
 # Bring a server, complete with headers and PGXS, to a folder of ours that its

@@ -86,3 +86,5 @@ GRANT SELECT ON evaudit.stat_sinks TO PUBLIC;
 GRANT SELECT ON evaudit.stat_retention TO pg_monitor;
 GRANT EXECUTE ON FUNCTION evaudit.retention_is_active(oid, bigint)
 TO pg_monitor;
+GRANT EXECUTE ON FUNCTION evaudit.metrics(), evaudit.metric_list()
+TO pg_monitor;

@@ -1,0 +1,14 @@
+-- metrics.sql: what evaudit measures, for who monitors it.
+
+CREATE FUNCTION evaudit.metrics() RETURNS text
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'evaudit_metrics';
+COMMENT ON FUNCTION evaudit.metrics() IS
+	'all metrics of this database in Prometheus'' text format 0.0.4; those whose tables are locked for more than 100 ms are absent';
+
+CREATE FUNCTION evaudit.metric_list(
+	OUT metric_group text, OUT name text, OUT type text, OUT labels text[],
+	OUT help text, OUT query text)
+RETURNS SETOF record
+LANGUAGE c IMMUTABLE ROWS 50 AS 'MODULE_PATHNAME', 'evaudit_metric_list';
+COMMENT ON FUNCTION evaudit.metric_list() IS
+	'internal: the list that metrics(), docs/metrics.md and the files of monitoring/ are made from';

@@ -1,0 +1,164 @@
+/*-------------------------------------------------------------------------
+ *
+ * metrics_list.c
+ *	  Every metric of evaudit, with the query that brings it.
+ *
+ * Queries read shared memory and small tables alone, by views that pg_monitor
+ * may read.  Names follow Prometheus' conventions: base units, _total for
+ * counters, _timestamp_seconds for times, of which 0 is never.  A state is
+ * one series for each that there can be.  Labels are names that somebody who
+ * may create objects chose, never a user, an event or a text.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "operations/metrics.h"
+
+/* A time as seconds since 1970, 0 for never. */
+#define SECONDS(column) \
+	"coalesce(extract(epoch FROM " column "), 0)::float8"
+
+const EvauditMetricGroup evaudit_metric_groups[] = {
+	{
+		"evaudit_build",
+		"SELECT extversion, 1::float8 FROM pg_extension"
+		" WHERE extname = 'evaudit'",
+		{"version"},
+		{{"info", EVAUDIT_GAUGE, "Version of the extension; always 1."}}
+	},
+	{
+		"evaudit",
+		"SELECT count(*) FILTER (WHERE backend_type = 'evaudit launcher')"
+		"::float8, count(*) FILTER (WHERE datname = current_database())"
+		"::float8 FROM pg_stat_activity WHERE backend_type LIKE 'evaudit %'",
+		{NULL},
+		{
+			{"launcher_up", EVAUDIT_GAUGE, "Whether the launcher of background jobs runs."},
+			{"processes", EVAUDIT_GAUGE, "Background processes of this database."},
+		}
+	},
+	{
+		"evaudit_source",
+		"SELECT name, received::float8, merged::float8, dead_lettered::float8,"
+		" batches::float8, cardinality(pids)::float8,"
+		" " SECONDS("last_received_at") ", " SECONDS("last_committed_at") ","
+		" " SECONDS("last_error_at") ", " SECONDS("next_retry_at") ","
+		" " SECONDS("credentials_expire_at")
+		" FROM evaudit.stat_sources ORDER BY name",
+		{"source"},
+		{
+			{"received_total", EVAUDIT_COUNTER, "Events of committed batches."},
+			{"rows_written_total", EVAUDIT_COUNTER, "Rows that these events wrote."},
+			{"dead_letters_total", EVAUDIT_COUNTER, "Events that could not be used."},
+			{"batches_total", EVAUDIT_COUNTER, "Committed batches."},
+			{"processes", EVAUDIT_GAUGE, "Processes that read the source."},
+			{"last_receive_timestamp_seconds", EVAUDIT_GAUGE, "When events last came."},
+			{"last_commit_timestamp_seconds", EVAUDIT_GAUGE, "When a batch was last committed."},
+			{"last_error_timestamp_seconds", EVAUDIT_GAUGE, "When it last failed."},
+			{"retry_timestamp_seconds", EVAUDIT_GAUGE, "When it is tried again."},
+			{"credentials_expire_timestamp_seconds", EVAUDIT_GAUGE, "When its credentials expire."},
+		}
+	},
+	{
+		"evaudit_source_status",
+		"SELECT s.name, x.status, (s.state = x.status)::int::float8"
+		" FROM evaudit.stat_sources s, unnest(ARRAY['starting', 'running',"
+		" 'degraded', 'paused', 'backoff', 'stopped'])"
+		" WITH ORDINALITY AS x(status, n) ORDER BY s.name, x.n",
+		{"source", "status"},
+		{{"active", EVAUDIT_GAUGE, "1 for the state that the source is in, 0 for others."}}
+	},
+	{
+		"evaudit_partition",
+		"SELECT source, topic, partition::text, next_offset::float8,"
+		" lag::float8, lag_seconds::float8"
+		" FROM evaudit.stat_partitions ORDER BY source, topic, partition",
+		{"source", "topic", "partition"},
+		{
+			{"next_offset", EVAUDIT_GAUGE, "The first offset that is not committed yet."},
+			{"lag_messages", EVAUDIT_GAUGE, "Messages that were not committed yet."},
+			{"lag_seconds", EVAUDIT_GAUGE, "Age of the newest message that was read, while there are others."},
+		}
+	},
+	{
+		"evaudit_sink",
+		"SELECT name, delivered::float8, parked::float8,"
+		" blocked_keys::float8, (pid IS NOT NULL)::int::float8,"
+		" " SECONDS("last_delivered_at") ", " SECONDS("last_error_at") ","
+		" " SECONDS("next_retry_at") ", " SECONDS("credentials_expire_at")
+		" FROM evaudit.stat_sinks ORDER BY name",
+		{"sink"},
+		{
+			{"delivered_total", EVAUDIT_COUNTER, "Events that the destination has."},
+			{"parked", EVAUDIT_GAUGE, "Events that the destination refused."},
+			{"blocked_keys", EVAUDIT_GAUGE, "Keys whose events wait for one that is parked."},
+			{"processes", EVAUDIT_GAUGE, "Processes that run the sink."},
+			{"last_delivery_timestamp_seconds", EVAUDIT_GAUGE, "When an event was last delivered."},
+			{"last_error_timestamp_seconds", EVAUDIT_GAUGE, "When it last failed."},
+			{"retry_timestamp_seconds", EVAUDIT_GAUGE, "When it is tried again."},
+			{"credentials_expire_timestamp_seconds", EVAUDIT_GAUGE, "When its credentials expire."},
+		}
+	},
+	{
+		"evaudit_sink_status",
+		"SELECT s.name, x.status, (s.state = x.status)::int::float8"
+		" FROM evaudit.stat_sinks s, unnest(ARRAY['starting', 'running',"
+		" 'paused', 'backoff', 'blocked', 'stopped'])"
+		" WITH ORDINALITY AS x(status, n) ORDER BY s.name, x.n",
+		{"sink", "status"},
+		{{"active", EVAUDIT_GAUGE, "1 for the state that the sink is in, 0 for others."}}
+	},
+	{
+		"evaudit_outbox",
+		"SELECT sum(pg_total_relation_size(i.inhrelid))::float8"
+		" FROM pg_inherits i"
+		" WHERE i.inhparent = 'evaudit.outbox'::regclass",
+		{NULL},
+		{{"bytes", EVAUDIT_GAUGE, "Size of the events that wait for sinks."}}
+	},
+	{
+		"evaudit_audit",
+		"SELECT n.nspname || '.' || c.relname,"
+		" coalesce(s.rows_written, 0)::float8, s.enabled::int::float8,"
+		" " SECONDS("s.last_written_at")
+		" FROM evaudit.stat_audit s JOIN pg_class c ON c.oid = s.relation"
+		" JOIN pg_namespace n ON n.oid = c.relnamespace ORDER BY 1",
+		{"relation"},
+		{
+			{"rows_written_total", EVAUDIT_COUNTER, "Audit rows that were committed."},
+			{"enabled", EVAUDIT_GAUGE, "Whether all changes of the table are captured."},
+			{"last_write_timestamp_seconds", EVAUDIT_GAUGE, "When the last of them was committed."},
+		}
+	},
+	{
+		"evaudit_issuer",
+		"SELECT name, keys::float8, (invalid IS NULL)::int::float8,"
+		" " SECONDS("last_fetched_at") ", " SECONDS("last_error_at") ","
+		" " SECONDS("next_fetch_at")
+		" FROM evaudit.stat_issuers ORDER BY name",
+		{"issuer"},
+		{
+			{"keys", EVAUDIT_GAUGE, "Keys that tokens are verified with."},
+			{"valid", EVAUDIT_GAUGE, "Whether the issuer can be used."},
+			{"last_fetch_timestamp_seconds", EVAUDIT_GAUGE, "When its keys were last fetched."},
+			{"last_error_timestamp_seconds", EVAUDIT_GAUGE, "When that last failed."},
+			{"next_fetch_timestamp_seconds", EVAUDIT_GAUGE, "When its keys are fetched next."},
+		}
+	},
+	{
+		"evaudit_retention",
+		"SELECT what, deleted::float8, (state = 'active')::int::float8,"
+		" " SECONDS("last_run_at") ", " SECONDS("next_run_at")
+		" FROM evaudit.stat_retention ORDER BY what",
+		{"what"},
+		{
+			{"deleted_rows_total", EVAUDIT_COUNTER, "Rows deleted since the rule was set."},
+			{"active", EVAUDIT_GAUGE, "Whether the rule neither waits, nor failed, nor came with a restore."},
+			{"last_run_timestamp_seconds", EVAUDIT_GAUGE, "When everything too old was last deleted."},
+			{"next_run_timestamp_seconds", EVAUDIT_GAUGE, "When that is done next."},
+		}
+	},
+};
+
+const int	evaudit_nmetric_groups = lengthof(evaudit_metric_groups);
