@@ -13,9 +13,11 @@ what it was asked.  POST /_control changes its ways, by a JSON object with any o
   "expire":  true: nothing handed out so far is good any more
   "pages":   {"/path": {"status": 200, "headers": {...}, "body": "..."}}
   "forget":  true: empties the list of requests
+  "buses":   ["name", ...]: the event buses that there are, empty
 
 and answers {"counts": {"ReceiveMessage": 3, ...}, "issued": [...], "open": 1}.
-GET /_control/requests is the list of what was asked.
+GET /_control/requests is the list of what was asked, GET /_control/buses what
+each bus has taken.
 """
 
 import collections
@@ -33,6 +35,7 @@ import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from credentials import Credentials
+from memory_bus import Buses
 from memory_queue import Refusal, Service
 
 KEPT = 20000			# requests that are listed
@@ -57,6 +60,8 @@ class Rule:
     answer_delay  seconds from dealing with it to the answer
     fail_entries  the number of entries of a batch that fail, by "error";
                   "sender_fault"
+    fail_matching of PutEvents, a regular expression: the entries whose detail
+                  matches fail so
     replace     [regular expression, replacement] in the answer's body
     replace_message  [mark, regular expression, replacement] in those of its
                 messages that have the mark in them
@@ -93,6 +98,7 @@ class State:
         self.changed = threading.Event()	# of this list of rules
         self.credentials = Credentials()
         self.pages = {}
+        self.buses = Buses()
         self.requests = collections.deque(maxlen=KEPT)
         self.counts = collections.Counter()
         self.open = 0
@@ -112,6 +118,8 @@ class State:
                     if known["expires"]:
                         known["expires"] = 1
             self.pages.update(said.get("pages", {}))
+            if "buses" in said:
+                self.buses.buses = {name: [] for name in said["buses"]}
             if said.get("forget"):
                 self.requests.clear()
                 self.counts.clear()
@@ -183,7 +191,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_control(self):
         if self.command == "GET":
             with self.state.lock:
-                answer = list(self.state.requests)
+                answer = (self.state.buses.buses if self.path.endswith("buses")
+                          else list(self.state.requests))
         else:
             answer = self.state.control(json.loads(self.body or "{}"))
         self.answer(200, "application/json", json.dumps(answer))
@@ -257,10 +266,29 @@ class Handler(BaseHTTPRequestHandler):
             if self.state.credentials.settings["check"]:
                 with self.state.lock:
                     self.state.credentials.check(self)
+            if operation in Buses.OPERATIONS:
+                return 200, JSON, json.dumps(self.call_bus(operation, rule))
             return self.call(operation, rule)
         except Refusal as refusal:
             return refusal.status, JSON, json.dumps(
                 {"__type": refusal.code, "message": refusal.message})
+
+    def call_bus(self, operation, rule):
+        """Call EventBridge; some entries may have to fail."""
+        request = json.loads(self.body)
+        places = iter(range(10))
+
+        def fails(entry):
+            if (next(places) < (rule["fail_entries"] or 0) or
+                    rule["fail_matching"] and
+                    re.search(rule["fail_matching"], entry["Detail"])):
+                return rule["error"] or "InternalFailure"
+            return None
+
+        with self.state.lock:
+            if operation == "DescribeEventBus":
+                return self.state.buses.describe(request)
+            return self.state.buses.put(request, fails)
 
     def call(self, operation, rule):
         """Call SQS; some entries of a batch may have to fail."""

@@ -22,6 +22,8 @@ Evaudit::Aws - an AWS that misbehaves as a test wants it
   $aws->count('ReceiveMessage');            # how often it was asked
   $aws->requests('Delete.*');               # [{ at, headers, body, ... }, ...]
   $aws->issued;                             # [{ door, access_key_id }, ...]
+  $aws->buses('orders');                    # these there are from here
+  $aws->events('orders');                   # [{ Source, Detail, ... }, ...]
   $aws->forget;                             # count from here
   $aws->freeze; $aws->thaw; $aws->stop;
 
@@ -135,6 +137,21 @@ sub issued
 {
 	my ($self) = @_;
 	return $self->control->{issued};
+}
+
+# Say which event buses there are, all empty.
+sub buses
+{
+	my ($self, @names) = @_;
+	$self->control(buses => \@names);
+	return;
+}
+
+# What a bus has taken, in its order.
+sub events
+{
+	my ($self, $bus) = @_;
+	return $self->_ask('GET', '/_control/buses')->{$bus};
 }
 
 # Begin to count anew.
