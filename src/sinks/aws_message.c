@@ -64,14 +64,19 @@ evaudit_aws_message_group(const EvauditDelivery *delivery,
 }
 
 /*
- * What tells a delivery that is sent again from another one.  An event's id
- * is unique in its topic only.
+ * What tells a delivery that is sent again from another one: the event's id,
+ * which is unique in its topic only.
  */
 void
-evaudit_aws_message_repeat(const EvauditDelivery *delivery,
+evaudit_aws_message_repeat(const EvauditAwsSink *aws,
+						   const EvauditDelivery *delivery,
 						   char id[EVAUDIT_AWS_ID_BYTES])
 {
-	char	   *whole = psprintf("%s:%s", delivery->topic, delivery->event_id);
+	List	   *topics = aws->sink->topics;
+	bool		one = list_length(topics) == 1 &&
+		strcmp(linitial(topics), delivery->topic) == 0;
+	char	   *whole = psprintf("%s%s%s", one ? "" : delivery->topic,
+								 one ? "" : ":", delivery->event_id);
 
 	evaudit_aws_message_id(whole, strlen(whole), id);
 	pfree(whole);

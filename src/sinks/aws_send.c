@@ -355,6 +355,9 @@ evaudit_aws_sink_send(void *state, EvauditSinkBatch *batch)
 		MemoryContextDelete(sending.scratch);
 		if (sending.stopped)
 			batch->error = sending.error;
+		evaudit_process_set_time(sending.aws->sink->process,
+								 EVAUDIT_SINK_CREDENTIALS_EXPIRE,
+								 evaudit_aws_credentials_expire_at(sending.aws->aws));
 	}
 	MemoryContextSwitchTo(previous);
 }

@@ -121,7 +121,8 @@ extern void evaudit_aws_message_id(const void *bytes, size_t len,
 								   char id[EVAUDIT_AWS_ID_BYTES]);
 extern void evaudit_aws_message_group(const EvauditDelivery *delivery,
 									  char id[EVAUDIT_AWS_ID_BYTES]);
-extern void evaudit_aws_message_repeat(const EvauditDelivery *delivery,
+extern void evaudit_aws_message_repeat(const EvauditAwsSink *aws,
+									   const EvauditDelivery *delivery,
 									   char id[EVAUDIT_AWS_ID_BYTES]);
 extern size_t evaudit_aws_message_bytes(const EvauditAwsSink *aws,
 										const EvauditDelivery *delivery,

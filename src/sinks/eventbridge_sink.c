@@ -326,15 +326,31 @@ check(Jsonb *options)
 	evaudit_aws_sink_check(&put_events, options);
 }
 
-/* EvauditSinkKind.open */
-static void *
-open_sink(EvauditSink *sink, List *options)
+/* A sink with its client. */
+static EvauditAwsSink *
+make_sink(EvauditSink *sink, List *options)
 {
 	EvauditAwsSink *aws = evaudit_aws_sink_make(sink, &put_events, options);
 
 	read_options(sink->options, aws);
+	return aws;
+}
+
+/* EvauditSinkKind.open */
+static void *
+open_sink(EvauditSink *sink, List *options)
+{
+	EvauditAwsSink *aws = make_sink(sink, options);
+
 	evaudit_aws_sink_require(aws);
 	return aws;
+}
+
+/* EvauditSinkKind.probe */
+static const char *
+probe(EvauditSink *sink, List *options)
+{
+	return evaudit_aws_sink_verify(make_sink(sink, options));
 }
 
 const EvauditSinkKind evaudit_eventbridge_sink = {
@@ -346,4 +362,5 @@ const EvauditSinkKind evaudit_eventbridge_sink = {
 	.read_options = evaudit_aws_read_options,
 	.open = open_sink,
 	.send = evaudit_aws_sink_send,
+	.probe = probe,
 };

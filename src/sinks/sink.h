@@ -17,6 +17,7 @@
 #include "events/event.h"
 #include "events/projection_batch.h"
 #include "runtime/server_job.h"
+#include "server/compat.h"
 #include "utils/jsonb.h"
 #include "utils/uuid.h"
 
@@ -165,6 +166,13 @@ typedef struct EvauditSinkKind
 	 */
 	void		(*send) (void *state, EvauditSinkBatch *batch);
 
+	/*
+	 * Check that the destination is there, for check_server(): NULL, or why
+	 * it cannot be sent to; or an ERROR.  In a process without a database,
+	 * which must not disturb the one of the sink.  NULL: nothing to check.
+	 */
+	const char *(*probe) (EvauditSink *sink, List *options);
+
 	/* In the transaction that moves the position; else outside of any. */
 	bool		transactional;
 } EvauditSinkKind;
@@ -183,6 +191,8 @@ extern const EvauditJobKind evaudit_sink_job;
 extern EvauditServerJobs evaudit_sink_jobs;
 
 extern void evaudit_sinks_init(void);
+pg_noreturn extern void evaudit_sink_stop(const EvauditSink *sink,
+										  const char *error);
 extern void evaudit_sink_run(EvauditProcess *process);
 
 /* Kinds; those whose files are there are listed in sink.c. */
@@ -192,5 +202,6 @@ extern const EvauditSinkKind evaudit_sqs_sink;
 extern const EvauditSinkKind evaudit_sns_sink;
 extern const EvauditSinkKind evaudit_function_sink;
 extern const EvauditSinkKind evaudit_webhook_sink;
+extern List *evaudit_webhook_read_options(Oid server, Oid user);
 
 #endif							/* EVAUDIT_SINK_H */

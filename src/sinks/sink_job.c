@@ -7,9 +7,11 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
+#include "utils/snapmgr.h"
 
 #include "sinks/sink.h"
 
@@ -59,6 +61,25 @@ EvauditServerJobs evaudit_sink_jobs = {
 	EVAUDIT_SERVER_JOB_STATEMENTS("sinks", "s.topics, s.identity,"
 								  " s.seek_number, s.detached", "")
 };
+
+/*
+ * The destination of a sink wants no more: pause it, until resume_sink(), and
+ * end its process.  Outside a transaction.
+ */
+void
+evaudit_sink_stop(const EvauditSink *sink, const char *error)
+{
+	Datum		id = Int64GetDatum(sink->id);
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	evaudit_server_job_change(&evaudit_sink_jobs.pause, &id);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("sink \"%s\" is paused: %s", sink->name, error)));
+}
 
 /* List the sinks. */
 static List *

@@ -296,6 +296,8 @@ pause_sending(Work *work, const EvauditSinkBatch *batch)
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz until;
 
+	if (batch->stop)
+		evaudit_sink_stop(work->sink, error);
 	until = TimestampTzPlusMilliseconds(now,
 										Max(evaudit_backoff(work->failures++),
 											batch->retry_after));

@@ -99,7 +99,7 @@ write_messages(const EvauditAwsSink *aws, StringInfo body,
 			evaudit_aws_message_group(delivery, id);
 			appendStringInfoChar(body, ',');
 			append_member(body, "MessageGroupId", id);
-			evaudit_aws_message_repeat(delivery, id);
+			evaudit_aws_message_repeat(aws, delivery, id);
 			appendStringInfoChar(body, ',');
 			append_member(body, "MessageDeduplicationId", id);
 		}
@@ -234,15 +234,31 @@ check(Jsonb *options)
 	evaudit_aws_sink_check(&send_messages, options);
 }
 
-/* EvauditSinkKind.open */
-static void *
-open_sink(EvauditSink *sink, List *options)
+/* A sink with its client. */
+static EvauditAwsSink *
+make_sink(EvauditSink *sink, List *options)
 {
 	EvauditAwsSink *aws = evaudit_aws_sink_make(sink, &send_messages, options);
 
 	read_options(sink->options, aws);
+	return aws;
+}
+
+/* EvauditSinkKind.open */
+static void *
+open_sink(EvauditSink *sink, List *options)
+{
+	EvauditAwsSink *aws = make_sink(sink, options);
+
 	evaudit_aws_sink_require(aws);
 	return aws;
+}
+
+/* EvauditSinkKind.probe */
+static const char *
+probe(EvauditSink *sink, List *options)
+{
+	return evaudit_aws_sink_verify(make_sink(sink, options));
 }
 
 const EvauditSinkKind evaudit_sqs_sink = {
@@ -254,4 +270,5 @@ const EvauditSinkKind evaudit_sqs_sink = {
 	.read_options = evaudit_aws_read_options,
 	.open = open_sink,
 	.send = evaudit_aws_sink_send,
+	.probe = probe,
 };

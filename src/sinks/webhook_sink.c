@@ -145,8 +145,8 @@ evaudit_webhook_validator(PG_FUNCTION_ARGS)
 }
 
 /* EvauditSinkKind.read_options */
-static List *
-read_options(Oid server, Oid user)
+List *
+evaudit_webhook_read_options(Oid server, Oid user)
 {
 	return evaudit_server_options(server, user, check_options);
 }
@@ -289,12 +289,25 @@ send_batch(void *state, EvauditSinkBatch *batch)
 	MemoryContextSwitchTo(previous);
 }
 
+/* EvauditSinkKind.probe: any response will do. */
+static const char *
+probe(EvauditSink *sink, List *options)
+{
+	Webhook    *hook = open_sink(sink, options);
+	EvauditHttpResponse *response;
+
+	hook->request.method = "HEAD";
+	response = evaudit_http_perform(hook->http, &hook->request);
+	return response->fault == EVAUDIT_HTTP_OK ? NULL : response->error;
+}
+
 const EvauditSinkKind evaudit_webhook_sink = {
 	.name = "webhook",
 	.wrapper = "evaudit_webhook",
 	.own = own_options,
 	.check = check,
-	.read_options = read_options,
+	.read_options = evaudit_webhook_read_options,
 	.open = open_sink,
 	.send = send_batch,
+	.probe = probe,
 };

@@ -75,7 +75,7 @@ write_probe(StringInfo request, const EvauditProbe *probe)
 	ListCell   *lc;
 
 	initStringInfo(request);
-	put_string(request, probe->kind);
+	put_string(request, probe->wrapper);
 	put_string(request, probe->ambient ? "t" : "f");
 	foreach(lc, probe->options)
 	{
@@ -93,6 +93,15 @@ write_probe(StringInfo request, const EvauditProbe *probe)
 		put_string(request, psprintf("%d", stream->visibility));
 	}
 	put_string(request, "");
+	foreach(lc, probe->sinks)
+	{
+		EvauditProbeSink *sink = lfirst(lc);
+
+		put_string(request, sink->name);
+		put_string(request, sink->kind);
+		put_string(request, sink->options);
+	}
+	put_string(request, "");
 }
 
 /* Deserialize it. */
@@ -102,7 +111,7 @@ read_probe(const char *place)
 	EvauditProbe *probe = palloc0(sizeof(EvauditProbe));
 	const char *name;
 
-	probe->kind = pstrdup(get_string(&place));
+	probe->wrapper = pstrdup(get_string(&place));
 	probe->ambient = *get_string(&place) == 't';
 	while (*(name = get_string(&place)) != '\0')
 	{
@@ -119,6 +128,15 @@ read_probe(const char *place)
 		stream->name = pstrdup(name);
 		stream->visibility = atoi(get_string(&place));
 		probe->streams = lappend(probe->streams, stream);
+	}
+	while (*(name = get_string(&place)) != '\0')
+	{
+		EvauditProbeSink *sink = palloc0(sizeof(EvauditProbeSink));
+
+		sink->name = pstrdup(name);
+		sink->kind = pstrdup(get_string(&place));
+		sink->options = pstrdup(get_string(&place));
+		probe->sinks = lappend(probe->sinks, sink);
 	}
 	return probe;
 }

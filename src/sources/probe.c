@@ -18,6 +18,7 @@
 #include "aws/client.h"
 #include "server/foreign_options.h"
 #include "server/spi.h"
+#include "sinks/sink.h"
 #include "sources/kafka_source.h"
 #include "sources/probe.h"
 #include "sources/sqs_source.h"
@@ -25,15 +26,19 @@
 static void add_topics(EvauditProbe *probe, Jsonb *options);
 static void add_queue(EvauditProbe *probe, Jsonb *options);
 
-/* What differs between kinds. */
+/* What differs between wrappers; those without sources have no streams. */
 static const struct
 {
-	const EvauditSourceKind *kind;
+	const char *wrapper;
+	List	   *(*read_options) (Oid server, Oid user);
 	void		(*add_streams) (EvauditProbe *probe, Jsonb *options);
 	void		(*run) (EvauditProbe *probe);
 }			probes[] = {
-	{&evaudit_kafka_source, add_topics, evaudit_kafka_source_probe},
-	{&evaudit_sqs_source, add_queue, evaudit_sqs_probe},
+
+	{"evaudit_kafka", evaudit_kafka_read_options, add_topics,
+	evaudit_kafka_source_probe},
+	{"evaudit_aws", evaudit_aws_read_options, add_queue, evaudit_sqs_probe},
+	{"evaudit_webhook", evaudit_webhook_read_options, NULL, NULL},
 };
 
 /* Add a stream, unless it is there. */
@@ -74,16 +79,16 @@ add_queue(EvauditProbe *probe, Jsonb *options)
 	add_stream(probe, read.queue, read.visibility);
 }
 
-/* The number of a kind in the list of probes. */
+/* The number of a wrapper in the list of probes; -1 if it is not there. */
 static int
-probe_of(const char *kind)
+probe_of(const char *wrapper)
 {
 	for (int i = 0; i < lengthof(probes); i++)
 	{
-		if (strcmp(probes[i].kind->name, kind) == 0)
+		if (strcmp(probes[i].wrapper, wrapper) == 0)
 			return i;
 	}
-	elog(ERROR, "kind of source \"%s\" cannot be checked", kind);
+	return -1;
 }
 
 /* Add what the user's sources read from a server. */
@@ -99,10 +104,12 @@ add_streams(EvauditProbe *probe, const char *server)
 	MemoryContext spi_context;
 	Oid			user = GetUserId();
 	Datum		value = CStringGetTextDatum(server);
-	int			i = probe_of(probe->kind);
+	int			i = probe_of(probe->wrapper);
 	EvauditSpi	spi;
 	uint64		n;
 
+	if (probes[i].add_streams == NULL)
+		return;
 	evaudit_spi_begin(&spi);
 	n = evaudit_spi_execute(&find, &value, NULL);
 	spi_context = MemoryContextSwitchTo(context);
@@ -123,13 +130,21 @@ EvauditProbe *
 evaudit_probe_make(const char *server)
 {
 	EvauditProbe *probe = palloc0(sizeof(EvauditProbe));
-	const EvauditSourceKind *kind = evaudit_server_kind(server);
+	ForeignServer *foreign = GetForeignServerByName(server, false);
+	int			i;
 
-	probe->kind = kind->name;
-	probe->options = kind->read_options(get_foreign_server_oid(server, false),
-										GetUserId());
+	probe->wrapper = GetForeignDataWrapper(foreign->fdwid)->fdwname;
+	i = probe_of(probe->wrapper);
+	if (i < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("server \"%s\" cannot be checked", server),
+				 errdetail("Its foreign-data wrapper is \"%s\".",
+						   probe->wrapper)));
+	probe->options = probes[i].read_options(foreign->serverid, GetUserId());
 	probe->ambient = evaudit_may_use_ambient(GetUserId());
 	add_streams(probe, server);
+	evaudit_probe_add_sinks(probe, server);
 	return probe;
 }
 
@@ -151,5 +166,9 @@ evaudit_probe_report(EvauditProbe *probe, bool ok, const char *check,
 void
 evaudit_probe_run(EvauditProbe *probe)
 {
-	probes[probe_of(probe->kind)].run(probe);
+	int			i = probe_of(probe->wrapper);
+
+	if (probes[i].run != NULL)
+		probes[i].run(probe);
+	evaudit_probe_run_sinks(probe);
 }

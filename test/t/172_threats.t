@@ -306,6 +306,21 @@ cannot_do('ingest', qr/invalid option|is not|cannot be set/, qq{CREATE USER MAPP
 	OPTIONS ("$_->[0]" '$_->[1]')}) foreach [ 'internal.termination.signal', '10' ],
   [ 'plugin.library.paths', 'x' ], [ 'bootstrap.servers', '127.0.0.1:1' ], [ 'no.such', 'x' ];
 
+item('has webhooks connect to no address that is not public');
+$node->safe_psql('postgres', q{
+	GRANT USAGE ON FOREIGN DATA WRAPPER evaudit_webhook TO ingest;
+	GRANT SELECT ON evaudit.events TO ingest});
+cannot_do('ingest', qr/permission denied to set option "allow_private"/,
+	q{CREATE SERVER inward FOREIGN DATA WRAPPER evaudit_webhook
+		OPTIONS (url 'https://127.0.0.1:1/', allow_private 'true')});
+as('ingest', q{
+	CREATE SERVER inward FOREIGN DATA WRAPPER evaudit_webhook OPTIONS (url 'https://127.0.0.1:1/');
+	CREATE USER MAPPING FOR ingest SERVER inward OPTIONS (secret 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw');
+	SELECT evaudit.create_sink('inward', 'inward', '{login}')});
+says('ingest', q{SELECT detail FROM evaudit.check_server('inward')}, 'its address is not public');
+as('ingest', q{SELECT evaudit.drop_sink('inward')});
+$node->safe_psql('postgres', 'REVOKE SELECT ON evaudit.events FROM ingest');
+
 item('keeps its sources no longer than the privilege');
 $node->safe_psql('postgres', 'REVOKE USAGE ON FOREIGN SERVER kafka FROM ingest');
 ok($node->wait_for(q{SELECT state, last_error FROM evaudit.stat_sources},
