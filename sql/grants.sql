@@ -30,6 +30,11 @@ GRANT EXECUTE ON FUNCTION
 	evaudit.resume_sink(text),
 	evaudit.seek_sink(text, text),
 	evaudit.sink_stats(),
+	evaudit.redeliver(bigint[]),
+	evaudit.redeliver(text),
+	evaudit.skip_delivery(bigint[]),
+	evaudit.delivery_event(bigint),
+	evaudit.wait_delivered(text, text, interval),
 	evaudit.sink_wants(text[], text),
 	evaudit.check_server(name),
 	evaudit.check_front(),
@@ -61,7 +66,9 @@ GRANT EXECUTE ON FUNCTION
 TO pg_database_owner;
 
 -- A front's role is given this; tokens and grants to publish decide then.
-GRANT EXECUTE ON FUNCTION evaudit.http(text, text, jsonb, bytea)
+GRANT EXECUTE ON FUNCTION
+	evaudit.http(text, text, jsonb, bytea),
+	evaudit.http_wait(text[], interval)
 TO pg_database_owner WITH GRANT OPTION;
 
 -- The caller's own rights on user_services and configuration decide.
@@ -82,7 +89,7 @@ GRANT EXECUTE ON FUNCTION evaudit.issuer_error(text, jsonb, jsonb)
 TO pg_monitor;
 GRANT SELECT, DELETE ON evaudit.dead_letters TO PUBLIC;
 GRANT SELECT ON evaudit.stat_sources, evaudit.stat_partitions TO PUBLIC;
-GRANT SELECT ON evaudit.stat_sinks TO PUBLIC;
+GRANT SELECT ON evaudit.stat_sinks, evaudit.deliveries TO PUBLIC;
 GRANT SELECT ON evaudit.stat_retention TO pg_monitor;
 GRANT EXECUTE ON FUNCTION evaudit.retention_is_active(oid, bigint)
 TO pg_monitor;

@@ -161,6 +161,51 @@ AS 'MODULE_PATHNAME', 'evaudit_sink_wants';
 COMMENT ON FUNCTION evaudit.sink_wants(text[], text) IS
 	'internal: whether a sink of these topics takes events of a topic';
 
+-- Each row holds its event, which the outbox may have dropped meanwhile.
+-- Rows are written by the process of the sink, in the transaction that moves
+-- its place past them; users only change their state.  No foreign key:
+-- pg_restore --jobs, which restores tables in any order, would trip over it.
+CREATE TABLE evaudit.delivery_store (
+	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	sink_id bigint NOT NULL,
+	-- its place in what the sink reads
+	seq bigint NOT NULL,
+	state text NOT NULL
+		CHECK (state IN ('retrying', 'parked', 'blocked', 'skipped')),
+	-- of the key, where a key is delivered in order; NULL: in no order
+	key_hash bigint,
+	attempts integer NOT NULL,
+	code text,
+	last_error text,
+	-- of a retrying one
+	next_retry_at timestamptz,
+	since timestamptz NOT NULL,
+	topic text NOT NULL,
+	event_id text NOT NULL,
+	key bytea,
+	payload jsonb NOT NULL,
+	headers jsonb,
+	event_time timestamptz NOT NULL,
+	subject text,
+	source text,
+	source_position jsonb,
+	received_at timestamptz NOT NULL,
+	-- number of the batch that sends it again, where that is remembered
+	batch bigint,
+	-- a batch that is read again after a crash finds what it had put here
+	UNIQUE (sink_id, seq)
+);
+COMMENT ON TABLE evaudit.delivery_store IS
+	'internal: rows of the view evaudit.deliveries, with their events';
+CREATE INDEX delivery_store_key_idx ON evaudit.delivery_store
+	(sink_id, key_hash, seq) WHERE key_hash IS NOT NULL;
+CREATE INDEX delivery_store_retry_idx ON evaudit.delivery_store
+	(sink_id, next_retry_at, seq) WHERE state = 'retrying';
+CREATE INDEX delivery_store_skipped_idx ON evaudit.delivery_store
+	(sink_id, seq) WHERE state = 'skipped';
+CREATE INDEX delivery_store_parked_idx ON evaudit.delivery_store
+	(sink_id, id) WHERE state = 'parked';
+
 CREATE FUNCTION evaudit.sink_stats(
 	OUT sink_id bigint, OUT state text, OUT pids integer[],
 	OUT counters bigint[], OUT times timestamptz[], OUT last_error text,
@@ -176,13 +221,14 @@ CREATE VIEW evaudit.stat_sinks WITH (security_barrier) AS
 	SELECT s.name, s.kind,
 		   CASE WHEN s.paused OR s.database IS DISTINCT FROM d.oid
 				THEN 'paused'
+				WHEN p.state = 'running' AND h.blocked_keys > 0 THEN 'blocked'
 				ELSE COALESCE(p.state, w.state, 'stopped')
 		   END AS state,
 		   p.pids[1] AS pid,
 		   COALESCE(p.counters[1], 0) AS delivered,
-		   0::bigint AS parked,
+		   h.parked,
 		   q.pending, q.oldest_pending_at,
-		   0::bigint AS blocked_keys,
+		   h.blocked_keys,
 		   p.times[1] AS last_delivered_at,
 		   COALESCE(p.last_error, w.last_error) AS last_error,
 		   p.last_error_at, p.next_retry_at,
@@ -207,6 +253,12 @@ CREATE VIEW evaudit.stat_sinks WITH (security_barrier) AS
 					 OR NOT pg_catalog.pg_visible_in_snapshot(o.xid, f.high))
 			WHERE evaudit.sink_wants(s.topics, o.topic)
 			LIMIT 100000) e) q ON true
+	LEFT JOIN LATERAL (
+		SELECT pg_catalog.count(*) FILTER (WHERE l.state = 'parked') AS parked,
+			   pg_catalog.count(DISTINCT l.key_hash)
+				   FILTER (WHERE l.state = 'blocked') AS blocked_keys
+		FROM (SELECT v.state, v.key_hash FROM evaudit.delivery_store v
+			  WHERE v.sink_id = s.id LIMIT 100000) l) h ON true
 	WHERE pg_catalog.pg_has_role('pg_monitor', 'USAGE')
 		OR evaudit.owns(s.owner_oid);
 COMMENT ON VIEW evaudit.stat_sinks IS
@@ -215,5 +267,7 @@ COMMENT ON COLUMN evaudit.stat_sinks.state IS
 	'starting, running, paused, backoff (waiting until next_retry_at), blocked or stopped (no launcher, or what last_error says: somebody has to change it)';
 COMMENT ON COLUMN evaudit.stat_sinks.delivered IS
 	'events that the destination has taken, since the server started';
+COMMENT ON COLUMN evaudit.stat_sinks.blocked_keys IS
+	'keys of which events wait for one that is parked or retried';
 COMMENT ON COLUMN evaudit.stat_sinks.pending IS
 	'events in the outbox that were not sent yet, counted up to 100,000';

@@ -102,6 +102,7 @@ typedef struct EvauditEvent
 	text	   *payload_key;	/* what the topic's option "key" names */
 	TimestampTz event_time;
 	bool		repeated;		/* was kept before, with the same payload */
+	int64		outbox_seq;		/* of its row there; 0: there is none */
 
 	/* the rejection */
 	EvauditReason reason;

@@ -57,16 +57,26 @@ typedef struct Call
 	bool		as_owner;		/* rather than as the current user */
 } Call;
 
+/* What a function takes, as messages have it. */
+static const char *
+signature(const char *name, EvauditFunctionForm form)
+{
+	return psprintf("%s(evaudit.event%s)", name,
+					form == EVAUDIT_FUNCTION_OF_BATCH ? "[]" : "");
+}
+
 /*
- * The function of a name that takes evaudit.event[], or InvalidOid.  Nothing
- * but an exact match counts.  No right is asked for: who may call it is not
- * known before its owner is.
+ * The function of a name that takes what its form says, or InvalidOid.
+ * Nothing but an exact match counts.  No right is asked for: who may call it
+ * is not known before its owner is.
  */
 static Oid
-look_up(const char *option, const char *name)
+look_up(const char *option, const char *name, EvauditFunctionForm form)
 {
 	List	   *names = evaudit_compat_qualified_name(name);
-	Oid			type = get_array_type(evaudit_event_type());
+	Oid			event = evaudit_event_type();
+	Oid			type = form == EVAUDIT_FUNCTION_OF_BATCH ?
+		get_array_type(event) : event;
 	oidvector  *types = buildoidvector(&type, 1);
 	Oid			schema;
 
@@ -80,41 +90,53 @@ look_up(const char *option, const char *name)
 	if (OidIsValid(schema) && isAnyTempNamespace(schema))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("function %s(evaudit.event[]) is in a temporary schema",
-						name)));
+				 errmsg("function %s is in a temporary schema",
+						signature(name, form))));
 	return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
 						   CStringGetDatum(strVal(lsecond(names))),
 						   PointerGetDatum(types),
 						   ObjectIdGetDatum(schema));
 }
 
+/* Whether what a function is and returns makes it one of a form. */
+static bool
+is_of_form(Form_pg_proc proc, EvauditFunctionForm form)
+{
+	if (proc->prokind != PROKIND_FUNCTION || proc->proretset)
+		return false;
+	if (form == EVAUDIT_FUNCTION_OF_EVENT)
+		return proc->prorettype == JSONBOID;
+	return get_typtype(proc->prorettype) != TYPTYPE_PSEUDO ||
+		proc->prorettype == VOIDOID;
+}
+
 /*
  * Find the function of a name; an ERROR if there is none, or one that cannot
- * be called with events.  "option" begins the message about a name that is
- * none.
+ * be called with events as its form says.  "option" begins the message about
+ * a name that is none.
  */
 Oid
-evaudit_event_function_find(const char *option, const char *name)
+evaudit_event_function_find(const char *option, const char *name,
+							EvauditFunctionForm form)
 {
-	Oid			function = look_up(option, name);
+	Oid			function = look_up(option, name, form);
 	HeapTuple	tuple;
-	Form_pg_proc form;
 
 	if (!OidIsValid(function))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FUNCTION),
-				 errmsg("function %s(evaudit.event[]) does not exist", name)));
+				 errmsg("function %s does not exist",
+						signature(name, form))));
 	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for function %u", function);
-	form = (Form_pg_proc) GETSTRUCT(tuple);
-	if (form->prokind != PROKIND_FUNCTION || form->proretset ||
-		(get_typtype(form->prorettype) == TYPTYPE_PSEUDO &&
-		 form->prorettype != VOIDOID))
+	if (!is_of_form((Form_pg_proc) GETSTRUCT(tuple), form))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("%s(evaudit.event[]) is not a function that returns one value",
-						name)));
+				 errmsg("%s is not a function that returns one value%s",
+						signature(name, form),
+						form == EVAUDIT_FUNCTION_OF_EVENT ?
+						" of type jsonb" : "")));
 	ReleaseSysCache(tuple);
 	return function;
 }
@@ -204,41 +226,45 @@ describe_call(void *arg)
 }
 
 /*
- * Call the function with the current user's rights, in a memory context of
- * its own.  It sees what was written before, and what follows sees what it
- * writes.
+ * Call the function with the current user's rights.  It sees what was written
+ * before, and what follows sees what it writes.
  */
-static void
-invoke(const Call *call, const EvauditEventValue *events, int n)
+static Datum
+invoke(const Call *call, Datum argument, bool *isnull)
 {
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
-												  "evaudit function",
-												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext previous = MemoryContextSwitchTo(context);
 	FmgrInfo	flinfo;
+	Datum		result;
 
 	LOCAL_FCINFO(fcinfo, 1);
 
 	fmgr_info(call->function, &flinfo);
 	InitFunctionCallInfoData(*fcinfo, &flinfo, 1, InvalidOid, NULL, NULL);
-	fcinfo->args[0].value = evaudit_event_array(events, n);
+	fcinfo->args[0].value = argument;
 	fcinfo->args[0].isnull = false;
 
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	(void) FunctionCallInvoke(fcinfo);
+	result = FunctionCallInvoke(fcinfo);
+	*isnull = fcinfo->isnull;
 	PopActiveSnapshot();
 	CommandCounterIncrement();
-	MemoryContextSwitchTo(previous);
-	MemoryContextDelete(context);
+	return result;
+}
+
+/* Set a setting until the end of the nesting level. */
+static void
+set_locally(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
 }
 
 /*
  * Call it as the right role.  An error needs no clean-up of its own: the
  * abort of the (sub)transaction restores the user and the settings.
  */
-static void
-invoke_as(const Call *call, const EvauditEventValue *events, int n)
+static Datum
+invoke_as(const Call *call, Datum argument, bool *isnull)
 {
 	ErrorContextCallback context = {
 		.previous = error_context_stack,
@@ -246,6 +272,7 @@ invoke_as(const Call *call, const EvauditEventValue *events, int n)
 		.arg = (void *) call,
 	};
 	int			level = NewGUCNestLevel();
+	Datum		result;
 	Oid			user;
 	int			security;
 
@@ -256,29 +283,71 @@ invoke_as(const Call *call, const EvauditEventValue *events, int n)
 		SetUserIdAndSecContext(call->owner, security |
 							   SECURITY_LOCAL_USERID_CHANGE |
 							   SECURITY_RESTRICTED_OPERATION);
-		(void) set_config_option("search_path", "pg_catalog, pg_temp",
-								 PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_SAVE, true, 0, false);
+		set_locally("search_path", "pg_catalog, pg_temp");
 	}
-	invoke(call, events, n);
+	if (call->use->read_only)
+		set_locally("transaction_read_only", "on");
+	result = invoke(call, argument, isnull);
 	/* not committed: settings go back to what they were */
 	AtEOXact_GUC(false, level);
 	SetUserIdAndSecContext(user, security);
 	error_context_stack = context.previous;
+	return result;
 }
 
-/*
- * Call a function, of that owner, with events, within a transaction.  Whatever
- * it raises is the caller's to handle.
- */
-void
-evaudit_event_function_call(const EvauditFunctionUse *use, Oid function,
-							Oid owner, const EvauditEventValue *events, int n)
+/* Call a function, of that owner, within a transaction. */
+static Datum
+call_function(const EvauditFunctionUse *use, Oid function, Oid owner,
+			  Datum argument, bool *isnull)
 {
 	Call		call = {.use = use,.function = function,.owner = owner};
 
 	call.as_owner = !evaudit_compat_can_set_role(owner, GetUserId());
 	check_caller(&call);
 	InvokeFunctionExecuteHook(function);
-	invoke_as(&call, events, n);
+	return invoke_as(&call, argument, isnull);
+}
+
+/*
+ * Call a function, of that owner, with events, within a transaction and in a
+ * memory context of its own.  Whatever it raises is the caller's to handle.
+ */
+void
+evaudit_event_function_call(const EvauditFunctionUse *use, Oid function,
+							Oid owner, const EvauditEventValue *events, int n)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "evaudit function",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext previous = MemoryContextSwitchTo(context);
+	bool		isnull;
+
+	(void) call_function(use, function, owner,
+						 evaudit_event_array(events, n), &isnull);
+	MemoryContextSwitchTo(previous);
+	MemoryContextDelete(context);
+}
+
+/*
+ * Call a function of one event likewise; returns its document, in the current
+ * memory context, or NULL.
+ */
+Jsonb *
+evaudit_event_function_apply(const EvauditFunctionUse *use, Oid function,
+							 Oid owner, const EvauditEventValue *event)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "evaudit function",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext previous = MemoryContextSwitchTo(context);
+	Jsonb	   *result = NULL;
+	bool		isnull;
+	Datum		value = call_function(use, function, owner,
+									  evaudit_event_datum(event), &isnull);
+
+	MemoryContextSwitchTo(previous);
+	if (!isnull)
+		result = DatumGetJsonbPCopy(value);
+	MemoryContextDelete(context);
+	return result;
 }

@@ -297,6 +297,7 @@ static const OptionDef option_defs[] = {
 	{"fields", set_fields},
 	{"project", NULL},
 	{"keep", NULL},
+	{"wait", NULL},
 	{"assert_format", NULL},
 	{"batch", NULL},
 	{"max_future", set_max_future},

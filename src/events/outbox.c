@@ -175,7 +175,7 @@ set_text(TupleTableSlot *slot, int column, const char *value)
 /* Write the row of an event. */
 static void
 write_row(Outbox *outbox, const EvauditTopic *topic,
-		  const EvauditEvent *event, TimestampTz now)
+		  EvauditEvent *event, TimestampTz now)
 {
 	TupleTableSlot *slot = outbox->slot;
 	FullTransactionId xid = GetTopFullTransactionId();
@@ -186,8 +186,8 @@ write_row(Outbox *outbox, const EvauditTopic *topic,
 	memset(slot->tts_isnull, false, OUTBOX_COLUMNS * sizeof(bool));
 	slot->tts_values[PART_COLUMN] = Int16GetDatum(outbox->part);
 	/* after the xid: see above */
-	slot->tts_values[SEQ_COLUMN] =
-		Int64GetDatum(nextval_internal(outbox->sequence, false));
+	event->outbox_seq = nextval_internal(outbox->sequence, false);
+	slot->tts_values[SEQ_COLUMN] = Int64GetDatum(event->outbox_seq);
 	slot->tts_values[XID_COLUMN] = FullTransactionIdGetDatum(xid);
 	set_text(slot, TOPIC_COLUMN, value.topic);
 	set_pointer(slot, EVENT_ID_COLUMN, value.event_id);

@@ -22,7 +22,7 @@ Oid
 evaudit_projection_find(const char *name)
 {
 	return evaudit_event_function_find("topic option \"project\" must be \"user_services\" or",
-									   name);
+									   name, EVAUDIT_FUNCTION_OF_BATCH);
 }
 
 /*

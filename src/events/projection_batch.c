@@ -101,17 +101,32 @@ event_datum(const EvauditEventValue *event, TupleDesc desc)
 	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
 }
 
+/* The row type evaudit.event. */
+static TupleDesc
+event_desc(Oid type)
+{
+	TupleDesc	desc = lookup_rowtype_tupdesc_copy(type, -1);
+
+	if (desc->natts != NCOLUMNS)
+		elog(ERROR, "type evaudit.event has %d columns", desc->natts);
+	return BlessTupleDesc(desc);
+}
+
+/* One event as a value of evaudit.event. */
+Datum
+evaudit_event_datum(const EvauditEventValue *event)
+{
+	return event_datum(event, event_desc(evaudit_event_type()));
+}
+
 /* Events as an array of evaudit.event. */
 Datum
 evaudit_event_array(const EvauditEventValue *events, int n)
 {
 	Oid			type = evaudit_event_type();
-	TupleDesc	desc = lookup_rowtype_tupdesc_copy(type, -1);
+	TupleDesc	desc = event_desc(type);
 	Datum	   *values = palloc(n * sizeof(Datum));
 
-	if (desc->natts != NCOLUMNS)
-		elog(ERROR, "type evaudit.event has %d columns", desc->natts);
-	BlessTupleDesc(desc);
 	for (int i = 0; i < n; i++)
 		values[i] = event_datum(&events[i], desc);
 	return PointerGetDatum(construct_array(values, n, type, -1, false,

@@ -27,6 +27,7 @@ typedef struct EvauditEventValue
 extern Oid	evaudit_event_type(void);
 extern void evaudit_event_value(const char *topic, const EvauditEvent *event,
 								EvauditEventValue *value);
+extern Datum evaudit_event_datum(const EvauditEventValue *event);
 extern Datum evaudit_event_array(const EvauditEventValue *events, int n);
 
 #endif							/* EVAUDIT_PROJECTION_BATCH_H */

@@ -37,6 +37,7 @@ typedef struct EvauditTopic
 	bool		batch;			/* an array over HTTP is several events */
 	bool		keep;			/* into evaudit.events */
 	bool		has_sink;		/* they go into the outbox, too */
+	int			wait_ms;		/* that a response over HTTP waits for sinks */
 	bool		documents;		/* its events are needed as documents */
 	EvauditProjection projection;
 	const char *function;		/* of EVAUDIT_PROJECT_FUNCTION, by name */

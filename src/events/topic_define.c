@@ -14,6 +14,9 @@
 #include "events/topic_define.h"
 #include "text/options.h"
 
+/* Longest value of the option "wait", in milliseconds. */
+#define MAX_WAIT_MS		3600000
+
 /* The option "project". */
 static void
 read_projection(EvauditTopic *topic, Jsonb *options)
@@ -74,6 +77,8 @@ evaudit_topic_define(const char *name, Jsonb *options, Jsonb *schema,
 	topic->keep = evaudit_option_bool(options, "keep", topic->projection ==
 									  EVAUDIT_PROJECT_NONE);
 	topic->has_sink = has_sink;
+	topic->wait_ms = evaudit_option_millis(options, "wait", 0, 0,
+										   MAX_WAIT_MS);
 	topic->documents = schema != NULL || topic->keep || has_sink ||
 		topic->projection == EVAUDIT_PROJECT_FUNCTION;
 	if (schema != NULL)

@@ -13,7 +13,7 @@
 #include "utils/jsonb.h"
 
 /* Most parameters that a statement of the extension takes. */
-#define EVAUDIT_MAX_PARAMS		18
+#define EVAUDIT_MAX_PARAMS		19
 
 /*
  * A statement whose plan is kept for the life of the backend.  Declare it

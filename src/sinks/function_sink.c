@@ -20,7 +20,7 @@
 #include "events/ingest.h"
 #include "server/compat.h"
 #include "server/foreign_options.h"
-#include "sinks/sink.h"
+#include "sinks/shape.h"
 #include "text/options.h"
 
 PG_FUNCTION_INFO_V1(evaudit_function_validator);
@@ -28,7 +28,14 @@ PG_FUNCTION_INFO_V1(evaudit_function_validator);
 /* What the name of a function is an option for, in messages. */
 #define OPTION	"option \"function\" must be"
 
-/* Deliveries, by numbers, that are tried together. */
+/* What a process works with. */
+typedef struct FunctionSink
+{
+	EvauditFunctionUse use;
+	const EvauditSink *sink;
+} FunctionSink;
+
+/* Deliveries that are tried together, those of them that are pending. */
 typedef struct Attempt
 {
 	const EvauditFunctionUse *use;
@@ -74,38 +81,25 @@ function_option(Jsonb *options)
 	return name;
 }
 
-/* The owner of a function that a user may have a sink call; else an ERROR. */
-static Oid
-check_owner(const char *name, Oid function, Oid user)
-{
-	Oid			owner = evaudit_event_function_owner(function);
-
-	if (!evaudit_compat_can_set_role(user, owner))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("must be able to SET ROLE \"%s\" to have a sink call function %s",
-						GetUserNameFromId(owner, false), name),
-				 errdetail("A sink's function may run with the rights of its owner.")));
-	return owner;
-}
-
 /* See sink.h. */
 static void
 check(Jsonb *options)
 {
-	(void) evaudit_event_function_find(OPTION, function_option(options));
+	(void) evaudit_event_function_find(OPTION, function_option(options),
+									   EVAUDIT_FUNCTION_OF_BATCH);
 }
 
 /* See sink.h: the use of the function, looked up for each batch. */
 static void *
 open_function(EvauditSink *sink, List *options)
 {
-	EvauditFunctionUse *use = palloc0(sizeof(EvauditFunctionUse));
+	FunctionSink *state = palloc0(sizeof(FunctionSink));
 
-	use->function = function_option(sink->options);
-	use->noun = "sink";
-	use->name = sink->name;
-	return use;
+	state->use.function = function_option(sink->options);
+	state->use.noun = "sink";
+	state->use.name = sink->name;
+	state->sink = sink;
+	return state;
 }
 
 /* Call the function with deliveries. */
@@ -114,27 +108,60 @@ call(void *arg)
 {
 	const Attempt *attempt = arg;
 	Oid			function = evaudit_event_function_find(OPTION,
-													   attempt->use->function);
+													   attempt->use->function,
+													   EVAUDIT_FUNCTION_OF_BATCH);
 	EvauditEventValue *events = palloc(attempt->n * sizeof(EvauditEventValue));
-	Oid			owner = check_owner(attempt->use->function, function,
-									GetUserId());
+	Oid			owner = evaudit_sink_function_owner(attempt->use->function,
+													function);
+	int			n = 0;
 
 	for (int i = 0; i < attempt->n; i++)
-		events[i] = *attempt->deliveries[i].event;
-	evaudit_event_function_call(attempt->use, function, owner, events,
-								attempt->n);
+	{
+		if (attempt->deliveries[i].outcome != EVAUDIT_OUTCOME_PENDING)
+			continue;
+		events[n] = *attempt->deliveries[i].event;
+		events[n++].payload = attempt->deliveries[i].payload;
+	}
+	if (n > 0)
+		evaudit_event_function_call(attempt->use, function, owner, events, n);
 	pfree(events);
 	return true;
 }
 
+/* Whether two deliveries have the same key. */
+static bool
+same_key(const EvauditDelivery *one, const EvauditDelivery *other)
+{
+	return one->key != NULL && other->key != NULL &&
+		one->key_len == other->key_len &&
+		memcmp(one->key, other->key, one->key_len) == 0;
+}
+
+/* A delivery is refused; in a blocking sink those of its key wait. */
+static void
+refuse(const FunctionSink *state, EvauditDelivery *delivery,
+	   const EvauditDelivery *end, const ErrorData *error)
+{
+	delivery->outcome = EVAUDIT_OUTCOME_REFUSED;
+	delivery->code = pstrdup(unpack_sql_state(error->sqlerrcode));
+	delivery->error = error->message;
+	if (!state->sink->blocking)
+		return;
+	for (EvauditDelivery *later = delivery + 1; later < end; later++)
+		if (later->outcome == EVAUDIT_OUTCOME_PENDING &&
+			same_key(delivery, later))
+			later->outcome = EVAUDIT_OUTCOME_HELD;
+}
+
 /*
  * Hand over deliveries; where the function refuses some for their data, halves
- * of them, until those that cause it stand alone.
+ * of them, until those that cause it stand alone.  "end" is that of the batch.
  */
 static void
-hand_over(const EvauditFunctionUse *use, EvauditDelivery *deliveries, int n)
+hand_over(const FunctionSink *state, EvauditDelivery *deliveries, int n,
+		  const EvauditDelivery *end)
 {
-	Attempt		attempt = {.use = use,.deliveries = deliveries,.n = n};
+	Attempt		attempt = {&state->use, deliveries, n};
 	ErrorData  *error;
 
 	if (n == 0)
@@ -143,38 +170,28 @@ hand_over(const EvauditFunctionUse *use, EvauditDelivery *deliveries, int n)
 	if (error == NULL)
 	{
 		for (int i = 0; i < n; i++)
-			deliveries[i].outcome = EVAUDIT_OUTCOME_DELIVERED;
+			if (deliveries[i].outcome == EVAUDIT_OUTCOME_PENDING)
+				deliveries[i].outcome = EVAUDIT_OUTCOME_DELIVERED;
 	}
 	else if (n > 1)
 	{
 		FreeErrorData(error);
-		hand_over(use, deliveries, n / 2);
-		hand_over(use, deliveries + n / 2, n - n / 2);
+		hand_over(state, deliveries, n / 2, end);
+		hand_over(state, deliveries + n / 2, n - n / 2, end);
 	}
 	else
-	{
-		deliveries->outcome = EVAUDIT_OUTCOME_REFUSED;
-		deliveries->code = pstrdup(unpack_sql_state(error->sqlerrcode));
-		deliveries->error = error->message;
-	}
+		refuse(state, deliveries, end, error);
 }
 
-/* See sink.h.  Those that are not pending are held back: calls end there. */
+/* See sink.h. */
 static void
 send_to_function(void *state, EvauditSinkBatch *batch)
 {
 	MemoryContext previous = MemoryContextSwitchTo(batch->context);
-	int			begin = 0;
 
 	evaudit_constraints_immediate();
-	for (int i = 0; i <= batch->n; i++)
-	{
-		if (i < batch->n &&
-			batch->deliveries[i].outcome == EVAUDIT_OUTCOME_PENDING)
-			continue;
-		hand_over(state, &batch->deliveries[begin], i - begin);
-		begin = i + 1;
-	}
+	hand_over(state, batch->deliveries, batch->n,
+			  batch->deliveries + batch->n);
 	MemoryContextSwitchTo(previous);
 }
 

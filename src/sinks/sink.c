@@ -19,7 +19,7 @@
 #include "events/outbox.h"
 #include "server/foreign_options.h"
 #include "server/spi.h"
-#include "sinks/sink.h"
+#include "sinks/shape.h"
 #include "text/options.h"
 
 /* Options that every sink takes, and their limits. */
@@ -27,10 +27,12 @@
 #define MAX_BATCH_SIZE			10000
 #define DEFAULT_BATCH_INTERVAL	5
 #define MAX_BATCH_INTERVAL		60000
+#define MAX_MAX_ATTEMPTS		1000000
 
 static const char *const common_options[] = {
 	"batch_size", "batch_interval", "max_attempts", "order", "on_failure",
-	"format", "filter", "transform", "service", NULL
+	"format", "cloudevents_mode", "cloudevents_source", "filter",
+	"transform", "service", NULL
 };
 
 /* The kinds that there are; of a wrapper, those with a service come first. */
@@ -140,7 +142,15 @@ read_common_options(EvauditSink *sink)
 												 "batch_interval",
 												 DEFAULT_BATCH_INTERVAL,
 												 0, MAX_BATCH_INTERVAL);
+	sink->max_attempts = evaudit_option_int(sink->options, "max_attempts", 0,
+											0, MAX_MAX_ATTEMPTS);
 	sink->ordered = is_first_word(sink->options, "order", "key", "none");
+	sink->blocking = !is_first_word(sink->options, "on_failure", "park",
+									"block");
+	if (sink->blocking && !sink->ordered)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("option \"on_failure\" cannot be \"block\" where \"order\" is \"none\"")));
 }
 
 /* Refuse options that a sink of this kind cannot have. */
@@ -152,6 +162,7 @@ evaudit_check_sink_options(const EvauditSinkKind *kind, Jsonb *options)
 	evaudit_options_check_object(options);
 	check_names(kind, options);
 	read_common_options(&sink);
+	evaudit_shape_check(options, kind);
 	kind->check(options);
 }
 

@@ -28,7 +28,9 @@ typedef enum EvauditOutcome
 								 * by itself, after max_attempts refused, if
 								 * it has an error and the batch has none */
 	EVAUDIT_OUTCOME_DELIVERED,
-	EVAUDIT_OUTCOME_REFUSED		/* can never go: too large, malformed, ... */
+	EVAUDIT_OUTCOME_REFUSED,	/* can never go: too large, malformed, ... */
+	EVAUDIT_OUTCOME_HELD		/* not by send(): it stays behind, retried by
+								 * itself or behind another of its key */
 } EvauditOutcome;
 
 /* One event on its way out, in the form in which it leaves. */
@@ -45,12 +47,19 @@ typedef struct EvauditDelivery
 	EvauditHeader *headers;
 	int			nheaders;
 	TimestampTz event_time;		/* 0: none */
-	const EvauditEventValue *event; /* as it was accepted; NULL: of audit */
+	const EvauditEventValue *event; /* as it was read */
+	Jsonb	   *payload;		/* as it leaves: what a transform made of it */
+	TimestampTz received_at;
 
 	/* set by send() */
 	EvauditOutcome outcome;
 	const char *code;			/* the destination's, or ours; or NULL */
 	const char *error;			/* for the operator, in the batch's context */
+
+	/* of evaudit.delivery_store */
+	int64		id;				/* its row, if it was read from there; else 0 */
+	int			attempts;		/* before this one */
+	bool		stored;			/* a row of its own has it since it was read */
 } EvauditDelivery;
 
 /* Deliveries, by seq.  What they point to lives in context. */
@@ -66,6 +75,7 @@ typedef struct EvauditSinkBatch
 	const char *error;			/* why deliveries are pending after send() */
 	int64		retry_after;	/* milliseconds that the destination asked to
 								 * wait; 0: it did not */
+	void	   *held_keys;		/* private to delivery_hold.c */
 	bool		stop;			/* the destination wants no more: nothing is
 								 * sent until resume_sink() */
 } EvauditSinkBatch;
@@ -105,8 +115,6 @@ typedef struct EvauditSink
 	bool		blocking;		/* likewise, and a refused delivery holds up
 								 * the later ones of its key */
 	int			max_attempts;	/* of one that fails alone; 0: no limit */
-	Oid			transform_owner;	/* who owned the function of "transform"
-									 * when it was named */
 	bool		ambient;		/* the owner may use the server's own
 								 * credentials */
 	EvauditProcess *process;

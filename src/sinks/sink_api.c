@@ -130,7 +130,9 @@ evaudit_drop_sink(PG_FUNCTION_ARGS)
 {
 	static EvauditStatement drop = {
 		"WITH positions AS"
-		" (DELETE FROM evaudit.sink_positions WHERE sink_id = $1)"
+		" (DELETE FROM evaudit.sink_positions WHERE sink_id = $1),"
+		" deliveries AS"
+		" (DELETE FROM evaudit.delivery_store WHERE sink_id = $1)"
 		" DELETE FROM evaudit.sinks WHERE id = $1", 1, {INT8OID}
 	};
 

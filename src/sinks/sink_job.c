@@ -13,6 +13,7 @@
 #include "utils/guc.h"
 #include "utils/snapmgr.h"
 
+#include "sinks/await.h"
 #include "sinks/sink.h"
 
 PG_FUNCTION_INFO_V1(evaudit_sink_stats);
@@ -122,6 +123,7 @@ evaudit_sinks_init(void)
 	evaudit_register_job_kind(&evaudit_sink_job);
 	if (!process_shared_preload_libraries_in_progress)
 		return;
+	evaudit_await_init();
 	DefineCustomIntVariable("evaudit.max_sinks",
 							"Sinks that can run at a time, over all databases.",
 							NULL,

@@ -34,10 +34,8 @@
 #include "utils/timestamp.h"
 
 #include "server/wait.h"
-#include "sinks/deliveries.h"
-#include "sinks/format.h"
-#include "sinks/sink.h"
-#include "sinks/stream.h"
+#include "sinks/await.h"
+#include "sinks/sink_work.h"
 
 /* Milliseconds without a wake-up after which the stream is read all the same. */
 #define IDLE_INTERVAL		1000
@@ -49,70 +47,36 @@
 /* Versions of the position that are deleted together. */
 #define TRIM_VERSIONS		100
 
-/* What a process works on, for its whole life. */
-typedef struct Work
-{
-	EvauditProcess *process;
-	EvauditSink *sink;
-	const EvauditSinkKind *kind;
-	void	   *state;			/* the kind's own */
-	EvauditPosition position;	/* as it is to be kept */
-	EvauditStream *stream;
-	EvauditSinkBatch batches[2];	/* the current one, and the one before */
-	int			current;
-	EvauditSinkBatch *sent;		/* is to be completed, or NULL */
-	EvauditChunk chunk;			/* of the current batch */
-	bool		moved;			/* the position is not kept yet */
-	TimestampTz kept_at;
-	int64		kept_seq;
-	int64		oldest;			/* version of the position that may be there */
-	int			failures;		/* attempts to send in a row without effect */
-} Work;
-
 /* Begin a transaction. */
-static void
-begin_transaction(void)
+void
+evaudit_sink_begin(void)
 {
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 }
 
 /* Commit it. */
-static void
-end_transaction(const Work *work)
+void
+evaudit_sink_commit(const EvauditSinkWork *work)
 {
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(work->process->iteration);
 }
 
-/* Say in pg_stat_activity what the process does. */
-static void
-report(const Work *work, BackendState state, const char *what, int n)
-{
-	char		str[128];
-
-	if (n > 0)
-		snprintf(str, sizeof(str), "sink \"%s\": %s %d events",
-				 work->sink->name, what, n);
-	else
-		snprintf(str, sizeof(str), "sink \"%s\": %s", work->sink->name, what);
-	pgstat_report_activity(state, str);
-}
-
 /* Load the sink and its place, and open it; false if it was dropped. */
 static bool
-load_sink(Work *work)
+load_sink(EvauditSinkWork *work)
 {
 	MemoryContext context = work->process->context;
 	List	   *options;
 
-	begin_transaction();
+	evaudit_sink_begin();
 	MemoryContextSwitchTo(context);
 	work->sink = evaudit_load_sink(work->process->id, &work->kind);
 	if (work->sink == NULL)
 	{
-		end_transaction(work);
+		evaudit_sink_commit(work);
 		return false;
 	}
 	work->sink->process = work->process;
@@ -121,14 +85,19 @@ load_sink(Work *work)
 	if (work->kind->transactional)
 		work->state = work->kind->open(work->sink, options);
 	MemoryContextSwitchTo(context);
+	work->shape = evaudit_shape_open(work->sink, work->kind);
+	evaudit_deliveries_release(work->sink);
 	work->stream = evaudit_stream_open(&work->position, work->sink->topics);
-	end_transaction(work);
+	evaudit_sink_commit(work);
 
 	MemoryContextSwitchTo(context);
 	for (int i = 0; i < lengthof(work->batches); i++)
 		work->batches[i].context =
 			AllocSetContextCreate(context, "evaudit sink batch",
 								  ALLOCSET_DEFAULT_SIZES);
+	work->again.context = AllocSetContextCreate(context,
+												"evaudit redelivery",
+												ALLOCSET_DEFAULT_SIZES);
 	if (!work->kind->transactional)
 		work->state = work->kind->open(work->sink, options);
 	work->chunk.max_rows = work->sink->batch_size;
@@ -138,14 +107,14 @@ load_sink(Work *work)
 
 /* The batch that is read, or sent. */
 static EvauditSinkBatch *
-current_batch(Work *work)
+current_batch(EvauditSinkWork *work)
 {
 	return &work->batches[work->current];
 }
 
 /* All of the current chunk is done: what follows it is read next. */
 static void
-pass_chunk(Work *work)
+pass_chunk(EvauditSinkWork *work)
 {
 	work->position.chunk_seq = 0;
 	work->position.done_seq = work->chunk.end_seq;
@@ -159,7 +128,7 @@ pass_chunk(Work *work)
  * a transaction; false if there is none in this batch of the stream.
  */
 static bool
-read_chunk(Work *work)
+read_chunk(EvauditSinkWork *work)
 {
 	EvauditSinkBatch *batch;
 
@@ -173,21 +142,18 @@ read_chunk(Work *work)
 		MemoryContextReset(batch->context);
 		MemoryContextSwitchTo(batch->context);
 		evaudit_stream_read(work->stream, &work->chunk);
-		if (work->chunk.n > 0)
-			break;
+		evaudit_shape_apply(work->shape, work->chunk.rows, work->chunk.n,
+							batch);
+		if (batch->n > 0)
+			return true;
 		pass_chunk(work);
 		if (work->chunk.last)
 			return false;
 		CHECK_FOR_INTERRUPTS();
 	}
-	batch->bytes = 0;
-	batch->error = NULL;
-	batch->retry_after = 0;
-	evaudit_format(work->sink, &work->chunk, batch);
-	return true;
 }
 
-/* Set the digest of what a chunk holds. */
+/* Set the digest of what is to be sent of a batch. */
 static void
 set_hash(const EvauditSinkBatch *batch, char *hash)
 {
@@ -197,6 +163,8 @@ set_hash(const EvauditSinkBatch *batch, char *hash)
 	{
 		const EvauditDelivery *delivery = &batch->deliveries[i];
 
+		if (delivery->outcome != EVAUDIT_OUTCOME_PENDING)
+			continue;
 		for (int j = 0; j < lengthof(digest); j++)
 		{
 			digest[j] = hash_bytes_extended((const unsigned char *) &delivery->seq,
@@ -211,11 +179,11 @@ set_hash(const EvauditSinkBatch *batch, char *hash)
 }
 
 /* Keep the position, within a transaction that is about to be committed. */
-static void
-keep_position(Work *work)
+void
+evaudit_sink_keep_position(EvauditSinkWork *work)
 {
 	if (work->sent != NULL)
-		evaudit_deliveries_complete(work->sink, work->sent);
+		evaudit_deliveries_store(work->sink, work->sent);
 	evaudit_position_add(work->sink->id, &work->position);
 	if (work->position.version - work->oldest > TRIM_VERSIONS)
 	{
@@ -226,14 +194,15 @@ keep_position(Work *work)
 }
 
 /* The transaction that kept the position is committed. */
-static void
-position_kept(Work *work)
+void
+evaudit_sink_position_kept(EvauditSinkWork *work)
 {
 	evaudit_stream_moved(work->stream);
 	work->sent = NULL;
 	work->moved = false;
 	work->kept_at = GetCurrentTimestamp();
 	work->kept_seq = work->position.high_seq;
+	evaudit_await_announce();
 }
 
 /*
@@ -241,170 +210,119 @@ position_kept(Work *work)
  * crash takes back is known by what is sent again.
  */
 static void
-keep_position_alone(Work *work)
+keep_position_alone(EvauditSinkWork *work)
 {
-	begin_transaction();
-	keep_position(work);
-	end_transaction(work);
-	position_kept(work);
+	evaudit_sink_begin();
+	evaudit_sink_keep_position(work);
+	evaudit_sink_commit(work);
+	evaudit_sink_position_kept(work);
 }
 
 /*
- * Decide the chunk that was read, and keep the position before it.  The commit
- * is flushed: so is all that the chunk was read from.
+ * Decide a batch that was read, and keep the position before it; or anew, what
+ * is left of it after some was refused.  The commit is flushed: so is all that
+ * the batch was read from.
  */
-static void
-decide(Work *work)
+void
+evaudit_sink_decide(EvauditSinkWork *work, EvauditSinkBatch *batch,
+					int64 end_seq, bool anew)
 {
-	EvauditSinkBatch *batch = current_batch(work);
 	EvauditPosition *position = &work->position;
 
-	begin_transaction();
+	evaudit_sink_begin();
 	if (synchronous_commit < SYNCHRONOUS_COMMIT_REMOTE_FLUSH)
 		(void) set_config_option("synchronous_commit", "on", PGC_USERSET,
 								 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0,
 								 false);
 	MemoryContextSwitchTo(batch->context);
-	evaudit_deliveries_decide(work->sink, batch);
-	position->number++;
-	position->chunk_seq = work->chunk.end_seq;
+	position->chunk_seq = end_seq;
+	position->number += anew ? 0 : 1;
+	if (end_seq == EVAUDIT_REDELIVERY)
+		evaudit_deliveries_mark(work->sink, batch, position->number);
+	else if (anew)
+		evaudit_deliveries_store(work->sink, batch);
+	else
+		evaudit_deliveries_decide(work->sink, batch);
 	set_hash(batch, position->hash);
-	keep_position(work);
-	end_transaction(work);
-	position_kept(work);
+	evaudit_sink_keep_position(work);
+	evaudit_sink_commit(work);
+	evaudit_sink_position_kept(work);
 	batch->number = position->number;
 	batch->hash = position->hash;
 }
 
-/* How many deliveries of a batch have an outcome. */
-static int
-count(const EvauditSinkBatch *batch, EvauditOutcome outcome)
+/* Whether a batch has what no row is there for yet. */
+static bool
+has_unstored(const EvauditSinkBatch *batch)
 {
-	int			n = 0;
-
 	for (int i = 0; i < batch->n; i++)
-		n += batch->deliveries[i].outcome == outcome;
-	return n;
-}
-
-/* Wait before what is pending is sent again. */
-static void
-pause_sending(Work *work, const EvauditSinkBatch *batch)
-{
-	const char *error = batch->error != NULL ? batch->error :
-		"deliveries are pending";
-	TimestampTz now = GetCurrentTimestamp();
-	TimestampTz until;
-
-	if (batch->stop)
-		evaudit_sink_stop(work->sink, error);
-	until = TimestampTzPlusMilliseconds(now,
-										Max(evaudit_backoff(work->failures++),
-											batch->retry_after));
-	if (evaudit_process_report_error(work->process, error))
-		ereport(LOG,
-				(errmsg("sink \"%s\": %s", work->sink->name, error)));
-	evaudit_process_retry_at(work->process, until);
-	report(work, STATE_IDLE, "waiting to try again", 0);
-	while (now < until)
-	{
-		(void) evaudit_wait(TimestampDifferenceMilliseconds(now, until) + 1);
-		now = GetCurrentTimestamp();
-	}
-	evaudit_process_retry_at(work->process, 0);
-}
-
-/* Show what was sent. */
-static void
-show_progress(Work *work, const EvauditSinkBatch *batch)
-{
-	uint64		counters[EVAUDIT_SINK_COUNTERS] = {
-		[EVAUDIT_SINK_DELIVERED] = count(batch, EVAUDIT_OUTCOME_DELIVERED),
-		[EVAUDIT_SINK_BATCHES] = 1,
-	};
-	TimestampTz times[EVAUDIT_SINK_TIMES] = {
-		[EVAUDIT_SINK_LAST_DELIVERED] = GetCurrentTimestamp(),
-	};
-
-	evaudit_process_progressed(work->process, counters, times);
+		if (!batch->deliveries[i].stored &&
+			(batch->deliveries[i].outcome == EVAUDIT_OUTCOME_REFUSED ||
+			 batch->deliveries[i].outcome == EVAUDIT_OUTCOME_HELD))
+			return true;
+	return false;
 }
 
 /* Send a batch that was decided, until nothing of it is pending. */
 static void
-send_batch(Work *work)
+send_batch(EvauditSinkWork *work)
 {
 	EvauditSinkBatch *batch = current_batch(work);
-	int			pending = count(batch, EVAUDIT_OUTCOME_PENDING);
 
-	while (pending > 0)
-	{
-		int			before = pending;
-
-		report(work, STATE_RUNNING, "sending", pending);
-		batch->error = NULL;
-		batch->retry_after = 0;
-		work->kind->send(work->state, batch);
-		MemoryContextSwitchTo(work->process->iteration);
-		pending = count(batch, EVAUDIT_OUTCOME_PENDING);
-		if (pending < before)
-			work->failures = 0;
-		if (pending > 0)
-			pause_sending(work, batch);
-	}
-	evaudit_deliveries_sent(work->sink, batch);
-	show_progress(work, batch);
+	evaudit_sink_send(work, batch, work->chunk.end_seq);
+	evaudit_sink_show_progress(work, batch);
 	pass_chunk(work);
 	work->sent = batch;
-	/* what is parked is to be known before the next chunk is read */
-	if (count(batch, EVAUDIT_OUTCOME_REFUSED) > 0)
+	/* what stays behind is to be known before the next chunk is decided */
+	if (has_unstored(batch))
 		keep_position_alone(work);
 }
 
 /* Read, send and move in one transaction; false if there was nothing to send. */
 static bool
-send_in_transaction(Work *work)
+send_in_transaction(EvauditSinkWork *work)
 {
 	EvauditSinkBatch *batch;
 	bool		found;
 
-	begin_transaction();
+	evaudit_sink_begin();
 	found = read_chunk(work);
 	if (!found)
 	{
-		end_transaction(work);
+		evaudit_sink_commit(work);
 		return false;
 	}
 	batch = current_batch(work);
-	report(work, STATE_RUNNING, "sending", batch->n);
+	evaudit_sink_report(work, STATE_RUNNING, "sending", batch->n);
 	evaudit_deliveries_decide(work->sink, batch);
 	batch->number = ++work->position.number;
 	set_hash(batch, work->position.hash);
 	batch->hash = work->position.hash;
-	work->kind->send(work->state, batch);
-	evaudit_deliveries_sent(work->sink, batch);
+	evaudit_sink_send_once(work, batch);
 	pass_chunk(work);
 	work->sent = batch;
-	keep_position(work);
-	end_transaction(work);
-	position_kept(work);
-	show_progress(work, batch);
+	evaudit_sink_keep_position(work);
+	evaudit_sink_commit(work);
+	evaudit_sink_position_kept(work);
+	evaudit_sink_show_progress(work, batch);
 	return true;
 }
 
 /* Send the next chunk; false if there is none in this batch of the stream. */
 static bool
-send_next(Work *work)
+send_next(EvauditSinkWork *work)
 {
 	bool		found;
 
 	if (work->kind->transactional)
 		return send_in_transaction(work);
-	begin_transaction();
+	evaudit_sink_begin();
 	found = read_chunk(work);
-	end_transaction(work);
+	evaudit_sink_commit(work);
 	if (found)
 	{
-		decide(work);
+		evaudit_sink_decide(work, current_batch(work), work->chunk.end_seq,
+							false);
 		send_batch(work);
 	}
 	return found;
@@ -415,14 +333,18 @@ send_next(Work *work)
  * it.  If not, or if nobody knows, it is read, decided and sent anew.
  */
 static void
-recover(Work *work)
+recover(EvauditSinkWork *work)
 {
 	EvauditPosition *position = &work->position;
+	bool		sent;
 
 	if (position->chunk_seq == 0)
 		return;
-	if (work->kind->recover != NULL &&
-		work->kind->recover(work->state, position->number, position->hash))
+	sent = work->kind->recover != NULL &&
+		work->kind->recover(work->state, position->number, position->hash);
+	if (position->chunk_seq == EVAUDIT_REDELIVERY)
+		evaudit_sink_recover_redelivery(work, sent);
+	else if (sent)
 	{
 		position->done_seq = position->chunk_seq;
 		work->moved = true;
@@ -435,7 +357,7 @@ recover(Work *work)
 
 /* Whether it is time to keep a position that moved past what is not wanted. */
 static bool
-is_time_to_keep(const Work *work)
+is_time_to_keep(const EvauditSinkWork *work)
 {
 	return work->moved &&
 		(work->sent != NULL ||
@@ -446,13 +368,13 @@ is_time_to_keep(const Work *work)
 
 /* Wait until something may have been committed, and a while for more of it. */
 static void
-wait_for_events(Work *work, TimestampTz began)
+wait_for_events(EvauditSinkWork *work, TimestampTz began, TimestampTz next)
 {
 	TimestampTz until = TimestampTzPlusMilliseconds(began,
 													work->sink->batch_interval);
 	TimestampTz now;
 
-	report(work, STATE_IDLE, "waiting for events", 0);
+	evaudit_sink_report(work, STATE_IDLE, "waiting for events", 0);
 	(void) evaudit_wait(IDLE_INTERVAL);
 	while ((now = GetCurrentTimestamp()) < until)
 		(void) evaudit_wait(TimestampDifferenceMilliseconds(now, until) + 1);
@@ -462,7 +384,7 @@ wait_for_events(Work *work, TimestampTz began)
 void
 evaudit_sink_run(EvauditProcess *process)
 {
-	Work		work = {.process = process};
+	EvauditSinkWork work = {.process = process};
 
 	if (!load_sink(&work))
 		return;
@@ -475,13 +397,16 @@ evaudit_sink_run(EvauditProcess *process)
 	for (;;)
 	{
 		TimestampTz began = GetCurrentTimestamp();
+		TimestampTz next;
+		bool		more;
 
 		evaudit_process_iterate(process);
-		if (send_next(&work))
+		more = evaudit_sink_redeliver(&work, &next);
+		if (send_next(&work) || more)
 			continue;
 		if (is_time_to_keep(&work))
 			keep_position_alone(&work);
 		pgstat_report_stat(false);
-		wait_for_events(&work, began);
+		wait_for_events(&work, began, next);
 	}
 }

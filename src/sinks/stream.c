@@ -392,7 +392,7 @@ evaudit_stream_read(EvauditStream *stream, EvauditChunk *chunk)
 	int			nparts;
 	EvauditSpi	spi;
 
-	chunk->rows = palloc(chunk->max_rows * sizeof(EvauditStreamRow));
+	chunk->rows = palloc0(chunk->max_rows * sizeof(EvauditStreamRow));
 	chunk->n = 0;
 	chunk->last = false;
 	chunk->end_seq = stream->position->done_seq;

@@ -12,12 +12,18 @@
 #include "nodes/pg_list.h"
 #include "sinks/position.h"
 
-/* A row of the outbox. */
+/* A row of the outbox, or of evaudit.delivery_store. */
 typedef struct EvauditStreamRow
 {
 	int64		seq;
 	EvauditEventValue event;
 	TimestampTz received_at;
+
+	/* of evaudit.delivery_store; else all zero */
+	int64		id;
+	int			attempts;
+	bool		has_key_hash;
+	int64		key_hash;
 } EvauditStreamRow;
 
 /*
