@@ -9,6 +9,21 @@ LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'evaudit_http';
 COMMENT ON FUNCTION evaudit.http(text, text, jsonb, bytea) IS
 	'the response to an HTTP request: routes of an event gateway, of an event logger and of the query; it holds once the transaction commits';
 
+CREATE TYPE evaudit.http_response AS (
+	what text,
+	status integer,
+	headers jsonb,
+	body bytea
+);
+COMMENT ON TYPE evaudit.http_response IS
+	'the response to what evaudit.http_wait() was asked for';
+
+CREATE FUNCTION evaudit.http_wait(what text[], timeout interval)
+RETURNS SETOF evaudit.http_response
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_http_await';
+COMMENT ON FUNCTION evaudit.http_wait(text[], interval) IS
+	'wait for sinks, for a second at most: the responses to those requests that are decided, by what evaudit.http() named in the header X-Evaudit-Wait';
+
 CREATE FUNCTION evaudit.check_front(OUT check_name text, OUT ok boolean,
 									OUT detail text, OUT hint text)
 RETURNS SETOF record

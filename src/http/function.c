@@ -37,6 +37,7 @@
 #include "events/attempt.h"
 #include "http/cors.h"
 #include "http/routes.h"
+#include "http/wait.h"
 
 PG_FUNCTION_INFO_V1(evaudit_http);
 
@@ -144,6 +145,7 @@ response_headers(const EvauditRequest *request, EvauditResponse *response)
 	if (response->content_type != NULL)
 		evaudit_response_header(response, "Content-Type", response->content_type);
 	evaudit_response_header(response, "X-Request-Id", request->id);
+	evaudit_wait_add_header(response);
 	initStringInfo(&json);
 	appendStringInfo(&json, "{%s}", response->headers.data);
 	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in,

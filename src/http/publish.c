@@ -21,6 +21,7 @@
 #include "events/ingest.h"
 #include "http/rate_limit.h"
 #include "http/routes.h"
+#include "http/wait.h"
 #include "schema/schema.h"
 
 /* Most violations of a schema that are listed. */
@@ -200,7 +201,10 @@ evaudit_route_post_topic(EvauditRequest *request, EvauditResponse *response)
 	else if (!evaudit_route_within_rate(request, response))
 		return;
 	else if (evaudit_route_publish(request, request->topic, id, &event))
+	{
 		evaudit_response_success(response, 202);
+		evaudit_wait_begin(request, request->topic, &event, response);
+	}
 	else
 		evaudit_route_respond_rejection(request->topic, request->payload,
 										&event, response);

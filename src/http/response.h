@@ -32,6 +32,8 @@ typedef struct EvauditResponse
 	int			nerrors;		/* errors that the body lists so far */
 	const char *preflight;		/* methods that pages of other origins may
 								 * send, if that was asked */
+	StringInfoData wait;		/* what a front waits for before it responds
+								 * (wait.c); no data: nothing */
 	bool		cacheable;		/* it is the same for everybody until what it
 								 * shows is changed */
 } EvauditResponse;

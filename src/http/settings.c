@@ -32,6 +32,7 @@ bool		evaudit_http_cors_credentials = false;
 int			evaudit_http_cors_max_age = 600;
 int			evaudit_http_max_body = 1024;
 int			evaudit_http_max_response = 16384;
+int			evaudit_http_max_wait = 30000;
 char	   *evaudit_http_docs_assets = NULL;
 double		evaudit_rate_limit = 1000;
 int			evaudit_rate_burst = 0;
@@ -108,6 +109,11 @@ define_limits(void)
 							NULL,
 							&evaudit_http_max_response, 16384, 64, 262144,
 							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("evaudit.http_max_wait",
+							"Longest that a response of evaudit.http() waits for sinks.",
+							"Whatever a topic or a request asks for; 0 is for not at all.",
+							&evaudit_http_max_wait, 30000, 0, 3600000,
+							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomRealVariable("evaudit.rate_limit",
 							 "Messages a second that a subject may publish to a topic by evaudit.http().",
 							 "0 is for any number.",

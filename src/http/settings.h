@@ -47,6 +47,9 @@ extern int	evaudit_http_cors_max_age;
 extern int	evaudit_http_max_body;
 extern int	evaudit_http_max_response;
 
+/* Longest that a response waits for sinks, in milliseconds. */
+extern int	evaudit_http_max_wait;
+
 /* Where the page at /docs finds Swagger UI. */
 extern char *evaudit_http_docs_assets;
 
