@@ -296,13 +296,18 @@ evaudit_await_place(EvauditAwaited *event)
 		"SELECT NULL FROM evaudit.events WHERE topic = $1 AND event_id = $2",
 		2, {TEXTOID, TEXTOID}
 	};
+	static EvauditStatement audited = {
+		"SELECT xid, seq FROM $S.audit WHERE $1 = 'audit' AND id = $2::uuid",
+		2, {TEXTOID, TEXTOID}
+	};
 	bool		found;
 	EvauditSpi	spi;
 
 	event->placed = false;
 	evaudit_spi_begin(&spi);
 	found = look_up(&in_outbox, event) || look_up(&put_aside, event) ||
-		look_up(&kept, event);
+		look_up(&kept, event) ||
+		(strcmp(event->topic, "audit") == 0 && look_up(&audited, event));
 	evaudit_spi_end(&spi);
 	return found;
 }

@@ -96,7 +96,8 @@ evaudit_wait_delivered(PG_FUNCTION_ARGS)
 	ListCell   *lc;
 
 	InitMaterializedSRF(fcinfo, 0);
-	evaudit_sink_check_rights(GetUserId());
+	evaudit_sink_check_rights(GetUserId(),
+							  list_make1(unconstify(char *, event.topic)));
 	if (!evaudit_await_place(&event))
 		ereport(ERROR,
 				(errcode(ERRCODE_NO_DATA_FOUND),

@@ -84,19 +84,25 @@ evaudit_snapshot_now(void)
 		with_running(shown, U64FromFullTransactionId(own)) : shown;
 }
 
-/* The greatest seq that was drawn, within a transaction. */
+/* The greatest seq that was drawn of the outbox, or the audit. */
 int64
-evaudit_outbox_last_seq(void)
+evaudit_last_seq(bool audit)
 {
-	static EvauditStatement read = {
-		"SELECT last_value - CASE WHEN is_called THEN 0 ELSE 1 END"
-		" FROM evaudit.outbox_seq"
+	static EvauditStatement read[] = {
+		{
+			"SELECT last_value - CASE WHEN is_called THEN 0 ELSE 1 END"
+			" FROM evaudit.outbox_seq"
+		},
+		{
+			"SELECT last_value - CASE WHEN is_called THEN 0 ELSE 1 END"
+			" FROM $S.audit_seq_seq"
+		},
 	};
 	int64		seq;
 	EvauditSpi	spi;
 
 	evaudit_spi_begin(&spi);
-	(void) evaudit_spi_read_latest(&read, NULL, NULL);
+	(void) evaudit_spi_read_latest(&read[audit], NULL, NULL);
 	seq = evaudit_spi_int64(0, 0);
 	evaudit_spi_end(&spi);
 	return seq;
@@ -237,18 +243,24 @@ evaudit_position_latest(int64 sink_id)
 
 /* The seq before that of the first event received at a time or later. */
 static bool
-seq_before(TimestampTz time, int64 *seq)
+seq_before(TimestampTz time, bool audit, int64 *seq)
 {
-	static EvauditStatement find = {
-		"SELECT min(seq) - 1 FROM evaudit.outbox WHERE received_at >= $1",
-		1, {TIMESTAMPTZOID}
+	static EvauditStatement find[] = {
+		{
+			"SELECT min(seq) - 1 FROM evaudit.outbox WHERE received_at >= $1",
+			1, {TIMESTAMPTZOID}
+		},
+		{
+			"SELECT min(seq) - 1 FROM $S.audit WHERE modification_time >= $1",
+			1, {TIMESTAMPTZOID}
+		},
 	};
 	Datum		value = TimestampTzGetDatum(time);
 	bool		found;
 	EvauditSpi	spi;
 
 	evaudit_spi_begin(&spi);
-	(void) evaudit_spi_read_latest(&find, &value, NULL);
+	(void) evaudit_spi_read_latest(&find[audit], &value, NULL);
 	found = !evaudit_spi_is_null(0, 0);
 	if (found)
 		*seq = evaudit_spi_int64(0, 0);
@@ -261,7 +273,7 @@ seq_before(TimestampTz time, int64 *seq)
  * of these.
  */
 bool
-evaudit_position_seek(int64 sink_id, const char *target)
+evaudit_position_seek(int64 sink_id, const char *target, bool audit)
 {
 	EvauditPosition position = {.low = NOTHING};
 	TimestampTz time;
@@ -275,7 +287,7 @@ evaudit_position_seek(int64 sink_id, const char *target)
 	{
 		if (!evaudit_rfc3339_parse(target, strlen(target), &time))
 			return false;
-		if (!seq_before(time, &position.done_seq))
+		if (!seq_before(time, audit, &position.done_seq))
 		{
 			evaudit_position_latest(sink_id);
 			return true;

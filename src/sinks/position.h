@@ -33,11 +33,12 @@ typedef struct EvauditPosition
 } EvauditPosition;
 
 extern char *evaudit_snapshot_now(void);
-extern int64 evaudit_outbox_last_seq(void);
+extern int64 evaudit_last_seq(bool audit);
 extern void evaudit_position_load(int64 sink_id, EvauditPosition *position);
 extern void evaudit_position_add(int64 sink_id, EvauditPosition *position);
 extern void evaudit_position_trim(int64 sink_id, int64 from, int64 before);
 extern void evaudit_position_latest(int64 sink_id);
-extern bool evaudit_position_seek(int64 sink_id, const char *target);
+extern bool evaudit_position_seek(int64 sink_id, const char *target,
+								  bool audit);
 
 #endif							/* EVAUDIT_POSITION_H */

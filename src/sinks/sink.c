@@ -16,6 +16,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
+#include "audit/audit_log.h"
 #include "events/outbox.h"
 #include "server/foreign_options.h"
 #include "server/spi.h"
@@ -166,16 +167,50 @@ evaudit_check_sink_options(const EvauditSinkKind *kind, Jsonb *options)
 	kind->check(options);
 }
 
-/* Raise an ERROR unless a user may read the events that a sink sends. */
-void
-evaudit_sink_check_rights(Oid user)
+/* The topics of a sink. */
+List *
+evaudit_sink_topics_of(int64 id)
 {
-	Oid			relid = get_relname_relid("events",
-										  get_namespace_oid("evaudit", false));
+	static EvauditStatement read = {
+		"SELECT topics FROM evaudit.sinks WHERE id = $1", 1, {INT8OID}
+	};
+	MemoryContext context = CurrentMemoryContext;
+	Datum		value = Int64GetDatum(id);
+	List	   *topics = NIL;
+	EvauditSpi	spi;
+
+	evaudit_spi_begin(&spi);
+	if (evaudit_spi_execute(&read, &value, NULL) > 0)
+	{
+		Datum		array = evaudit_spi_datum_of(0, 0, TEXTARRAYOID);
+
+		MemoryContextSwitchTo(context);
+		topics = evaudit_sink_topics(DatumGetArrayTypePCopy(array));
+	}
+	evaudit_spi_end(&spi);
+	return topics;
+}
+
+/* Whether topics are the audit, which goes with no other. */
+bool
+evaudit_sink_is_of_audit(List *topics)
+{
+	return list_length(topics) == 1 &&
+		strcmp(linitial(topics), "audit") == 0;
+}
+
+/* Raise an ERROR unless a user may read what a sink of these topics sends. */
+void
+evaudit_sink_check_rights(Oid user, List *topics)
+{
+	bool		audit = evaudit_sink_is_of_audit(topics);
+	const char *table = audit ? "audit" : "events";
+	Oid			relid = audit ? evaudit_audit_relid() :
+		get_relname_relid(table, get_namespace_oid("evaudit", false));
 	AclResult	result = pg_class_aclcheck(relid, user, ACL_SELECT);
 
 	if (result != ACLCHECK_OK)
-		aclcheck_error(result, OBJECT_TABLE, "events");
+		aclcheck_error(result, OBJECT_TABLE, table);
 }
 
 /*

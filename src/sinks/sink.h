@@ -192,7 +192,9 @@ extern const EvauditSinkKind *evaudit_sink_kind_for(const char *server,
 extern void evaudit_check_sink_options(const EvauditSinkKind *kind,
 									   Jsonb *options);
 extern EvauditSink *evaudit_load_sink(int64 id, const EvauditSinkKind **kind);
-extern void evaudit_sink_check_rights(Oid user);
+extern List *evaudit_sink_topics_of(int64 id);
+extern bool evaudit_sink_is_of_audit(List *topics);
+extern void evaudit_sink_check_rights(Oid user, List *topics);
 
 /* sink_job.c, sink_worker.c */
 extern const EvauditJobKind evaudit_sink_job;

@@ -54,6 +54,11 @@ check_topics(ArrayType *topics)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("invalid name of a topic: \"%s\"", name)));
+		else if (strcmp(name, "audit") == 0 && list_length(names) > 1)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("topic \"%s\" needs a sink of its own", name),
+					 errdetail("It is read from the table \"audit\".")));
 	}
 }
 
@@ -91,7 +96,8 @@ evaudit_create_sink(PG_FUNCTION_ARGS)
 	(void) kind->read_options(get_foreign_server_oid(server, false),
 							  GetUserId());
 	evaudit_check_sink_options(kind, options);
-	evaudit_sink_check_rights(GetUserId());
+	evaudit_sink_check_rights(GetUserId(),
+							  evaudit_sink_topics(PG_GETARG_ARRAYTYPE_P(2)));
 
 	values[0] = PG_GETARG_DATUM(0);
 	values[1] = CStringGetTextDatum(kind->name);
@@ -209,7 +215,8 @@ evaudit_seek_sink(PG_FUNCTION_ARGS)
 	char	   *target = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	Datum		id = Int64GetDatum(sink.id);
 
-	if (!evaudit_position_seek(sink.id, target))
+	if (!evaudit_position_seek(sink.id, target,
+							   evaudit_sink_is_of_audit(evaudit_sink_topics_of(sink.id))))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid place to seek to: \"%s\"", target),

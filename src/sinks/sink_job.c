@@ -53,7 +53,8 @@ check(const EvauditServerJob *definition)
 				 errmsg("server \"%s\" is not one that a sink of kind \"%s\" can send to",
 						definition->server, kind->name)));
 	(void) kind->read_options(definition->server_oid, definition->job->owner);
-	evaudit_sink_check_rights(definition->job->owner);
+	evaudit_sink_check_rights(definition->job->owner,
+							  evaudit_sink_topics_of(definition->job->id));
 }
 
 EvauditServerJobs evaudit_sink_jobs = {

@@ -87,7 +87,8 @@ load_sink(EvauditSinkWork *work)
 	MemoryContextSwitchTo(context);
 	work->shape = evaudit_shape_open(work->sink, work->kind);
 	evaudit_deliveries_release(work->sink);
-	work->stream = evaudit_stream_open(&work->position, work->sink->topics);
+	work->stream = evaudit_stream_open(&work->position, work->sink->topics,
+									   evaudit_sink_is_of_audit(work->sink->topics));
 	evaudit_sink_commit(work);
 
 	MemoryContextSwitchTo(context);
@@ -134,7 +135,7 @@ read_chunk(EvauditSinkWork *work)
 
 	work->current = 1 - work->current;
 	batch = current_batch(work);
-	evaudit_sink_check_rights(GetUserId());
+	evaudit_sink_check_rights(GetUserId(), work->sink->topics);
 	if (work->position.high == NULL)
 		evaudit_stream_begin_batch(work->stream);
 	for (;;)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * stream.c
- *	  The outbox, read by differences of snapshots.
+ *	  The outbox, or the audit, read by differences of snapshots.
  *
  * A batch is what is visible in a snapshot, high, and was not in the one
  * before, low: whatever was committed between the two, and nothing else.  So
@@ -21,6 +21,10 @@
  * - Rows of transactions that low lists as running and that are visible in
  *	 high, wherever they lie.
  *
+ * The audit is read like the outbox: its rows have the same two columns, drawn
+ * in the same order, and a number of the epoch in which xids mean anything.
+ * It is read with the rights of the sink's owner, whose row security decides.
+ *
  * A batch is read in chunks, each up to a number of rows and bytes, whose end
  * is kept: done_seq.  A position survives a crash: its commit is flushed with
  * all that was visible, so that no xid below its xmax is given out again.
@@ -31,6 +35,7 @@
 
 #include "access/detoast.h"
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
@@ -38,6 +43,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "audit/context.h"
 #include "events/outbox.h"
 #include "server/spi.h"
 #include "sinks/stream.h"
@@ -54,6 +60,7 @@
 struct EvauditStream
 {
 	EvauditPosition *position;
+	bool		audit;			/* rather than the outbox */
 	MemoryContext context;		/* of the process, position's strings too */
 	MemoryContext batch_context;
 	int64		safe_seq;		/* read before an xid was drawn that is
@@ -93,9 +100,22 @@ enum RowColumn
 	"seq, topic, event_id, key, payload, headers, event_time, subject," \
 	" source, source_position, received_at"
 
+/*
+ * An audit row as an event.  Its document does not say what it is of: the key
+ * and the headers do.
+ */
+#define AUDIT_COLUMNS \
+	"a.seq, 'audit', a.id::text," \
+	" convert_to(jsonb_build_array(a.relation, a.item_key)::text, 'UTF8')," \
+	" $S.document(a), jsonb_strip_nulls(jsonb_build_object(" \
+	"'relation', a.relation, 'operation', a.operation," \
+	" 'request_id', a.request_id)), a.modification_time, a.actor," \
+	" NULL::text, NULL::jsonb, a.modification_time"
+
+
 /* Begin to read topics from a position, in the current memory context. */
 EvauditStream *
-evaudit_stream_open(EvauditPosition *position, List *topics)
+evaudit_stream_open(EvauditPosition *position, List *topics, bool audit)
 {
 	EvauditStream *stream = palloc0(sizeof(EvauditStream));
 	HASHCTL		info = {
@@ -106,6 +126,7 @@ evaudit_stream_open(EvauditPosition *position, List *topics)
 
 	stream->position = position;
 	stream->topics = topics;
+	stream->audit = audit;
 	stream->wanted = hash_create("evaudit wanted topics", 16, &info,
 								 HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
 	stream->context = CurrentMemoryContext;
@@ -130,7 +151,7 @@ evaudit_stream_begin_batch(EvauditStream *stream)
 	position->next_low_seq = stream->safe_seq;
 	MemoryContextSwitchTo(previous);
 	/* in this order: what is visible in high has a seq up to here */
-	position->high_seq = evaudit_outbox_last_seq();
+	position->high_seq = evaudit_last_seq(stream->audit);
 	stream->late_known = false;
 }
 
@@ -164,15 +185,24 @@ evaudit_stream_moved(EvauditStream *stream)
 static void
 find_late(EvauditStream *stream)
 {
-	static EvauditStatement find = {
-		"SELECT x FROM pg_snapshot_xip($1::pg_snapshot) x"
-		" WHERE pg_visible_in_snapshot(x, $2::pg_snapshot)"
-		" AND EXISTS (SELECT FROM evaudit.outbox o"
-		"  WHERE o.xid = x AND o.seq > $3)",
-		3, {TEXTOID, TEXTOID, INT8OID}
+	static EvauditStatement find[] = {
+		{
+			"SELECT x FROM pg_snapshot_xip($1::pg_snapshot) x"
+			" WHERE pg_visible_in_snapshot(x, $2::pg_snapshot)"
+			" AND EXISTS (SELECT FROM evaudit.outbox o"
+			"  WHERE o.xid = x AND o.seq > $3)",
+			3, {TEXTOID, TEXTOID, INT8OID}
+		},
+		{
+			"SELECT x FROM pg_snapshot_xip($1::pg_snapshot) x"
+			" WHERE pg_visible_in_snapshot(x, $2::pg_snapshot)"
+			" AND EXISTS (SELECT FROM $S.audit a"
+			"  WHERE a.xid = x AND a.seq > $3 AND a.epoch = $4)",
+			4, {TEXTOID, TEXTOID, INT8OID, INT4OID}
+		},
 	};
 	EvauditPosition *position = stream->position;
-	Datum		values[3];
+	Datum		values[4];
 
 	if (stream->late_known)
 		return;
@@ -180,12 +210,38 @@ find_late(EvauditStream *stream)
 	values[0] = CStringGetTextDatum(position->low);
 	values[1] = CStringGetTextDatum(position->high);
 	values[2] = Int64GetDatum(position->done_seq);
-	stream->nlate = (int) evaudit_spi_read(&find, values, NULL);
+	values[3] = Int32GetDatum(evaudit_context_epoch());
+	stream->nlate = (int) evaudit_spi_read(&find[stream->audit], values, NULL);
 	stream->late = MemoryContextAlloc(stream->batch_context,
 									  Max(stream->nlate, 1) * sizeof(Datum));
 	for (int i = 0; i < stream->nlate; i++)
 		stream->late[i] = evaudit_spi_datum_of(i, 0, XID8OID);
 	stream->late_known = true;
+}
+
+/*
+ * Where nothing is known of where a batch of the audit begins, as in the first
+ * one of a sink, find it by the index on xid: the audit may hold years.
+ */
+static void
+find_start(EvauditStream *stream)
+{
+	static EvauditStatement find = {
+		"SELECT COALESCE(min(a.seq) - 1, $3) FROM $S.audit a"
+		" WHERE a.xid >= pg_snapshot_xmax($1::pg_snapshot)"
+		" AND (a.epoch = $2) IS TRUE AND (a.seq <= $3) IS TRUE",
+		3, {TEXTOID, INT4OID, INT8OID}
+	};
+	EvauditPosition *position = stream->position;
+	Datum		values[3];
+
+	if (!stream->audit || position->low_seq != 0 || position->done_seq != 0)
+		return;
+	values[0] = CStringGetTextDatum(position->low);
+	values[1] = Int32GetDatum(evaudit_context_epoch());
+	values[2] = Int64GetDatum(position->high_seq);
+	(void) evaudit_spi_read(&find, values, NULL);
+	position->low_seq = evaudit_spi_int64(0, 0);
 }
 
 /* Fetch the next rows of a part, if there are any. */
@@ -204,32 +260,54 @@ fetch(Part *part)
 static int
 open_parts(EvauditStream *stream, Part *parts)
 {
-	static EvauditStatement recent = {
-		"SELECT " ROW_COLUMNS " FROM evaudit.outbox"
-		" WHERE seq > $1 AND seq <= $2"
-		/* IS TRUE: not by the index on xid */
-		" AND (xid >= pg_snapshot_xmax($3::pg_snapshot)) IS TRUE"
-		" AND pg_visible_in_snapshot(xid, $4::pg_snapshot) ORDER BY seq",
-		4, {INT8OID, INT8OID, TEXTOID, TEXTOID}, CURSOR_OPT_GENERIC_PLAN
+	static EvauditStatement recent[] = {
+		{
+			"SELECT " ROW_COLUMNS " FROM evaudit.outbox"
+			" WHERE seq > $1 AND seq <= $2"
+			/* IS TRUE: not by the index on xid */
+			" AND (xid >= pg_snapshot_xmax($3::pg_snapshot)) IS TRUE"
+			" AND pg_visible_in_snapshot(xid, $4::pg_snapshot) ORDER BY seq",
+			4, {INT8OID, INT8OID, TEXTOID, TEXTOID}, CURSOR_OPT_GENERIC_PLAN
+		},
+		{
+			"SELECT " AUDIT_COLUMNS " FROM $S.audit a"
+			" WHERE a.seq > $1 AND a.seq <= $2 AND a.epoch = $5"
+			" AND (a.xid >= pg_snapshot_xmax($3::pg_snapshot)) IS TRUE"
+			" AND pg_visible_in_snapshot(a.xid, $4::pg_snapshot)"
+			" ORDER BY a.seq",
+			5, {INT8OID, INT8OID, TEXTOID, TEXTOID, INT4OID},
+			CURSOR_OPT_GENERIC_PLAN
+		},
 	};
-	static EvauditStatement late = {
-		"SELECT " ROW_COLUMNS " FROM evaudit.outbox"
-		" WHERE xid = $1 AND seq > $2 ORDER BY seq",
-		2, {XID8OID, INT8OID}, CURSOR_OPT_GENERIC_PLAN
+	static EvauditStatement late[] = {
+		{
+			"SELECT " ROW_COLUMNS " FROM evaudit.outbox"
+			" WHERE xid = $1 AND seq > $2 ORDER BY seq",
+			2, {XID8OID, INT8OID}, CURSOR_OPT_GENERIC_PLAN
+		},
+		{
+			"SELECT " AUDIT_COLUMNS " FROM $S.audit a"
+			" WHERE a.xid = $1 AND a.seq > $2 AND a.epoch = $3 ORDER BY a.seq",
+			3, {XID8OID, INT8OID, INT4OID}, CURSOR_OPT_GENERIC_PLAN
+		},
 	};
 	EvauditPosition *position = stream->position;
-	Datum		values[4];
+	Datum		epoch = Int32GetDatum(evaudit_context_epoch());
+	Datum		values[5];
 
 	values[0] = Int64GetDatum(Max(position->done_seq, position->low_seq));
 	values[1] = Int64GetDatum(position->high_seq);
 	values[2] = CStringGetTextDatum(position->low);
 	values[3] = CStringGetTextDatum(position->high);
-	parts[0].portal = evaudit_spi_open(&recent, values, NULL);
+	values[4] = epoch;
+	parts[0].portal = evaudit_spi_open(&recent[stream->audit], values, NULL);
 	for (int i = 0; i < stream->nlate; i++)
 	{
 		values[0] = stream->late[i];
 		values[1] = Int64GetDatum(position->done_seq);
-		parts[i + 1].portal = evaudit_spi_open(&late, values, NULL);
+		values[2] = epoch;
+		parts[i + 1].portal = evaudit_spi_open(&late[stream->audit], values,
+											   NULL);
 	}
 	for (int i = 0; i <= stream->nlate; i++)
 		fetch(&parts[i]);
@@ -396,9 +474,13 @@ evaudit_stream_read(EvauditStream *stream, EvauditChunk *chunk)
 	chunk->n = 0;
 	chunk->last = false;
 	chunk->end_seq = stream->position->done_seq;
-	evaudit_spi_begin(&spi);
+	if (stream->audit)
+		evaudit_spi_begin_as(&spi, GetUserId());
+	else
+		evaudit_spi_begin(&spi);
 	plan_by_indexes();
 	PushActiveSnapshot(GetLatestSnapshot());
+	find_start(stream);
 	find_late(stream);
 	parts = palloc0((stream->nlate + 1) * sizeof(Part));
 	nparts = open_parts(stream, parts);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * stream.h
- *	  The outbox, read by differences of snapshots.
+ *	  The outbox, or the audit, read by differences of snapshots.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,7 +12,7 @@
 #include "nodes/pg_list.h"
 #include "sinks/position.h"
 
-/* A row of the outbox, or of evaudit.delivery_store. */
+/* A row of the outbox, the audit or evaudit.delivery_store. */
 typedef struct EvauditStreamRow
 {
 	int64		seq;
@@ -43,7 +43,7 @@ typedef struct EvauditChunk
 typedef struct EvauditStream EvauditStream;
 
 extern EvauditStream *evaudit_stream_open(EvauditPosition *position,
-										  List *topics);
+										  List *topics, bool audit);
 extern void evaudit_stream_begin_batch(EvauditStream *stream);
 extern void evaudit_stream_end_batch(EvauditStream *stream);
 extern void evaudit_stream_moved(EvauditStream *stream);
