@@ -55,7 +55,6 @@ typedef struct Attributes
 {
 	Attribute	list[MAX_ATTRIBUTES];
 	int			n;
-	char		time[EVAUDIT_RFC3339_LEN];
 } Attributes;
 
 /* Refuse an option that is not one of two values; whether it is the second. */
@@ -177,12 +176,16 @@ gather(const EvauditFormat *format, const EvauditDelivery *delivery,
 {
 	const EvauditEventValue *event = delivery->event;
 
+	char	   *time = NULL;
+
 	attributes->n = 0;
-	attributes->time[0] = '\0';
 	if (event->event_time != 0 &&
 		evaudit_rfc3339_in_range(event->event_time))
-		(void) evaudit_rfc3339_format(event->event_time,
-									  attributes->time);
+	{
+		/* headers point to it */
+		time = palloc(EVAUDIT_RFC3339_LEN);
+		(void) evaudit_rfc3339_format(event->event_time, time);
+	}
 	if (format->cloudevents)
 	{
 		add_attribute(attributes, "specversion", "1.0");
@@ -193,7 +196,7 @@ gather(const EvauditFormat *format, const EvauditDelivery *delivery,
 	}
 	add_attribute(attributes, "id", text_to_cstring(event->event_id));
 	add_attribute(attributes, "subject", event->subject);
-	add_attribute(attributes, "time", attributes->time);
+	add_attribute(attributes, "time", time);
 }
 
 /* A header's value: in HTTP, printable ASCII, the rest percent-encoded. */
