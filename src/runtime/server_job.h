@@ -102,8 +102,10 @@ typedef struct EvauditServerJobs
 		1, {TEXTOID} \
 	}, \
 	.merge = { \
-		"SELECT jsonb_strip_nulls(options || $2) FROM evaudit." table \
-		" WHERE id = $1", \
+		/* only options themselves: a JSON Schema may hold nulls */ \
+		"SELECT COALESCE(jsonb_object_agg(o.key, o.value)" \
+		"  FILTER (WHERE o.value <> 'null'), '{}') FROM evaudit." table " s" \
+		" CROSS JOIN LATERAL jsonb_each(s.options || $2) o WHERE s.id = $1", \
 		2, {INT8OID, JSONBOID} \
 	}, \
 	.alter = { \

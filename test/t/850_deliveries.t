@@ -98,6 +98,28 @@ is($node->safe_psql('postgres', q{SELECT e.topic, e.event_id, e.payload,
 	WHERE d.sink = 'parking' AND d.event_id = 'a2'}),
 	'orders|a2|{"k": "a"}|a', 'the event is kept');
 
+# only for those who own the sink; pg_monitor sees that they are there
+my @mine = split /\n/, $node->safe_psql('postgres',
+	q{SELECT id FROM evaudit.deliveries ORDER BY id});
+$node->safe_psql('postgres', q{CREATE ROLE other; CREATE ROLE watcher;
+	GRANT pg_monitor TO watcher});
+foreach my $call ("redeliver(ARRAY[$mine[0]])", "redeliver('blocking')",
+	"skip_delivery(ARRAY[$mine[0]])", "delivery_event($mine[0])")
+{
+	foreach my $role (qw(other watcher))
+	{
+		my ($rc, $out, $err) = $node->psql('postgres',
+			"SET ROLE $role; SELECT evaudit.$call");
+		like($err, qr/must be owner of sink/, "$role may not $call");
+	}
+}
+is($node->safe_psql('postgres',
+	'SET ROLE other; SELECT count(*) FROM evaudit.deliveries'), 0,
+	'others see nothing');
+is($node->safe_psql('postgres',
+	'SET ROLE watcher; SELECT count(*) FROM evaudit.deliveries'),
+	scalar(@mine), 'pg_monitor sees all');
+
 # redelivered in vain: parked again
 $node->safe_psql('postgres', q{SELECT evaudit.redeliver('blocking')});
 deliveries('blocking', 'a2 parked 2, a3 blocked 0, b1 parked 2, b2 blocked 0,'

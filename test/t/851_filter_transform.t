@@ -78,12 +78,23 @@ is($node->safe_psql('postgres', q{SELECT event_id, state, code
 	FROM evaudit.deliveries WHERE sink = 'transforming'}),
 	'text|parked|22P02', 'one that it fails on is parked');
 
+# an option that is altered keeps the nulls in it, and a null resets it
+$node->safe_psql('postgres', q{SELECT evaudit.alter_sink('by_schema',
+	'{"filter": {"properties": {"n": {"const": null}}, "required": ["n"]}}');
+	SELECT evaudit.publish('orders', '{"n": null}', 'null')});
+got('by_schema', 'one null', 'a schema that was altered holds null');
+$node->safe_psql('postgres', q{SELECT evaudit.alter_sink('by_schema',
+	'{"filter": null}');
+	SELECT evaudit.publish('orders', '{"n": 7}', 'seven')});
+got('by_schema', 'one null seven', 'a null resets an option');
+
 # mended, the event as it was published is transformed again
 $node->safe_psql('postgres', q{
 	CREATE OR REPLACE FUNCTION doubled(e evaudit.event) RETURNS jsonb
 	LANGUAGE sql AS $$SELECT jsonb_build_object('was', e.payload)$$;
 	SELECT evaudit.redeliver('transforming')});
-got('transforming', 'one two three none text', 'mended, it is sent');
+got('transforming', 'one two three none null seven text',
+	'mended, it is sent');
 is($node->safe_psql('postgres', q{SELECT payload FROM got
 	WHERE sink = 'transforming' AND event_id = 'text'}),
 	'{"was": {"n": "x", "big": true}}', 'with what was published');
