@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "mb/pg_wchar.h"
 #include "utils/memutils.h"
 
 #include "events/payload.h"
@@ -226,7 +227,9 @@ evaudit_request_body(EvauditRequest *request, Jsonb **json,
 		case EVAUDIT_TOO_LARGE:
 			return EVAUDIT_BODY_TOO_LARGE;
 		case EVAUDIT_NUMBER_TOO_LARGE:
-			*error = event.error;
+			*error = psprintf("%s, at character %d", event.error,
+							  pg_mbstrlen_with_len(payload.json,
+												   payload.bad_byte) + 1);
 			return EVAUDIT_BODY_NUMBER;
 		default:
 			*error = payload.detail != NULL ? payload.detail : event.error;

@@ -50,11 +50,11 @@ respond_body(EvauditBodyResult result, const char *error,
 	if (result == EVAUDIT_BODY_TOO_LARGE)
 		evaudit_response_error(response, 413, EVAUDIT_PROBLEM_SIZE,
 							   "Body is too large.");
-	else if (is_compat())
-		respond_internal(response);
 	else if (result == EVAUDIT_BODY_NUMBER || result == EVAUDIT_BODY_NOT_GZIP)
 		evaudit_response_error(response, 400, EVAUDIT_PROBLEM_VALIDATION,
 							   error);
+	else if (is_compat())
+		respond_internal(response);
 	else if (result == EVAUDIT_BODY_EMPTY)
 		evaudit_response_error(response, 400, EVAUDIT_PROBLEM_VALIDATION,
 							   "Request body is missing.");

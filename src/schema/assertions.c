@@ -100,6 +100,13 @@ evaudit_schema_names(SchemaNode *node, const char *keyword,
 		names[i].len = elements[i].len;
 	}
 	qsort(names, value->len, sizeof(SchemaName), compare_names);
+	for (uint32 i = 1; i < value->len; i++)
+	{
+		if (compare_names(&names[i - 1], &names[i]) == 0)
+			evaudit_schema_broken(node, keyword,
+								  "must not have \"%.*s\" twice",
+								  (int) names[i].len, names[i].name);
+	}
 	pfree(elements);
 	*n = value->len;
 	return names;
@@ -301,8 +308,15 @@ compile_type(SchemaCompile *compile, SchemaNode *node, const char *keyword,
 	evaudit_schema_value_elements(value, elements);
 	node->types = 0;
 	for (uint32 i = 0; i < value->len; i++)
-		node->types |= type_bit(node, psprintf("%s/%u", keyword, i),
-								&elements[i]);
+	{
+		uint8		bit = type_bit(node, psprintf("%s/%u", keyword, i),
+								   &elements[i]);
+
+		if ((node->types & bit) != 0)
+			evaudit_schema_broken(node, keyword,
+								  "must not name a type twice");
+		node->types |= bit;
+	}
 	pfree(elements);
 }
 

@@ -54,7 +54,8 @@ typedef struct EvauditJsonText
 	const char *json;
 	int			len;
 	bool		has_escapes;	/* a backslash is in it */
-	int			bad_byte;		/* where it is not UTF-8, from 0 */
+	int			bad_byte;		/* where it is not UTF-8, or where a number is
+								 * too large, from 0 */
 	const char *detail;			/* what the parser says, unless it is good */
 } EvauditJsonText;
 

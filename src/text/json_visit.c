@@ -30,6 +30,7 @@ struct EvauditJsonCursor
 	const EvauditJsonVisitor *visitor;
 	const char *name;			/* of the member; NULL: as it stands */
 	EvauditJsonStatus status;
+	int			bad_byte;		/* of a number that is too large */
 	int			nvalues;
 	int			element[EVAUDIT_JSON_MAX_DEPTH + 2];	/* next one, by level */
 };
@@ -44,9 +45,12 @@ check_value(EvauditJsonCursor *cursor)
 		cursor->status = EVAUDIT_JSON_TOO_MANY;
 	if (lex->token_type == JSON_TOKEN_NUMBER &&
 		cursor->status == EVAUDIT_JSON_OK)
+	{
 		cursor->status =
 			evaudit_json_scan_number(lex->token_start,
 									 lex->token_terminator - lex->token_start);
+		cursor->bad_byte = (int) (lex->token_start - lex->input);
+	}
 }
 
 /* Parser's action: a member of an object. */
@@ -150,7 +154,7 @@ parser_detail(JsonLexContext *lex, JsonParseErrorType error)
 
 /* A text that is known to be JSON: is it an object, or at least bounded? */
 static EvauditJsonStatus
-check_outermost(const EvauditJsonText *input)
+check_outermost(EvauditJsonText *input)
 {
 	const char *p = input->json;
 	const char *end = input->json + input->len;
@@ -161,7 +165,10 @@ check_outermost(const EvauditJsonText *input)
 		return EVAUDIT_JSON_OK;
 	if ((*p == '-' || evaudit_is_digit(*p)) &&
 		evaudit_json_scan_number(p, end - p) != EVAUDIT_JSON_OK)
+	{
+		input->bad_byte = (int) (p - input->json);
 		return EVAUDIT_JSON_NUMBER_TOO_LARGE;
+	}
 	return EVAUDIT_JSON_NOT_AN_OBJECT;
 }
 
@@ -184,6 +191,7 @@ evaudit_json_visit(EvauditJsonText *input, const EvauditJsonVisitor *visitor)
 
 	cursor.visitor = visitor;
 	cursor.status = EVAUDIT_JSON_OK;
+	cursor.bad_byte = 0;
 	cursor.nvalues = 0;
 	cursor.lex = evaudit_compat_json_lexer(input->json, input->len,
 										   GetDatabaseEncoding(),
@@ -195,6 +203,7 @@ evaudit_json_visit(EvauditJsonText *input, const EvauditJsonVisitor *visitor)
 		return evaudit_compat_json_bad_unicode(error) ?
 			EVAUDIT_JSON_BAD_ESCAPE : EVAUDIT_JSON_MALFORMED;
 	}
+	input->bad_byte = cursor.bad_byte;
 	return cursor.status != EVAUDIT_JSON_OK ? cursor.status :
 		check_outermost(input);
 }

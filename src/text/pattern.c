@@ -39,7 +39,7 @@ static const uint32 attempts[] = {1000, 100000, 5000000};
 #define BYTES_PER_STEP			16
 
 /* The price of the first attempt, and of a stack for one match. */
-#define STEPS_PER_MATCH			20
+#define STEPS_PER_MATCH			10
 #define STEPS_PER_STACK			500000
 
 /*

@@ -83,6 +83,11 @@ SELECT p, pg_temp.ask('POST', '/topics/things', p, 'Alice') FROM unnest(ARRAY['{
 SELECT pg_temp.ask('POST', '/topics/loose', '[]', 'Alice');
 SELECT pg_temp.ask('POST', '/topics/things', format('{"event_id": "big", "app": %s, "at": 1}', to_jsonb(repeat('x', 2000))), 'Alice');
 SELECT count(*) FROM evaudit.events;
+-- a number that jsonb cannot hold, and where it is; a gateway's Python would
+SELECT b, pg_temp.ask('POST', '/topics/things', b, 'Alice') FROM unnest(ARRAY['{"event_id": "n", "é": [1, {"a": 1e2000}]}', '1e2000', '[1e2000, 1e3000]', '{"a": "1e2000", "b": -1e-2000}']) b;
+SET evaudit.http_compat = eventgate;
+SELECT pg_temp.ask('POST', '/topics/things', '{"a": 1e2000}', 'Alice'), pg_temp.ask('POST', '/topics/things', '{"a": 1', 'Alice');
+RESET evaudit.http_compat;
 -- accepted, by any spelling of the subject; again the same; again another
 SELECT pg_temp.ask('POST', '/topics/things', '{"event_id": "1", "app": "web", "at": 1}', 'Alice'),
 	pg_temp.ask('POST', '/topics/THINGS', '{"at": 1.0, "app": "web", "event_id": "1"}', 'ALICE'),

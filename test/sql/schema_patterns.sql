@@ -82,3 +82,14 @@ SELECT pattern, refusal(pattern) FROM unnest(ARRAY[
 SELECT pattern, refusal(pattern) = 'accepted' AS accepted
 FROM unnest(ARRAY['\p{Nonsense}', '\k<x>', '[z-a]', '*', 'a)']) pattern;
 DROP FUNCTION refusal;
+
+-- names that are there twice
+SELECT evaudit.json_schema_is_valid('{"required": ["a", "b", "a"]}', '{}');
+SELECT evaudit.json_schema_is_valid('{"dependentRequired": {"x": ["a", "a"]}}', '{}');
+SELECT evaudit.json_schema_is_valid('{"$schema": "http://json-schema.org/draft-04/schema#", "dependencies": {"x": ["a", "a"]}}', '{}');
+SELECT evaudit.json_schema_is_valid('{"type": ["string", "null", "string"]}', '{}');
+SELECT evaudit.json_schema_is_valid('{"required": ["a", "A"], "type": ["integer", "number", "object"]}', '{"a": 1, "A": 1}');
+-- a thousand patterns, a thousand members, each of which matches one
+SELECT evaudit.json_schema_is_valid(
+	(SELECT jsonb_build_object('additionalProperties', false, 'patternProperties', jsonb_object_agg('^member_' || n || '$', '{"type": "integer"}'::jsonb)) FROM generate_series(1, 1000) n),
+	(SELECT jsonb_object_agg('member_' || n, n) FROM generate_series(1, 1000) n));
