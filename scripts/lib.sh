@@ -6,7 +6,7 @@
 #
 #   need build tap broker queue    install what is missing of these
 #   fetch_jars kafka elasticmq     bring the jars of these servers
-#   fetch_moto                     bring the Python modules of this one
+#   fetch_modules moto openapi     bring the Python modules of these tests
 #   fetch_swagger_ui               bring the files of Swagger UI
 #   fetch_prometheus               bring Prometheus and its exporter
 #   fetch_server VERSION           bring a server of PyPI's, as PG_CONFIG
@@ -187,12 +187,19 @@ server_python() {
 	as_server python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])'
 }
 
-# Bring what test/moto/requirements.txt names, for the Python of a server's
+# Bring what test/NAME/requirements.txt lists, for the Python of a server's
 # user, and say where it is.  Its bytecode keeps the time of its source.
-fetch_moto() {
-	local python modules list=$root/test/moto/requirements.txt log=$work/pip.log
+fetch_modules() {
+	local name
+	for name in "$@"; do
+		fetch_modules_of "$name"
+	done
+}
+
+fetch_modules_of() {
+	local python modules list=$root/test/$1/requirements.txt log=$work/pip.log
 	python=$(server_python)
-	modules=$cache/moto-$(sed -n 's/^moto.*==//p' "$list")-python$python
+	modules=$cache/$1-$(sed -n '/==/{s/.*==//p;q}' "$list")-python$python
 	if [ ! -d "$modules" ]; then
 		say "fetching ${modules##*/}"
 		rm -rf "$modules.new"
@@ -203,12 +210,12 @@ fetch_moto() {
 		mv "$modules.new" "$modules"
 	fi
 	# some thousand files: linked where that is possible
-	cp -rl "$modules" "$work/moto" 2>/dev/null || {
-		rm -rf "$work/moto"
-		cp -r --preserve=timestamps "$modules" "$work/moto"
+	cp -rl "$modules" "$work/$1" 2>/dev/null || {
+		rm -rf "$work/$1"
+		cp -r --preserve=timestamps "$modules" "$work/$1"
 	}
-	chmod -R a+rX "$work/moto"
-	export EVAUDIT_MOTO=$work/moto
+	chmod -R a+rX "$work/$1"
+	export "EVAUDIT_${1^^}=$work/$1"
 }
 
 # Bring Debian's packages of Prometheus, to run from where they lie, and say

@@ -4,133 +4,24 @@
  *	  GET /api and GET /docs: the routes as OpenAPI, made from the topics.
  *
  * The document is YAML whose schemas are JSON, which YAML includes.  Each
- * topic has a path of its own, so that its schema is that of the request.
+ * topic has a path of its own, so that its schema is that of the request; the
+ * schemas are parts of the document, and so is what they refer to.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/json.h"
 
+#include "http/openapi.h"
 #include "http/routes.h"
 #include "http/settings.h"
+#include "schema/bundle.h"
 #include "server/spi.h"
-
-static const char head[] =
-"openapi: 3.1.0\n"
-"info:\n"
-"  title: evaudit\n"
-"  version: \"1.0\"\n"
-"  description: Events that are checked, kept and passed on by the database.\n"
-"components:\n"
-"  securitySchemes:\n"
-"    bearerAuth:\n"
-"      type: http\n"
-"      scheme: bearer\n"
-"      bearerFormat: JWT\n"
-"  schemas:\n"
-"    Error:\n"
-"      type: object\n"
-"      required: [success, statusCode, errors]\n"
-"      properties:\n"
-"        success: {type: boolean}\n"
-"        statusCode: {type: integer}\n"
-"        errors:\n"
-"          type: array\n"
-"          items:\n"
-"            type: object\n"
-"            required: [type, message]\n"
-"            properties:\n"
-"              type: {type: string}\n"
-"              message: {type: string}\n"
-"  responses:\n"
-"    Error:\n"
-"      description: Why the request was refused\n"
-"      content: {application/json: {schema: {$ref: \"#/components/schemas/Error\"}}}\n"
-"  parameters:\n"
-"    topic: {name: topic_name, in: path, required: true, schema: {type: string}}\n"
-"paths:\n"
-"  /api:\n"
-"    get:\n"
-"      summary: This document\n"
-"      responses: {\"200\": {description: OpenAPI as YAML}}\n"
-"  /docs:\n"
-"    get:\n"
-"      summary: This document as a page\n"
-"      responses: {\"200\": {description: A page of HTML}}\n"
-"  /token:\n"
-"    get:\n"
-"      summary: Where tokens are issued\n"
-"      responses:\n"
-"        \"303\": {description: The place is in the header Location}\n"
-"        \"404\": {$ref: \"#/components/responses/Error\"}\n"
-"  /health:\n"
-"    get:\n"
-"      summary: Whether events can be taken in\n"
-"      responses:\n"
-"        \"200\": {description: All is well}\n"
-"        \"503\": {description: Something is not}\n"
-"  /topics:\n"
-"    get:\n"
-"      summary: Names of the topics\n"
-"      responses:\n"
-"        \"200\":\n"
-"          description: A list of names\n"
-"          content: {application/json: {schema: {type: array, items: {type: string}}}}\n"
-"  /topics/{topic_name}:\n"
-"    parameters: [{$ref: \"#/components/parameters/topic\"}]\n"
-"    get:\n"
-"      summary: JSON Schema of a topic\n"
-"      responses:\n"
-"        \"200\": {description: The schema}\n"
-"        \"404\": {$ref: \"#/components/responses/Error\"}\n"
-"  /stats/{topic_name}:\n"
-"    parameters: [{$ref: \"#/components/parameters/topic\"}]\n"
-"    post:\n"
-"      summary: Kept events of a topic, newest first\n"
-"      security: [{bearerAuth: []}]\n"
-"      requestBody:\n"
-"        content:\n"
-"          application/json:\n"
-"            schema:\n"
-"              type: object\n"
-"              properties:\n"
-"                timestamp_start: {type: integer, description: Epoch milliseconds}\n"
-"                timestamp_end: {type: integer, description: Epoch milliseconds}\n"
-"                cursor: {type: integer, description: As the page before said}\n"
-"                limit: {type: integer, minimum: 1, maximum: 1000, default: 50}\n"
-"      responses:\n"
-"        \"200\": {description: A page of events}\n"
-"        default: {$ref: \"#/components/responses/Error\"}\n"
-"  /events:\n"
-"    post:\n"
-"      summary: Log an event\n"
-"      requestBody:\n"
-"        content:\n"
-"          application/json:\n"
-"            schema:\n"
-"              type: object\n"
-"              required: [type, payload]\n"
-"              properties:\n"
-"                id: {type: string}\n"
-"                type: {type: string}\n"
-"                payload: {type: object}\n"
-"      responses:\n"
-"        \"201\": {description: The event as it was logged}\n"
-"        \"409\": {description: Its id has another event}\n"
-"        \"422\": {description: What is wrong with it}\n"
-"  /events/{id}:\n"
-"    get:\n"
-"      summary: An event that was logged\n"
-"      parameters: [{name: id, in: path, required: true, schema: {type: string}}]\n"
-"      responses:\n"
-"        \"200\": {description: The event}\n"
-"        \"404\": {description: There is none}\n"
-"  /users/{user_id}/services:\n"
-"    get:\n"
-"      summary: The services of a user, newest first\n"
-"      parameters: [{name: user_id, in: path, required: true, schema: {type: string}}]\n"
-"      responses: {\"200\": {description: The services}}\n";
+#include "text/ascii.h"
 
 static const char page[] =
 "<!DOCTYPE html>\n"
@@ -149,66 +40,138 @@ static const char page[] =
 "</body>\n"
 "</html>\n";
 
-/* The path of a topic, with its schema; false if that is too large. */
-static bool
-append_topic(StringInfo yaml, const char *name, Jsonb *schema)
+/* The topics as parts of the document. */
+typedef struct Topics
 {
-	appendStringInfoString(yaml, "  ");
-	escape_json(yaml, psprintf("/topics/%s", name));
-	appendStringInfoString(yaml,
-						   ":\n"
-						   "    post:\n"
-						   "      summary: Publish an event\n"
-						   "      security: [{bearerAuth: []}]\n"
-						   "      requestBody:\n"
-						   "        required: true\n"
-						   "        content:\n"
-						   "          application/json:\n"
-						   "            schema: ");
+	EvauditBundle *bundle;
+	StringInfo	yaml;
+} Topics;
+
+/* A name as a part of a path. */
+static char *
+path_part(const char *name)
+{
+	StringInfoData out;
+
+	initStringInfo(&out);
+	for (; *name != '\0'; name++)
+	{
+		if (evaudit_is_alnum(*name) || strchr("-._~", *name) != NULL)
+			appendStringInfoChar(&out, *name);
+		else
+			appendStringInfo(&out, "%%%02X", (unsigned char) *name);
+	}
+	return out.data;
+}
+
+/* The path of a topic, with its schema, which may be NULL. */
+static void
+append_topic(Topics *topics, const char *name, Jsonb *schema, bool batch)
+{
+	const char *part;
+	char	   *utf8 = pg_server_to_any(name, (int) strlen(name), PG_UTF8);
+
 	if (schema == NULL)
-		appendStringInfoString(yaml, "{type: object}");
-	else if (!evaudit_response_jsonb(yaml, schema, evaudit_response_limit()))
-		return false;
-	appendStringInfoString(yaml,
-						   "\n"
+		schema = DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
+													CStringGetDatum("{\"type\": \"object\"}")));
+	part = evaudit_bundle_add(topics->bundle, psprintf("topic.%s", name), schema);
+	appendStringInfo(topics->yaml, "  \"/topics/%s\":\n", path_part(utf8));
+	appendStringInfo(topics->yaml,
+					 "    post:\n"
+					 "      operationId: publish_%s\n"
+					 "      tags: [events]\n", part + strlen("topic."));
+	appendStringInfoString(topics->yaml, "      summary: ");
+	escape_json(topics->yaml, psprintf("Publish an event to topic %s", name));
+	appendStringInfo(topics->yaml,
+					 "\n"
+					 "      parameters: [{$ref: \"#/components/parameters/key\"}]\n"
+					 "      requestBody:\n"
+					 "        required: true\n"
+					 "        content: {application/json: {schema: {%s$ref: \"#/components/schemas/%s\"}%s}}\n",
+					 batch ? "oneOf: [{" : "", part,
+					 batch ? psprintf(", {type: array, maxItems: 1000, items: {$ref: \"#/components/schemas/%s\"}}]}", part) : "");
+	appendStringInfoString(topics->yaml,
 						   "      responses:\n"
-						   "        \"202\": {description: The event was accepted}\n"
+						   "        \"202\": {$ref: \"#/components/responses/Accepted\"}\n"
+						   "        \"207\": {$ref: \"#/components/responses/Batch\"}\n"
 						   "        default: {$ref: \"#/components/responses/Error\"}\n");
-	return true;
 }
 
 /* The columns of a topic. */
 enum
 {
 	TOPIC_NAME,
-	TOPIC_SCHEMA
+	TOPIC_SCHEMA,
+	TOPIC_BATCH
 };
+
+/* The paths of the topics, whose schemas go into the bundle. */
+static void
+append_topics(Topics *topics, EvauditResponse *response)
+{
+	static EvauditStatement select = {
+		"SELECT t.name, s.schema,"
+		" COALESCE(t.options -> 'batch' = 'true'::jsonb, false)"
+		" FROM evaudit.topics t LEFT JOIN evaudit.topic_schemas s"
+		" ON s.topic = t.name AND s.version = t.schema_version"
+		" ORDER BY t.name COLLATE \"C\"", 0, {0}
+	};
+
+	(void) evaudit_spi_execute(&select, NULL, NULL);
+	for (uint64 i = 0; i < SPI_processed && evaudit_response_fits(response); i++)
+	{
+		char	   *name = evaudit_spi_text((int) i, TOPIC_NAME);
+
+		if (evaudit_topic_is_shown(name))
+			append_topic(topics, name,
+						 evaudit_spi_jsonb_or_null((int) i, TOPIC_SCHEMA),
+						 evaudit_spi_bool((int) i, TOPIC_BATCH));
+	}
+}
+
+/* The schemas of the topics, and what they refer to; false: too large. */
+static bool
+append_schemas(Topics *topics, EvauditResponse *response)
+{
+	const char *name;
+	Jsonb	   *schema;
+
+	while (evaudit_bundle_next(topics->bundle, &name, &schema))
+	{
+		appendStringInfo(topics->yaml, "    \"%s\": ", name);
+		if (!evaudit_response_jsonb(topics->yaml, schema,
+									evaudit_response_limit()) ||
+			!evaudit_response_fits(response))
+			return false;
+		appendStringInfoChar(topics->yaml, '\n');
+	}
+	return true;
+}
 
 /* GET /api */
 void
 evaudit_route_get_api(EvauditRequest *request, EvauditResponse *response)
 {
-	static EvauditStatement topics = {
-		"SELECT t.name, s.schema FROM evaudit.topics t"
-		" LEFT JOIN evaudit.topic_schemas s"
-		" ON s.topic = t.name AND s.version = t.schema_version"
-		" ORDER BY t.name COLLATE \"C\"", 0, {0}
-	};
 	StringInfo	yaml = evaudit_response_begin(response, 200, "application/yaml");
+	Topics		topics;
 	EvauditSpi	spi;
-	bool		fits = true;
 
-	response->cacheable = true;
-	appendBinaryStringInfo(yaml, head, sizeof(head) - 1);
-	evaudit_spi_begin(&spi);
-	(void) evaudit_spi_execute(&topics, NULL, NULL);
-	for (uint64 i = 0; fits && i < SPI_processed; i++)
+	appendStringInfoString(yaml, evaudit_openapi_head);
+	for (const EvauditOpenapiPath *path = evaudit_openapi_paths;
+		 path->yaml != NULL; path++)
 	{
-		fits = append_topic(yaml, evaudit_spi_text((int) i, TOPIC_NAME),
-							evaudit_spi_jsonb_or_null((int) i, TOPIC_SCHEMA)) &&
-			evaudit_response_fits(response);
+		if ((path->access == NULL || *path->access != EVAUDIT_ROUTE_OFF) &&
+			(path->enabled == NULL || *path->enabled))
+			appendStringInfoString(yaml, path->yaml);
 	}
-	if (!fits)
+	evaudit_spi_begin(&spi);
+	topics.yaml = yaml;
+	topics.bundle = evaudit_bundle_create("#/components/schemas/");
+	append_topics(&topics, response);
+	appendStringInfoString(yaml, evaudit_openapi_components);
+	if (append_schemas(&topics, response))
+		response->cacheable = true;
+	else
 		evaudit_response_too_large(response);
 	evaudit_spi_end(&spi);
 }

@@ -103,6 +103,7 @@ extern void evaudit_route_get_event(EvauditRequest *, EvauditResponse *);
 extern void evaudit_route_get_services(EvauditRequest *, EvauditResponse *);
 
 /* topics.c */
+extern bool evaudit_topic_is_shown(const char *name);
 extern bool evaudit_route_find_topic(EvauditRequest *request,
 									 EvauditResponse *response);
 

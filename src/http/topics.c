@@ -14,6 +14,17 @@
 #include "server/spi.h"
 
 /*
+ * Whether a topic is shown to strangers.  A gateway has those that it was
+ * configured with, and none that came with an extension.
+ */
+bool
+evaudit_topic_is_shown(const char *name)
+{
+	return evaudit_http_compat != EVAUDIT_COMPAT_EVENTGATE ||
+		(strcmp(name, EVAUDIT_LOGGER_TOPIC) != 0 && strcmp(name, "login") != 0);
+}
+
+/*
  * Find the topic that the path names: of that name, else of that name in
  * lower case, as gateways do.  False if there is none.  The request's
  * parameter is the topic's name from then on.
@@ -22,14 +33,17 @@ bool
 evaudit_route_find_topic(EvauditRequest *request, EvauditResponse *response)
 {
 	request->topic = evaudit_topic_load(request->param, true);
-	if (request->topic == NULL)
+	if (request->topic != NULL && !evaudit_topic_is_shown(request->param))
+		request->topic = NULL;
+	else if (request->topic == NULL)
 	{
 		char	   *lower = pstrdup(request->param);
 
 		for (char *p = lower; *p != '\0'; p++)
 			*p = (char) pg_ascii_tolower((unsigned char) *p);
 		request->param = lower;
-		request->topic = evaudit_topic_load(lower, true);
+		if (evaudit_topic_is_shown(lower))
+			request->topic = evaudit_topic_load(lower, true);
 	}
 	if (request->topic == NULL)
 		evaudit_response_error(response, 404, EVAUDIT_PROBLEM_TOPIC,
@@ -55,9 +69,13 @@ evaudit_route_get_topics(EvauditRequest *request,
 	for (uint64 i = 0;
 		 i < SPI_processed && evaudit_response_fits(response); i++)
 	{
-		if (i > 0)
+		char	   *name = evaudit_spi_text((int) i, 0);
+
+		if (!evaudit_topic_is_shown(name))
+			continue;
+		if (json->data[json->len - 1] != '[')
 			appendStringInfoChar(json, ',');
-		escape_json(json, evaudit_spi_text((int) i, 0));
+		escape_json(json, name);
 	}
 	appendStringInfoChar(json, ']');
 	response->cacheable = true;
