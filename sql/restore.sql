@@ -8,6 +8,7 @@ SELECT pg_catalog.pg_extension_config_dump('evaudit.tracked_columns', '');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.sources', '');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.sources_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.offsets', '');
+SELECT pg_catalog.pg_extension_config_dump('evaudit.kafka_topics', '');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.sinks', '');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.sinks_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.dead_letter_store', '');

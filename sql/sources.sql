@@ -58,6 +58,8 @@ CREATE TABLE evaudit.offsets (
 	next_offset bigint,
 	-- from where it is to be read, where its leader has not said yet
 	seek text,
+	-- which incarnation of the topic it is read from
+	incarnation integer NOT NULL DEFAULT 1,
 	-- the last record read, by which a topic made anew is recognised
 	seen_offset bigint,
 	seen_time bigint,
@@ -69,6 +71,17 @@ CREATE TABLE evaudit.offsets (
 	PRIMARY KEY (source_id, topic, partition),
 	CHECK ((next_offset IS NULL) = (seek IS NOT NULL))
 ) WITH (fillfactor = 50);
+-- How often a topic was made anew, as far as sources have seen: what tells its
+-- records from those of the same offsets before.
+CREATE TABLE evaudit.kafka_topics (
+	cluster text COLLATE "C" NOT NULL,
+	topic text COLLATE "C" NOT NULL,
+	incarnation integer NOT NULL,
+	PRIMARY KEY (cluster, topic)
+);
+COMMENT ON TABLE evaudit.kafka_topics IS
+	'internal: incarnations of Kafka topics that were made anew';
+
 COMMENT ON TABLE evaudit.offsets IS
 	'internal: offsets of partitions, written in the transaction of what was read';
 

@@ -141,6 +141,8 @@ CREATE INDEX dead_letter_store_source_idx ON evaudit.dead_letter_store (source, 
 CREATE UNIQUE INDEX dead_letter_store_message_idx ON evaudit.dead_letter_store
 	(source, (source_position ->> 'message_id'))
 	WHERE source_position ? 'message_id';
+CREATE UNIQUE INDEX dead_letter_store_record_idx ON evaudit.dead_letter_store
+	(source, transport_id) WHERE source_position ? 'offset';
 COMMENT ON TABLE evaudit.dead_letter_store IS
 	'internal: rows of the view evaudit.dead_letters';
 

@@ -6,8 +6,9 @@
  * A dead letter has all that was received, byte for byte, and is written in
  * the transaction of the batch that the event was in.
  *
- * A queue may deliver a message again whose dead letter is there: the first
- * one stays, by a unique index over source and message.
+ * A queue may deliver a message again whose dead letter is there, and a source
+ * may be moved back to a record: the first one stays, by unique indexes over
+ * source and message, and source and place.
  *
  *-------------------------------------------------------------------------
  */
@@ -65,6 +66,7 @@ add_dead_letter(const char *owner, Oid owner_oid, const char *source,
 		13, {TEXTOID, TEXTOID, TEXTOID, JSONBOID, BYTEAOID, JSONBOID, BYTEAOID,
 		TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, OIDOID}
 	};
+	const char *transport_id = evaudit_event_transport_id(event);
 	Datum		values[13];
 	char		nulls[13];
 
@@ -83,9 +85,9 @@ add_dead_letter(const char *owner, Oid owner_oid, const char *source,
 	values[10] = event->sqlstate == 0 ? (Datum) 0 :
 		CStringGetTextDatum(unpack_sql_state(event->sqlstate));
 	nulls[10] = event->sqlstate == 0 ? 'n' : ' ';
-	values[11] = event->transport_id == NULL ? (Datum) 0 :
-		CStringGetTextDatum(event->transport_id);
-	nulls[11] = event->transport_id == NULL ? 'n' : ' ';
+	values[11] = transport_id == NULL ? (Datum) 0 :
+		CStringGetTextDatum(transport_id);
+	nulls[11] = transport_id == NULL ? 'n' : ' ';
 	values[12] = ObjectIdGetDatum(owner_oid);
 	return evaudit_spi_execute(&add, values, nulls);
 }

@@ -44,6 +44,19 @@ evaudit_reason_name(EvauditReason reason)
 }
 
 /*
+ * The id that an event has by its transport, or NULL: what its message had, or
+ * the place of its record, which no other record of any cluster has.
+ */
+const char *
+evaudit_event_transport_id(const EvauditEvent *event)
+{
+	if (event->transport_id != NULL || event->log == NULL)
+		return event->transport_id;
+	return psprintf("%s:%d:" INT64_FORMAT, event->log, event->partition,
+					event->offset);
+}
+
+/*
  * Reject an event with a text for the operator, allocated in the current
  * memory context.
  */

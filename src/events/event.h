@@ -90,7 +90,10 @@ typedef struct EvauditEvent
 	const char *message_id;		/* of a queue; NULL: from a Kafka topic */
 	int			receive_count;	/* of a queue's message */
 	const char *transport_id;	/* the event's id where its payload names
-								 * none; NULL: the transport has none */
+								 * none; NULL: the transport has none, */
+	const char *log;			/* unless this tells the Kafka topic's log
+								 * from every other: see
+								 * evaudit_event_transport_id */
 
 	/*
 	 * As decoded, by ingest.  Only topics with a schema, that keep events or
@@ -112,6 +115,7 @@ typedef struct EvauditEvent
 								 * from and is no dead letter */
 } EvauditEvent;
 
+extern const char *evaudit_event_transport_id(const EvauditEvent *event);
 extern const char *evaudit_reason_name(EvauditReason reason);
 extern void evaudit_event_reject(EvauditEvent *event, EvauditReason reason,
 								 const char *fmt,...) pg_attribute_printf(3, 4);

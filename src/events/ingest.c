@@ -74,15 +74,17 @@ inspect_payload(const void *arg, EvauditEvent *event,
 static void
 give_id(EvauditEvent *event)
 {
+	const char *transport_id;
 	Datum		id;
 
 	if (event->given_id != NULL)
 		event->event_id = cstring_to_text(event->given_id);
 	else if (event->event_id != NULL)
 		return;
-	else if (event->transport_id != NULL || event->message_id != NULL)
-		event->event_id = cstring_to_text(event->transport_id != NULL ?
-										  event->transport_id :
+	else if ((transport_id = evaudit_event_transport_id(event)) != NULL ||
+			 event->message_id != NULL)
+		event->event_id = cstring_to_text(transport_id != NULL ?
+										  transport_id :
 										  event->message_id);
 	else if (event->stream != NULL)
 		event->event_id = cstring_to_text(psprintf("%s-%d-" INT64_FORMAT,

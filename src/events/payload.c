@@ -15,18 +15,54 @@
 #include "events/payload.h"
 #include "text/jsonb_limits.h"
 
+/* The encoding whose byte order mark a payload begins with, or NULL. */
+static const char *
+byte_order_mark(const EvauditEvent *event)
+{
+	static const struct
+	{
+		const char *encoding;
+		const char *mark;
+	}			marks[] = {
+		{"UTF-8", "\xef\xbb\xbf"},
+		{"UTF-16", "\xfe\xff"},
+		{"UTF-16", "\xff\xfe"},
+	};
+
+	for (int i = 0; i < lengthof(marks); i++)
+	{
+		size_t		len = strlen(marks[i].mark);
+
+		if (event->payload != NULL && event->payload_len >= len &&
+			memcmp(event->payload, marks[i].mark, len) == 0)
+			return marks[i].encoding;
+	}
+	return NULL;
+}
+
 /* Reject an event whose payload is malformed in some way. */
 static void
 reject_text(EvauditEvent *event, EvauditJsonStatus status,
 			const EvauditPayload *payload)
 {
+	const char *bom = byte_order_mark(event);
+
 	switch (status)
 	{
 		case EVAUDIT_JSON_NOT_UTF8:
-			evaudit_event_reject(event, EVAUDIT_BAD_ENCODING,
-								 "payload is not UTF-8 at byte %d (0x%02x)",
-								 payload->bad_byte + 1,
-								 (unsigned char) event->payload[payload->bad_byte]);
+			if (bom != NULL)
+				evaudit_event_reject(event, EVAUDIT_BAD_ENCODING,
+									 "payload begins with a byte order mark of %s, and is not UTF-8",
+									 bom);
+			else if (event->payload[payload->bad_byte] == '\0')
+				evaudit_event_reject(event, EVAUDIT_BAD_ENCODING,
+									 "payload has a NUL byte at byte %d",
+									 payload->bad_byte + 1);
+			else
+				evaudit_event_reject(event, EVAUDIT_BAD_ENCODING,
+									 "payload is not UTF-8 at byte %d (0x%02x)",
+									 payload->bad_byte + 1,
+									 (unsigned char) event->payload[payload->bad_byte]);
 			break;
 		case EVAUDIT_JSON_UNTRANSLATABLE:
 			evaudit_event_reject(event, EVAUDIT_BAD_ENCODING,
@@ -42,8 +78,13 @@ reject_text(EvauditEvent *event, EvauditJsonStatus status,
 								 "payload is JSON, but not an object");
 			break;
 		default:
-			evaudit_event_reject(event, EVAUDIT_MALFORMED_JSON,
-								 "payload is not JSON: %s", payload->detail);
+			if (bom != NULL)
+				evaudit_event_reject(event, EVAUDIT_MALFORMED_JSON,
+									 "payload begins with a byte order mark of %s, which JSON must not",
+									 bom);
+			else
+				evaudit_event_reject(event, EVAUDIT_MALFORMED_JSON,
+									 "payload is not JSON: %s", payload->detail);
 			break;
 	}
 }
@@ -65,7 +106,7 @@ check_status(EvauditEvent *event, EvauditJsonStatus status,
 			break;
 		case EVAUDIT_JSON_TOO_LARGE:
 			evaudit_event_reject(event, EVAUDIT_TOO_LARGE,
-								 "payload has %zu bytes, the limit is %zu",
+								 "payload of %zu bytes exceeds max_payload_bytes, %zu",
 								 size, max_bytes);
 			break;
 		case EVAUDIT_JSON_TOO_MANY:

@@ -124,6 +124,7 @@ extern void evaudit_kafka_request_finish_offsets(EvauditKafka *kafka,
 extern bool evaudit_kafka_client_list_topics(EvauditKafka *kafka,
 											 List **topics, char **error);
 extern List *evaudit_kafka_client_topics(EvauditKafka *kafka);
+extern char *evaudit_kafka_client_cluster(EvauditKafka *kafka);
 extern void evaudit_kafka_client_offset_at(EvauditKafka *kafka, int64 time,
 										   const EvauditKafkaOffset *partition,
 										   EvauditKafkaFound *found);

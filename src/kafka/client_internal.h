@@ -65,6 +65,7 @@ struct EvauditKafkaRequest
 	rd_kafka_topic_partition_list_t *offsets;
 	rd_kafka_topic_t *topic;
 	const char *name;			/* of a topic or a group */
+	char	   *cluster;		/* result: the cluster's id, or NULL */
 };
 
 /* How long a broker may take to respond, in milliseconds. */

@@ -29,6 +29,9 @@
 /* How often to check whether any broker can be reached, milliseconds. */
 #define CHECK_INTERVAL		200
 
+/* Longest id of a cluster, in bytes; Kafka makes ones of 22. */
+#define MAX_CLUSTER_ID		128
+
 /* Longest name of a topic, in bytes. */
 #define MAX_TOPIC_NAME		249
 
@@ -284,6 +287,38 @@ evaudit_kafka_client_topics(EvauditKafka *kafka)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONNECTION_FAILURE), errmsg("%s", error)));
 	return topics;
+}
+
+/* In the thread: request the id of the cluster. */
+static void
+send_cluster(EvauditKafkaRequest *request)
+{
+	request->cluster = rd_kafka_clusterid(request->client,
+										  EVAUDIT_KAFKA_REQUEST_TIMEOUT);
+}
+
+/* The id of the cluster, palloc'd, or an ERROR. */
+char *
+evaudit_kafka_client_cluster(EvauditKafka *kafka)
+{
+	EvauditKafkaRequest *request = evaudit_kafka_request_make(kafka,
+															  send_cluster);
+	char	   *cluster = NULL;
+
+	if (!evaudit_kafka_request_run(kafka, request, false))
+		evaudit_kafka_client_fail(kafka, "reach a Kafka broker",
+								  RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN);
+	if (request->cluster != NULL &&
+		evaudit_is_word(request->cluster, MAX_CLUSTER_ID) &&
+		strchr(request->cluster, ':') == NULL)
+		cluster = pstrdup(request->cluster);
+	if (request->cluster != NULL)
+		rd_kafka_mem_free(kafka->client, request->cluster);
+	free(request);
+	if (cluster == NULL)
+		evaudit_kafka_client_fail(kafka, "read the id of the Kafka cluster",
+								  RD_KAFKA_RESP_ERR__TIMED_OUT);
+	return cluster;
 }
 
 /*

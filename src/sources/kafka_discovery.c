@@ -177,7 +177,7 @@ save_partitions(KafkaSource *state, const EvauditOffset *offsets, int n)
 
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	evaudit_offsets_add(state->source->id, offsets, n);
+	evaudit_offsets_add(state->source->id, state->cluster, offsets, n);
 	if (n > 0)
 		evaudit_offsets_found(state->source->id, offsets, n);
 	PopActiveSnapshot();
@@ -483,6 +483,8 @@ evaudit_kafka_source_load(KafkaSource *state)
 		/* the last record seen is of use only where reading follows it */
 		partition->now.seen &= all[i].seen_offset < all[i].next_offset;
 		partition->verifying = partition->now.seen;
+		partition->log = psprintf("%s:%s:%d", state->cluster, all[i].topic,
+								  all[i].incarnation);
 		partition->last_event = -1;
 		partition->silent_since = GetCurrentTimestamp();
 		state->npartitions++;

@@ -168,6 +168,7 @@ evaudit_kafka_source_accept(KafkaSource *state, KafkaPartition *partition,
 		if (message->offset == now->seen_offset &&
 			!is_record_seen(now, message))
 		{
+			now->remade = true;
 			stop_partition(state, partition,
 						   psprintf("another record stands at offset %lld than the one read before: the topic was made anew, or its log was cut",
 									(long long) now->seen_offset));
@@ -206,9 +207,12 @@ out_of_range(KafkaSource *state, KafkaPartition *partition)
 								(long long) next,
 								(long long) low.offset - 1));
 	else if (next > high.offset)
+	{
+		partition->now.remade = true;
 		stop_partition(state, partition,
 					   psprintf("the log ends at offset %lld, before the next record to read, %lld: the topic was made anew, or its log was cut",
 								(long long) high.offset, (long long) next));
+	}
 	else if (partition->verifying && partition->now.seen_offset < low.offset)
 	{
 		/* the last record seen was removed since; the next one is there */

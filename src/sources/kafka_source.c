@@ -61,6 +61,7 @@ open_source(EvauditSource *source)
 											 source->max_events *
 											 sizeof(EvauditKafkaMessage));
 	open_client(state);
+	state->cluster = evaudit_kafka_client_cluster(state->kafka);
 
 	if (source->process->number > 0)
 		evaudit_kafka_source_await_first(state);
@@ -110,6 +111,7 @@ add_event(KafkaSource *state, EvauditBatch *batch,
 	event->has_record_time = message->time >= 0 &&
 		evaudit_epoch_time(message->time, &event->record_time);
 	event->stream = partition->now.topic;
+	event->log = partition->log;
 	event->partition = message->partition;
 	event->offset = message->offset;
 	add_headers(event, batch, message);
@@ -288,7 +290,8 @@ commit_batch(void *arg, EvauditBatch *batch)
 		changes[n].expected = partition->committed;
 		n++;
 	}
-	if (n > 0 && !evaudit_offsets_save(state->source->id, changes, n))
+	if (n > 0 && !evaudit_offsets_save(state->source->id, state->cluster,
+									   changes, n))
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("partitions of source \"%s\" were moved while they were read",

@@ -18,6 +18,7 @@
 typedef struct KafkaPartition
 {
 	EvauditOffset now;			/* as it is after the events taken so far */
+	char	   *log;			/* of its events: see EvauditEvent */
 	int64		committed;		/* next_offset in the table */
 	bool		changed;		/* "now" is to be saved */
 	bool		verifying;		/* the next record must be the one seen */
@@ -41,6 +42,7 @@ typedef struct KafkaSource
 	EvauditSource *source;
 	EvauditKafka *kafka;
 	WaitEventSet *waits;		/* for the client and the latch */
+	char	   *cluster;		/* its id */
 
 	MemoryContext context;		/* of the partitions; reset at each reload */
 	KafkaPartition *partitions; /* by topic and number */

@@ -31,6 +31,7 @@ read_offset(int row, EvauditOffset *offset)
 	offset->topic = evaudit_spi_text(row, 0);
 	offset->partition = evaudit_spi_int32(row, 1);
 	offset->seek = evaudit_spi_text_or_null(row, 8);
+	offset->incarnation = evaudit_spi_int32(row, 9);
 	offset->next_offset = offset->seek != NULL ? -1 :
 		evaudit_spi_int64(row, 2);
 	seen = evaudit_spi_datum(row, 3, &isnull);
@@ -52,7 +53,7 @@ evaudit_offsets_load(int64 source_id, int *n)
 {
 	static EvauditStatement load = {
 		"SELECT topic, partition, next_offset, seen_offset, seen_time,"
-		" seen_checksum, stopped, error, seek"
+		" seen_checksum, stopped, error, seek, incarnation"
 		" FROM evaudit.offsets WHERE source_id = $1"
 		" ORDER BY topic COLLATE \"C\", partition",
 		1, {INT8OID}
@@ -181,16 +182,63 @@ bind_columns(Datum *values, OffsetColumns *columns, int n)
 	" WHERE k.topic = l.topic AND k.partition = l.partition)" \
 	" ORDER BY l.topic COLLATE \"C\", l.partition FOR NO KEY UPDATE) "
 
-/* Run one of the statements below for n partitions. */
+/*
+ * Run one of the statements below for n partitions; some take the cluster, as
+ * their last parameter.
+ */
 static uint64
 execute_for(EvauditStatement *statement, int64 source_id,
-			OffsetColumns *columns, int n)
+			OffsetColumns *columns, int n, const char *cluster)
 {
-	Datum		values[NCOLUMNS];
+	Datum		values[NCOLUMNS + 1];
 
 	values[0] = Int64GetDatum(source_id);
 	bind_columns(values, columns, n);
+	if (cluster != NULL)
+		values[NCOLUMNS] = CStringGetTextDatum(cluster);
 	return evaudit_spi_execute(statement, values, NULL);
+}
+
+/*
+ * The topic of a partition is another one than before: count its incarnation
+ * up, in a transaction, unless another partition or source has; and read that.
+ */
+void
+evaudit_offsets_count_incarnation(const char *cluster, EvauditOffset *offset)
+{
+	static EvauditStatement count = {
+		"INSERT INTO evaudit.kafka_topics AS t (cluster, topic, incarnation)"
+		" VALUES ($1, $2, $3 + 1) ON CONFLICT (cluster, topic)"
+		" DO UPDATE SET incarnation = GREATEST(t.incarnation, $3 + 1)"
+		" RETURNING incarnation",
+		3, {TEXTOID, TEXTOID, INT4OID}
+	};
+	Datum		values[3] = {CStringGetTextDatum(cluster),
+		CStringGetTextDatum(offset->topic),
+	Int32GetDatum(offset->incarnation)};
+	EvauditSpi	spi;
+
+	evaudit_spi_begin(&spi);
+	(void) evaudit_spi_execute(&count, values, NULL);
+	offset->incarnation = evaudit_spi_int32(0, 0);
+	offset->remade = false;
+	evaudit_spi_end(&spi);
+}
+
+/* Save the incarnation that a partition is read from. */
+static void
+save_incarnation(int64 source_id, const EvauditOffset *offset)
+{
+	static EvauditStatement save = {
+		"UPDATE evaudit.offsets SET incarnation = $4"
+		" WHERE source_id = $1 AND topic = $2 AND partition = $3",
+		4, {INT8OID, TEXTOID, INT4OID, INT4OID}
+	};
+	Datum		values[4] = {Int64GetDatum(source_id),
+		CStringGetTextDatum(offset->topic), Int32GetDatum(offset->partition),
+	Int32GetDatum(offset->incarnation)};
+
+	(void) evaudit_spi_execute(&save, values, NULL);
 }
 
 /*
@@ -198,8 +246,8 @@ execute_for(EvauditStatement *statement, int64 source_id,
  * batch began: somebody else read or moved it, and nothing may be committed.
  */
 bool
-evaudit_offsets_save(int64 source_id, const EvauditOffsetChange *changes,
-					 int n)
+evaudit_offsets_save(int64 source_id, const char *cluster,
+					 const EvauditOffsetChange *changes, int n)
 {
 	static EvauditStatement save = {
 		LOCKED_ROWS
@@ -219,7 +267,14 @@ evaudit_offsets_save(int64 source_id, const EvauditOffsetChange *changes,
 	for (int i = 0; i < n; i++)
 		set_columns(&columns, i, changes[i].now, changes[i].expected);
 	evaudit_spi_begin(&spi);
-	saved = execute_for(&save, source_id, &columns, n);
+	saved = execute_for(&save, source_id, &columns, n, NULL);
+	for (int i = 0; i < n; i++)
+	{
+		if (!changes[i].now->remade)
+			continue;
+		evaudit_offsets_count_incarnation(cluster, changes[i].now);
+		save_incarnation(source_id, changes[i].now);
+	}
 	evaudit_spi_end(&spi);
 	return saved == n;
 }
@@ -229,7 +284,8 @@ evaudit_offsets_save(int64 source_id, const EvauditOffsetChange *changes,
  * within a transaction.  Those that another worker added first stay.
  */
 void
-evaudit_offsets_add(int64 source_id, const EvauditOffset *offsets, int n)
+evaudit_offsets_add(int64 source_id, const char *cluster,
+					const EvauditOffset *offsets, int n)
 {
 	static EvauditStatement begin = {
 		"UPDATE evaudit.sources SET started_at = now()"
@@ -238,11 +294,13 @@ evaudit_offsets_add(int64 source_id, const EvauditOffset *offsets, int n)
 	};
 	static EvauditStatement add = {
 		"INSERT INTO evaudit.offsets (source_id, topic, partition,"
-		" next_offset, seek) SELECT $1, n.topic, n.partition, n.next_offset,"
-		" n.seek"
+		" next_offset, seek, incarnation)"
+		" SELECT $1, n.topic, n.partition, n.next_offset, n.seek,"
+		" COALESCE((SELECT t.incarnation FROM evaudit.kafka_topics t"
+		"  WHERE t.cluster = $12 AND t.topic = n.topic), 1)"
 		" FROM (SELECT FROM evaudit.sources WHERE id = $1 FOR KEY SHARE) s,"
 		COLUMN_ROWS " ON CONFLICT DO NOTHING",
-		NCOLUMNS, {COLUMN_TYPES}
+		NCOLUMNS + 1, {COLUMN_TYPES, TEXTOID}
 	};
 	OffsetColumns columns = make_columns(n);
 	Datum		id = Int64GetDatum(source_id);
@@ -253,7 +311,7 @@ evaudit_offsets_add(int64 source_id, const EvauditOffset *offsets, int n)
 	evaudit_spi_begin(&spi);
 	evaudit_spi_execute(&begin, &id, NULL);
 	if (n > 0)
-		execute_for(&add, source_id, &columns, n);
+		execute_for(&add, source_id, &columns, n, cluster);
 	evaudit_spi_end(&spi);
 }
 
@@ -280,7 +338,7 @@ evaudit_offsets_found(int64 source_id, const EvauditOffset *offsets, int n)
 	for (int i = 0; i < n; i++)
 		set_columns(&columns, i, &offsets[i], 0);
 	evaudit_spi_begin(&spi);
-	execute_for(&found, source_id, &columns, n);
+	execute_for(&found, source_id, &columns, n, NULL);
 	evaudit_spi_end(&spi);
 }
 
@@ -318,6 +376,6 @@ evaudit_offsets_move(int64 source_id, int seek_number,
 	evaudit_spi_begin(&spi);
 	evaudit_spi_execute(&forget, values, NULL);
 	if (n > 0)
-		execute_for(&move, source_id, &columns, n);
+		execute_for(&move, source_id, &columns, n, NULL);
 	evaudit_spi_end(&spi);
 }

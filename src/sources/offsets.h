@@ -25,6 +25,9 @@ typedef struct EvauditOffset
 	int64		seen_time;		/* milliseconds since 1970, or -1 */
 	uint32		seen_checksum;	/* CRC-32C of key and payload */
 
+	int			incarnation;	/* of the topic, from 1 */
+	bool		remade;			/* the topic is another one: its incarnation
+								 * is to be counted up */
 	bool		stopped;		/* waits for seek_source() */
 	char	   *error;			/* why, or what else is wrong; or NULL */
 } EvauditOffset;
@@ -32,14 +35,16 @@ typedef struct EvauditOffset
 /* What a batch changes of a partition. */
 typedef struct EvauditOffsetChange
 {
-	const EvauditOffset *now;
+	EvauditOffset *now;
 	int64		expected;		/* next_offset as it must be before */
 } EvauditOffsetChange;
 
 extern EvauditOffset *evaudit_offsets_load(int64 source_id, int *n);
-extern bool evaudit_offsets_save(int64 source_id,
+extern void evaudit_offsets_count_incarnation(const char *cluster,
+											  EvauditOffset *offset);
+extern bool evaudit_offsets_save(int64 source_id, const char *cluster,
 								 const EvauditOffsetChange *changes, int n);
-extern void evaudit_offsets_add(int64 source_id,
+extern void evaudit_offsets_add(int64 source_id, const char *cluster,
 								const EvauditOffset *offsets, int n);
 extern void evaudit_offsets_found(int64 source_id,
 								  const EvauditOffset *offsets, int n);

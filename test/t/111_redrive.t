@@ -59,7 +59,7 @@ is(ask('reader', q{SELECT id, source, topic, source_position, encode(key, 'hex')
 		FROM evaudit.dead_letters ORDER BY id}), join("\n",
 	join('|', 1, 'logins', 'login',
 		'{"topic": "logins", "offset": 0, "partition": 0}', '00ff',
-		'{"none": null, "text": "c", "bytes": "\\\\xff00"}', $mallory,
+		'{"none": null, "text": ["a\\\\b", "c"], "bytes": {"hex": "ff00"}}', $mallory,
 		'database_error', '23514'),
 	join('|', 2, 'logins', 'login',
 		'{"topic": "logins", "offset": 1, "partition": 0}', '', '',

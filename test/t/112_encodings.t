@@ -110,9 +110,9 @@ foreach my $database (sort keys %databases)
 	is( $node->safe_psql($database, q{
 			SELECT encode(convert_to(headers::text, 'UTF8'), 'escape')
 			FROM evaudit.dead_letters WHERE headers IS NOT NULL}),
-		'{"caf\\303\\251": "\\303\\251", "nothing": "\\\\\\\\xff", "emoji_face": "'
-		  . ($database =~ /utf8|ascii/ ? '\\360\\237\\230\\200' : '\\\\\\\\xf09f9880')
-		  . '"}',
+		'{"caf\\303\\251": "\\303\\251", "nothing": {"hex": "ff"}, "emoji_face": '
+		  . ($database =~ /utf8|ascii/ ? '"\\360\\237\\230\\200"' : '{"hex": "f09f9880"}')
+		  . '}',
 		"$database: headers");
 }
 

@@ -70,6 +70,7 @@ sub new
 		tls => $args{tls},
 		config => $args{config} || {},
 		id => $args{id} || 1,
+		cluster => $args{cluster} || 'evauditevauditevauditQ',
 		controller => $args{controller},
 		ports => {});
 
@@ -375,7 +376,7 @@ sub _format
 		[
 			$self->_java(
 				'kafka.tools.StorageTool', 'format', '-t',
-				'evauditevauditevauditQ', '-c',
+				$self->{cluster}, '-c',
 				"$self->{dir}/server.properties", @scram)
 		],
 		'>', $log, '2>&1') or croak 'could not format: ' . slurp_file($log);
