@@ -93,5 +93,6 @@ GRANT SELECT ON evaudit.stat_sinks, evaudit.deliveries TO PUBLIC;
 GRANT SELECT ON evaudit.stat_retention TO pg_monitor;
 GRANT EXECUTE ON FUNCTION evaudit.retention_is_active(oid, bigint)
 TO pg_monitor;
-GRANT EXECUTE ON FUNCTION evaudit.metrics(), evaudit.metric_list()
+GRANT EXECUTE ON FUNCTION evaudit.metrics(), evaudit.metric_list(),
+	evaudit.doctor()
 TO pg_monitor;

@@ -12,3 +12,10 @@ RETURNS SETOF record
 LANGUAGE c IMMUTABLE ROWS 50 AS 'MODULE_PATHNAME', 'evaudit_metric_list';
 COMMENT ON FUNCTION evaudit.metric_list() IS
 	'internal: the list that metrics(), docs/metrics.md and the files of monitoring/ are made from';
+
+CREATE FUNCTION evaudit.doctor(OUT check_name text, OUT ok boolean,
+							   OUT detail text, OUT hint text)
+RETURNS SETOF record
+LANGUAGE c VOLATILE ROWS 15 AS 'MODULE_PATHNAME', 'evaudit_doctor';
+COMMENT ON FUNCTION evaudit.doctor() IS
+	'what keeps evaudit from doing what it was set up for, and what to do; asks nothing outside this server';
