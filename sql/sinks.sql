@@ -81,15 +81,19 @@ COMMENT ON TABLE evaudit.outbox_0 IS 'internal: a partition of evaudit.outbox';
 COMMENT ON TABLE evaudit.outbox_1 IS 'internal: a partition of evaudit.outbox';
 COMMENT ON TABLE evaudit.outbox_2 IS 'internal: a partition of evaudit.outbox';
 
--- Which partition is written to.
+-- Which partition is written to, and when rows that no sink needs are looked
+-- for.
 CREATE TABLE evaudit.outbox_state (
-	part smallint NOT NULL
+	part smallint NOT NULL,
+	checked_at timestamptz NOT NULL,
+	truncated_at timestamptz NOT NULL
 );
 COMMENT ON TABLE evaudit.outbox_state IS
 	'internal: the partition of evaudit.outbox that is written to, in one row';
-INSERT INTO evaudit.outbox_state VALUES (0);
+INSERT INTO evaudit.outbox_state VALUES (0, pg_catalog.now(), pg_catalog.now());
 CREATE TRIGGER announce_change
-	AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON evaudit.outbox_state
+	AFTER INSERT OR UPDATE OF part OR DELETE OR TRUNCATE
+	ON evaudit.outbox_state
 	FOR EACH STATEMENT EXECUTE FUNCTION evaudit.announce_change();
 ALTER TABLE evaudit.outbox_state ENABLE ALWAYS TRIGGER announce_change;
 

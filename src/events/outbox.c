@@ -37,6 +37,7 @@
 #include "utils/xid8.h"
 
 #include "events/outbox.h"
+#include "events/outbox_space.h"
 #include "events/projection_batch.h"
 #include "runtime/wakeup.h"
 #include "server/spi.h"
@@ -127,12 +128,10 @@ check_table(Relation rel)
 static void
 open_outbox(Outbox *outbox)
 {
-	char		name[NAMEDATALEN];
-
 	outbox->part = current_part();
-	snprintf(name, sizeof(name), "outbox_%d", outbox->part);
 	outbox->sequence = relation_of("outbox_seq");
-	outbox->rel = table_open(relation_of(name), RowExclusiveLock);
+	outbox->rel = table_open(evaudit_outbox_part(outbox->part),
+							 RowExclusiveLock);
 	check_table(outbox->rel);
 	GetUserIdAndSecContext(&outbox->user, &outbox->security);
 	SetUserIdAndSecContext(outbox->rel->rd_rel->relowner,
@@ -250,6 +249,7 @@ evaudit_outbox_add(const EvauditTopic *topic, EvauditEvent **events, int n,
 											ALLOCSET_DEFAULT_SIZES);
 		}
 		previous = MemoryContextSwitchTo(context);
+		evaudit_outbox_check_space(outbox.part, now);
 		write_row(&outbox, topic, events[i], now);
 		MemoryContextSwitchTo(previous);
 		MemoryContextReset(context);

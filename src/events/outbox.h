@@ -12,9 +12,6 @@
 #include "events/topic.h"
 #include "utils/array.h"
 
-/* Partitions of the outbox. */
-#define EVAUDIT_OUTBOX_PARTS	3
-
 /* outbox_topics.c */
 extern List *evaudit_sink_topics(ArrayType *topics);
 extern bool evaudit_sink_wants_topic(List *topics, const char *topic);

@@ -155,24 +155,31 @@ evaudit_pause_sink(PG_FUNCTION_ARGS)
 
 /*
  * Whether a sink has no place in the outbox of this database: its row was
- * restored, or copied with the database.
+ * restored, or copied with the database.  An ERROR if it lost its place here.
  */
 static bool
 is_from_elsewhere(const char *name)
 {
 	static EvauditStatement find = {
-		"SELECT database IS DISTINCT FROM $2 FROM evaudit.sinks"
+		"SELECT database IS DISTINCT FROM $2, detached FROM evaudit.sinks"
 		" WHERE name = $1",
 		2, {TEXTOID, OIDOID}
 	};
 	Datum		values[2] = {CStringGetTextDatum(name),
 	ObjectIdGetDatum(MyDatabaseId)};
-	bool		elsewhere;
+	bool		elsewhere = false;
 	EvauditSpi	spi;
 
 	evaudit_spi_begin(&spi);
-	elsewhere = evaudit_spi_execute(&find, values, NULL) > 0 &&
-		evaudit_spi_bool(0, 0);
+	if (evaudit_spi_execute(&find, values, NULL) > 0)
+	{
+		elsewhere = evaudit_spi_bool(0, 0);
+		if (!elsewhere && !evaudit_spi_is_null(0, 1))
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("sink \"%s\" has no place in the outbox: %s",
+							name, evaudit_spi_text(0, 1))));
+	}
 	evaudit_spi_end(&spi);
 	return elsewhere;
 }
@@ -182,7 +189,8 @@ Datum
 evaudit_resume_sink(PG_FUNCTION_ARGS)
 {
 	static EvauditStatement renew = {
-		"UPDATE evaudit.sinks SET identity = gen_random_uuid() WHERE name = $1",
+		"UPDATE evaudit.sinks SET identity = gen_random_uuid(),"
+		" detached = NULL WHERE name = $1",
 		1, {TEXTOID}
 	};
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));

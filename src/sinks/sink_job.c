@@ -13,6 +13,7 @@
 #include "utils/guc.h"
 #include "utils/snapmgr.h"
 
+#include "events/outbox_space.h"
 #include "sinks/await.h"
 #include "sinks/sink.h"
 
@@ -122,6 +123,8 @@ void
 evaudit_sinks_init(void)
 {
 	evaudit_register_job_kind(&evaudit_sink_job);
+	evaudit_register_job_kind(&evaudit_outbox_job);
+	evaudit_outbox_define_settings();
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 	evaudit_await_init();
