@@ -419,6 +419,8 @@ evaudit_audit_write(EvauditAuditLog *log, const EvauditAuditRow *row)
 	int64		seq;
 
 	log->table->writes++;
+	/* before the slot has anything that another statement could take */
+	evaudit_audit_wake_readers();
 	seq = fill_slot(log, row, &id);
 	if (log->table->by_executor)
 		insert_by_executor(log);

@@ -70,6 +70,9 @@ typedef struct EvauditAuditLog
 } EvauditAuditLog;
 
 extern Oid	evaudit_audit_relid(void);
+
+/* audit_readers.c */
+extern void evaudit_audit_wake_readers(void);
 extern int64 evaudit_audit_last_seq(void);
 extern void evaudit_audit_open(EvauditAuditLog *log);
 extern int64 evaudit_audit_write(EvauditAuditLog *log,

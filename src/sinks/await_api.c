@@ -100,7 +100,7 @@ evaudit_wait_delivered(PG_FUNCTION_ARGS)
 							  list_make1(unconstify(char *, event.topic)));
 	if (!evaudit_await_place(&event))
 		ereport(ERROR,
-				(errcode(ERRCODE_NO_DATA_FOUND),
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("event \"%s\" of topic \"%s\" is not known",
 						event.event_id, event.topic)));
 	if (event.placed &&

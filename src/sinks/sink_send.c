@@ -92,6 +92,10 @@ hand_over(EvauditSinkWork *work, EvauditSinkBatch *batch, int pending)
 	evaudit_sink_report(work, STATE_RUNNING, "sending", pending);
 	batch->error = NULL;
 	batch->retry_after = 0;
+	/* what an earlier attempt has left says nothing about this one */
+	for (int i = 0; i < batch->n; i++)
+		if (batch->deliveries[i].outcome == EVAUDIT_OUTCOME_PENDING)
+			batch->deliveries[i].error = batch->deliveries[i].code = NULL;
 	work->kind->send(work->state, batch);
 	MemoryContextSwitchTo(work->process->iteration);
 }
