@@ -48,13 +48,15 @@ BEGIN
 	IF TG_OP = 'INSERT' THEN
 		INSERT INTO plpgsql_audit (relation, item_key, operation,
 			modification_time, new_value, actor, request_id, session_role,
-			application_name, client_addr, xid)
+			application_name, client_addr, xid, epoch, relid,
+			role_name)
 		VALUES ('evaudit_bench.by_plpgsql', new.id::text, 'INSERT',
 			clock_timestamp(), new_row,
 			nullif(current_setting('evaudit.actor', true), ''),
 			nullif(current_setting('evaudit.request_id', true), ''),
 			session_user, current_setting('application_name'),
-			inet_client_addr(), pg_current_xact_id());
+			inet_client_addr(), pg_current_xact_id(), 1,
+			'evaudit_bench.by_plpgsql'::regclass, current_user);
 		RETURN NULL;
 	END IF;
 	FOR name IN SELECT key FROM jsonb_each(new_row)
@@ -62,13 +64,15 @@ BEGIN
 	LOOP
 		INSERT INTO plpgsql_audit (relation, item_key, operation,
 			modification_time, updated_attribute, old_value, new_value, actor,
-			request_id, session_role, application_name, client_addr, xid)
+			request_id, session_role, application_name, client_addr, xid, epoch, relid,
+			role_name)
 		VALUES ('evaudit_bench.by_plpgsql', old.id::text, 'UPDATE',
 			clock_timestamp(), name, old_row -> name, new_row -> name,
 			nullif(current_setting('evaudit.actor', true), ''),
 			nullif(current_setting('evaudit.request_id', true), ''),
 			session_user, current_setting('application_name'),
-			inet_client_addr(), pg_current_xact_id());
+			inet_client_addr(), pg_current_xact_id(), 1,
+			'evaudit_bench.by_plpgsql'::regclass, current_user);
 	END LOOP;
 	RETURN NULL;
 END $$;
@@ -91,12 +95,14 @@ CREATE FUNCTION insert_cte(n int) RETURNS void LANGUAGE sql AS $$
 		FROM generate_series(1, n) i RETURNING *)
 	INSERT INTO cte_audit (relation, item_key, operation, modification_time,
 		new_value, actor, request_id, session_role, application_name,
-		client_addr, xid)
+		client_addr, xid, epoch, relid,
+			role_name)
 	SELECT 'evaudit_bench.by_cte', id::text, 'INSERT', clock_timestamp(),
 		to_jsonb(c), nullif(current_setting('evaudit.actor', true), ''),
 		nullif(current_setting('evaudit.request_id', true), ''),
 		session_user, current_setting('application_name'),
-		inet_client_addr(), pg_current_xact_id()
+		inet_client_addr(), pg_current_xact_id(), 1,
+			'evaudit_bench.by_cte'::regclass, current_user
 	FROM c $$;
 
 CREATE FUNCTION update_plain(n int) RETURNS void LANGUAGE sql AS $$
@@ -111,13 +117,15 @@ CREATE FUNCTION update_cte(n int) RETURNS void LANGUAGE sql AS $$
 		WHERE o.id = t.id RETURNING t.id, o.value AS old, t.value AS new)
 	INSERT INTO cte_audit (relation, item_key, operation, modification_time,
 		updated_attribute, old_value, new_value, actor, request_id,
-		session_role, application_name, client_addr, xid)
+		session_role, application_name, client_addr, xid, epoch, relid,
+			role_name)
 	SELECT 'evaudit_bench.by_cte', id::text, 'UPDATE', clock_timestamp(),
 		'value', to_jsonb(old), to_jsonb(new),
 		nullif(current_setting('evaudit.actor', true), ''),
 		nullif(current_setting('evaudit.request_id', true), ''),
 		session_user, current_setting('application_name'),
-		inet_client_addr(), pg_current_xact_id()
+		inet_client_addr(), pg_current_xact_id(), 1,
+			'evaudit_bench.by_cte'::regclass, current_user
 	FROM c $$;
 
 CREATE FUNCTION single_plain(n int) RETURNS void LANGUAGE plpgsql AS $$
@@ -147,13 +155,15 @@ BEGIN
 			RETURNING t.id, o.value AS old, t.value AS new)
 		INSERT INTO cte_audit (relation, item_key, operation,
 			modification_time, updated_attribute, old_value, new_value, actor,
-			request_id, session_role, application_name, client_addr, xid)
+			request_id, session_role, application_name, client_addr, xid, epoch, relid,
+			role_name)
 		SELECT 'evaudit_bench.by_cte', id::text, 'UPDATE', clock_timestamp(),
 			'value', to_jsonb(old), to_jsonb(new),
 			nullif(current_setting('evaudit.actor', true), ''),
 			nullif(current_setting('evaudit.request_id', true), ''),
 			session_user, current_setting('application_name'),
-			inet_client_addr(), pg_current_xact_id()
+			inet_client_addr(), pg_current_xact_id(), 1,
+			'evaudit_bench.by_cte'::regclass, current_user
 		FROM c;
 	END LOOP;
 END $$;

@@ -32,6 +32,7 @@
 #include "audit/audit_stats.h"
 #include "audit/capture.h"
 #include "audit/capture_trigger.h"
+#include "audit/datum_fallback.h"
 #include "audit/identity.h"
 #include "audit/item_key.h"
 #include "audit/tracked.h"
@@ -63,6 +64,36 @@ column_to_json(EvauditColumn *column, TupleTableSlot *slot, EvauditPin *pin,
 							  pin, value);
 }
 
+/*
+ * Make a row fit into jsonb: of its values the largest go, which audit then
+ * only tells of.
+ */
+static void
+fit_row(EvauditTracked *tracked, TupleTableSlot *slot, EvauditPin *pin,
+		JsonbValue *values)
+{
+	for (;;)
+	{
+		Size		room = tracked->object->len;
+		int			largest = 0;
+		EvauditColumn *column;
+
+		for (int i = 0; i < tracked->ncolumns; i++)
+		{
+			room += evaudit_jsonb_room(&values[i]);
+			if (evaudit_jsonb_room(&values[i]) >
+				evaudit_jsonb_room(&values[largest]))
+				largest = i;
+		}
+		if (room <= EVAUDIT_JSONB_MAX)
+			return;
+		column = &tracked->columns[largest];
+		evaudit_fallback_unavailable(&column->type,
+									 slot->tts_values[column->index], pin,
+									 &values[largest]);
+	}
+}
+
 /* The whole row in a slot as an object. */
 static Jsonb *
 row_to_jsonb(EvauditTracked *tracked, TupleTableSlot *slot, EvauditPin *pin)
@@ -72,6 +103,7 @@ row_to_jsonb(EvauditTracked *tracked, TupleTableSlot *slot, EvauditPin *pin)
 
 	for (int i = 0; i < tracked->ncolumns; i++)
 		column_to_json(&tracked->columns[i], slot, pin, &values[i]);
+	fit_row(tracked, slot, pin, values);
 	return evaudit_jsonb_object(tracked->object, values);
 }
 

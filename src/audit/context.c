@@ -30,9 +30,11 @@
 
 /*
  * Most bytes of evaudit.actor and evaudit.request_id.  They are copied into
- * each audit row; the subject of any token fits.
+ * each audit row; the subject of any token fits, and an id of a request into
+ * a page of its index.
  */
-#define MAX_SETTING_BYTES	16384
+#define MAX_ACTOR_BYTES			16384
+#define MAX_REQUEST_ID_BYTES	1000
 
 /* The settings evaudit.actor and evaudit.request_id. */
 static char *actor = NULL;
@@ -44,15 +46,28 @@ static EvauditContext current;	/* time is not set */
 static Oid	session = InvalidOid;
 static Oid	role = InvalidOid;
 
-/* Check hook: refuse what is too long to be in each audit row. */
+/* Is a setting short enough to be in each audit row?  It may be NULL. */
 static bool
-check_length(char **newval, void **extra, GucSource source)
+check_length(const char *value, int max)
 {
-	if (*newval == NULL || strlen(*newval) <= MAX_SETTING_BYTES)
+	if (value == NULL || strlen(value) <= max)
 		return true;
-	GUC_check_errdetail("The value has more than %d bytes.",
-						MAX_SETTING_BYTES);
+	GUC_check_errdetail("The value has more than %d bytes.", max);
 	return false;
+}
+
+/* Check hook of evaudit.actor. */
+static bool
+check_actor(char **newval, void **extra, GucSource source)
+{
+	return check_length(*newval, MAX_ACTOR_BYTES);
+}
+
+/* Check hook of evaudit.request_id. */
+static bool
+check_request_id(char **newval, void **extra, GucSource source)
+{
+	return check_length(*newval, MAX_REQUEST_ID_BYTES);
 }
 
 /* Define the settings that say who acts. */
@@ -63,12 +78,12 @@ evaudit_context_init(void)
 							   "Who acts: the value of audit.actor.",
 							   "Meant for SET LOCAL by the application.",
 							   &actor, "",
-							   PGC_USERSET, 0, check_length, NULL, NULL);
+							   PGC_USERSET, 0, check_actor, NULL, NULL);
 	DefineCustomStringVariable("evaudit.request_id",
 							   "The request acted in: the value of audit.request_id.",
 							   "Meant for SET LOCAL by the application.",
 							   &request_id, "",
-							   PGC_USERSET, 0, check_length, NULL, NULL);
+							   PGC_USERSET, 0, check_request_id, NULL, NULL);
 }
 
 /* A role changed, perhaps its name. */

@@ -5,7 +5,8 @@
  *
  * The JSON of a value is what to_jsonb() makes of it in a session with the
  * settings of pin.c.  Common types are converted here without reading any
- * setting; the others go through to_jsonb() itself.
+ * setting; the others go through to_jsonb() itself.  What to_jsonb() refuses
+ * is the business of datum_fallback.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,6 +27,7 @@
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
 
+#include "audit/datum_fallback.h"
 #include "audit/datum_jsonb.h"
 #include "audit/jsonb_write.h"
 
@@ -125,6 +127,7 @@ evaudit_datum_init(EvauditDatumType *type, Form_pg_attribute att)
 	type->len = att->attlen;
 	type->byval = att->attbyval;
 	type->kind = kind_of_type(typid, &type->pinned);
+	type->fails = evaudit_fallback_needed(typid);
 	if (OidIsValid(element))
 		type->pinned = array_needs_pin(element);
 
@@ -169,23 +172,6 @@ evaudit_datum_equal(EvauditDatumType *type, Datum a, Datum b)
 			return true;
 	}
 	return datum_image_eq(a, b, type->byval, type->len);
-}
-
-/*
- * Do two values, neither NULL, show the same?  The image of a composite or an
- * array depends on how it was put together, and 1.0 shows not what 1.00 does.
- */
-bool
-evaudit_datum_shows_same(EvauditDatumType *type, Datum a, Datum b,
-						 EvauditPin *pin)
-{
-	Oid			output;
-	bool		is_varlena;
-
-	getTypeOutputInfo(type->typid, &output, &is_varlena);
-	evaudit_pin_settings(pin);
-	return strcmp(OidOutputFunctionCall(output, a),
-				  OidOutputFunctionCall(output, b)) == 0;
 }
 
 /* Point at a string. */
@@ -258,12 +244,13 @@ set_datetime(JsonbValue *value, Datum datum, Oid typid)
 }
 
 /*
- * Convert a value that is not NULL.  The result may point into the datum;
- * everything else is allocated in the current memory context.
+ * Convert a value that is not NULL, with the settings pinned where the type's
+ * text depends on them.  The result may point into the datum; everything else
+ * is allocated in the current memory context.  Types that "fails" is set for,
+ * large values and json raise any error here.
  */
 void
-evaudit_datum_to_json(EvauditDatumType *type, Datum datum,
-					  EvauditPin *pin, JsonbValue *value)
+evaudit_datum_convert(EvauditDatumType *type, Datum datum, JsonbValue *value)
 {
 	char		digits[DOUBLE_SHORTEST_DECIMAL_LEN];
 	char	   *string;
@@ -313,8 +300,6 @@ evaudit_datum_to_json(EvauditDatumType *type, Datum datum,
 			set_string(value, string, (int) strlen(string));
 			break;
 		case EVAUDIT_DATUM_GENERAL:
-			if (type->pinned)
-				evaudit_pin_settings(pin);
 			datum = FunctionCall1Coll(&type->convert, DEFAULT_COLLATION_OID,
 									  datum);
 			evaudit_jsonb_read(DatumGetJsonbP(datum), value);

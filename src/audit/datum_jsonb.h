@@ -41,6 +41,7 @@ typedef struct EvauditDatumType
 	int16		len;
 	bool		byval;
 	bool		pinned;			/* its text depends on the session */
+	bool		fails;			/* its conversion may, whatever the value is */
 	FmgrInfo	convert;		/* OUTPUT: that function; GENERAL: to_jsonb */
 } EvauditDatumType;
 
@@ -51,6 +52,8 @@ extern bool evaudit_datum_shows_same(EvauditDatumType *type, Datum a, Datum b,
 									 EvauditPin *pin);
 extern void evaudit_datum_to_json(EvauditDatumType *type, Datum datum,
 								  EvauditPin *pin, JsonbValue *value);
+extern void evaudit_datum_convert(EvauditDatumType *type, Datum datum,
+								  JsonbValue *value);
 extern text *evaudit_datum_to_text(EvauditDatumType *type, Datum datum,
 								   EvauditPin *pin);
 extern void evaudit_datum_append_text(StringInfo buf, JsonbValue *value,

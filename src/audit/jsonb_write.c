@@ -37,16 +37,19 @@ compare_keys(const void *a, const void *b)
 	return memcmp(left->name, right->name, left->len);
 }
 
-/* Refuse what the 28 bits of an entry cannot hold. */
+/*
+ * Refuse what the 28 bits of an entry cannot hold.  What is captured has been
+ * made to fit (datum_fallback.c).
+ */
 static void
 check_size(Size size)
 {
-	if (size > JENTRY_OFFLENMASK)
+	if (size > EVAUDIT_JSONB_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("row or value too large to be kept as jsonb"),
 				 errdetail("It needs %zu bytes, and jsonb holds %d.",
-						   size, JENTRY_OFFLENMASK)));
+						   size, EVAUDIT_JSONB_MAX)));
 }
 
 /*
@@ -93,8 +96,8 @@ evaudit_jsonb_keys(const char *const *names, int nkeys)
 }
 
 /* The most bytes that the value may take, padding included. */
-static Size
-value_room(const JsonbValue *value)
+Size
+evaudit_jsonb_room(const JsonbValue *value)
 {
 	switch (value->type)
 	{
@@ -167,7 +170,7 @@ evaudit_jsonb_object(const EvauditObjectKeys *keys, const JsonbValue *values)
 	char	   *p;
 
 	for (int i = 0; i < n; i++)
-		room += value_room(&values[i]);
+		room += evaudit_jsonb_room(&values[i]);
 	check_size(room);
 	room += offsetof(Jsonb, root) + offsetof(JsonbContainer, children) +
 		sizeof(JEntry) * 2 * n;
@@ -195,7 +198,7 @@ evaudit_jsonb_object(const EvauditObjectKeys *keys, const JsonbValue *values)
 Jsonb *
 evaudit_jsonb_value(const JsonbValue *value)
 {
-	Size		room = value_room(value);
+	Size		room = evaudit_jsonb_room(value);
 	Jsonb	   *result;
 	char	   *data;
 	char	   *p;

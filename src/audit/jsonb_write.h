@@ -10,6 +10,9 @@
 
 #include "utils/jsonb.h"
 
+/* Most bytes of the data of an object, and so of a value in one. */
+#define EVAUDIT_JSONB_MAX	JENTRY_OFFLENMASK
+
 /* The keys of objects that all have the same keys, laid out once. */
 typedef struct EvauditObjectKeys
 {
@@ -24,6 +27,7 @@ extern EvauditObjectKeys *evaudit_jsonb_keys(const char *const *names,
 											 int nkeys);
 extern Jsonb *evaudit_jsonb_object(const EvauditObjectKeys *keys,
 								   const JsonbValue *values);
+extern Size evaudit_jsonb_room(const JsonbValue *value);
 extern Jsonb *evaudit_jsonb_value(const JsonbValue *value);
 extern void evaudit_jsonb_read(Jsonb *jsonb, JsonbValue *value);
 

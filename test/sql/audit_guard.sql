@@ -242,7 +242,15 @@ SELECT evaudit.record_dropped();
 SET evaudit.actor = 'ada';
 SELECT set_config('evaudit.actor', repeat('x', 16384), false) = repeat('x', 16384);
 SELECT length(set_config('evaudit.actor', repeat('x', 16385), false));
-SELECT length(set_config('evaudit.request_id', repeat('x', 16385), false));
+SELECT length(set_config('evaudit.request_id', repeat('x', 1001), false));
+-- A request's id is indexed, whatever it is.
+BEGIN;
+CREATE TABLE requested (id int);
+SELECT evaudit.track('requested');
+SELECT length(set_config('evaudit.request_id',
+	(SELECT string_agg(chr(33 + i * i * 31 % 90), '') FROM generate_series(1, 1000) i), true));
+INSERT INTO requested VALUES (1);
+ROLLBACK;
 RESET evaudit.actor;
 
 DROP FUNCTION attempt(text, text, text), attempts(regproc), replace_capture();
