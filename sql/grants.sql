@@ -71,9 +71,12 @@ GRANT EXECUTE ON FUNCTION
 	evaudit.http_wait(text[], interval)
 TO pg_database_owner WITH GRANT OPTION;
 
--- The caller's own rights on user_services and configuration decide.
+-- The caller's own rights on audit, user_services and configuration decide.
 GRANT EXECUTE ON FUNCTION
 	evaudit.configuration_rows(),
+	evaudit.audit_rows(),
+	evaudit.audit_head(),
+	evaudit.audit_row(@extschema@.audit),
 	evaudit.user_services_document(text),
 	@extschema@.services_for_user(text)
 TO PUBLIC;

@@ -1,8 +1,6 @@
 -- restore.sql: what pg_dump takes along, and what a restore may not do.
 
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.user_services', '');
-SELECT pg_catalog.pg_extension_config_dump('@extschema@.audit', '');
-SELECT pg_catalog.pg_extension_config_dump('@extschema@.audit_seq_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.tracked_relations', '');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.tracked_columns', '');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.sources', '');
@@ -84,3 +82,60 @@ ALTER TABLE evaudit.configuration_dump
 	ENABLE ALWAYS TRIGGER restore_configuration;
 SELECT pg_catalog.pg_extension_config_dump('evaudit.configuration_dump',
 	'UNION ALL SELECT key, value FROM evaudit.configuration_rows()');
+
+-- Rows of audit likewise, and before them the last number that was drawn:
+-- what is captured while they are restored gets a higher one, whichever comes
+-- first.  Columns that somebody added travel as JSON, their types in the first
+-- row, for no dump of an extension tells of them.
+CREATE TABLE evaudit.audit_dump (
+	id uuid,
+	relation text,
+	item_key text,
+	operation text,
+	modification_time timestamptz,
+	updated_attribute text,
+	old_value jsonb,
+	new_value jsonb,
+	actor text,
+	request_id text,
+	session_role text,
+	application_name text,
+	client_addr inet,
+	xid xid8,
+	epoch integer,
+	relid oid,
+	role_name text,
+	seq bigint,
+	added jsonb
+);
+COMMENT ON TABLE evaudit.audit_dump IS
+	'internal: always empty; carries audit through pg_dump';
+CREATE FUNCTION evaudit.audit_head() RETURNS evaudit.audit_dump
+LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'evaudit_audit_head';
+COMMENT ON FUNCTION evaudit.audit_head() IS
+	'internal: first row of audit for pg_dump, the last number drawn';
+CREATE FUNCTION evaudit.audit_row(audit @extschema@.audit)
+	RETURNS evaudit.audit_dump
+LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'evaudit_audit_row';
+COMMENT ON FUNCTION evaudit.audit_row(@extschema@.audit) IS
+	'internal: a row of audit for pg_dump';
+-- OFFSET has each row made once, not once for each of its columns.
+CREATE FUNCTION evaudit.audit_rows()
+	RETURNS SETOF evaudit.audit_dump LANGUAGE sql STABLE
+	BEGIN ATOMIC
+		SELECT (r.line).* FROM (
+			SELECT evaudit.audit_head() AS line
+			UNION ALL SELECT evaudit.audit_row(a) FROM @extschema@.audit a
+			OFFSET 0) r;
+	END;
+COMMENT ON FUNCTION evaudit.audit_rows() IS
+	'internal: rows of audit for pg_dump';
+CREATE FUNCTION evaudit.restore_audit() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'evaudit_restore_audit';
+COMMENT ON FUNCTION evaudit.restore_audit() IS
+	'internal: trigger that restores a dumped row of audit';
+CREATE TRIGGER restore_audit BEFORE INSERT ON evaudit.audit_dump
+	FOR EACH ROW EXECUTE FUNCTION evaudit.restore_audit();
+ALTER TABLE evaudit.audit_dump ENABLE ALWAYS TRIGGER restore_audit;
+SELECT pg_catalog.pg_extension_config_dump('evaudit.audit_dump',
+	'UNION ALL SELECT * FROM evaudit.audit_rows()');

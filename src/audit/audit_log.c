@@ -61,6 +61,14 @@ typedef struct AuditTable
 	text	   *operations[EVAUDIT_UNTRACK + 1];
 } AuditTable;
 
+/* The types of audit's columns. */
+#define EVAUDIT_AUDIT_TYPES \
+	{UUIDOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTOID, JSONBOID, \
+	JSONBOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INETOID, XID8OID, INT4OID, \
+	OIDOID, TEXTOID, INT8OID}
+
+const Oid	evaudit_audit_types[EVAUDIT_AUDIT_NCOLUMNS] = EVAUDIT_AUDIT_TYPES;
+
 static AuditTable *table = NULL;
 
 /* The table that is watched, and the number of its invalidations. */
@@ -309,10 +317,7 @@ insert_by_executor(EvauditAuditLog *log)
 		" relid, role_name, seq) OVERRIDING SYSTEM VALUE VALUES"
 		" ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,"
 		" $16, $17, $18)",
-		EVAUDIT_AUDIT_NCOLUMNS,
-		{UUIDOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTOID, JSONBOID,
-			JSONBOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INETOID, XID8OID,
-		INT4OID, OIDOID, TEXTOID, INT8OID}
+		EVAUDIT_AUDIT_NCOLUMNS, EVAUDIT_AUDIT_TYPES
 	};
 	TupleTableSlot *slot = log->table->slot;
 	Datum		values[EVAUDIT_AUDIT_NCOLUMNS];
@@ -427,4 +432,29 @@ evaudit_audit_write(EvauditAuditLog *log, const EvauditAuditRow *row)
 	else
 		insert_directly(log);
 	return seq;
+}
+
+/* Write a row of a dump, which keeps its number; later rows come after it. */
+void
+evaudit_audit_restore(EvauditAuditLog *log, const Datum *values,
+					  const char *nulls)
+{
+	AuditTable *audit = log->table;
+	TupleTableSlot *slot = audit->slot;
+
+	evaudit_row_seq_raise(log->sequence,
+						  DatumGetInt64(values[EVAUDIT_AUDIT_SEQ]));
+	audit->writes++;
+	ExecClearTuple(slot);
+	memset(slot->tts_isnull, true, slot->tts_tupleDescriptor->natts);
+	for (int i = 0; i < EVAUDIT_AUDIT_NCOLUMNS; i++)
+	{
+		slot->tts_values[i] = values[i];
+		slot->tts_isnull[i] = nulls[i] == 'n';
+	}
+	ExecStoreVirtualTuple(slot);
+	if (audit->by_executor)
+		insert_by_executor(log);
+	else
+		insert_directly(log);
 }

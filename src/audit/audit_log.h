@@ -47,6 +47,8 @@ typedef enum EvauditAuditColumn
 	EVAUDIT_AUDIT_NCOLUMNS
 } EvauditAuditColumn;
 
+extern const Oid evaudit_audit_types[EVAUDIT_AUDIT_NCOLUMNS];
+
 /* What an audit row says of a change; NULL where it says nothing. */
 typedef struct EvauditAuditRow
 {
@@ -77,6 +79,8 @@ extern int64 evaudit_audit_last_seq(void);
 extern void evaudit_audit_open(EvauditAuditLog *log);
 extern int64 evaudit_audit_write(EvauditAuditLog *log,
 								 const EvauditAuditRow *row);
+extern void evaudit_audit_restore(EvauditAuditLog *log, const Datum *values,
+								  const char *nulls);
 extern void evaudit_audit_close(EvauditAuditLog *log);
 
 #endif							/* EVAUDIT_AUDIT_LOG_H */

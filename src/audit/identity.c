@@ -332,6 +332,13 @@ is_restore(Oid relid)
 		!OidIsValid(getExtensionOfObject(RelationRelationId, relid));
 }
 
+/* Does a restore work on a table that it has brought itself? */
+bool
+evaudit_identity_restored(Oid relid)
+{
+	return is_restore(relid) && !evaudit_identity_known(relid);
+}
+
 /* Take the lock on adopting a table, unless another has it. */
 static bool
 lock_adoption(Oid relid)

@@ -13,6 +13,7 @@ extern Oid	evaudit_identity_relid(void);
 extern void evaudit_identity_begin(Oid relid, int64 first_seq);
 extern void evaudit_identity_end(Oid relid, int64 last_seq);
 extern void evaudit_identity_rename(void);
+extern bool evaudit_identity_restored(Oid relid);
 extern bool evaudit_identity_adopt(Oid relid, bool insert);
 
 #endif							/* EVAUDIT_IDENTITY_H */

@@ -176,6 +176,51 @@ evaudit_row_seq_last(Relation sequence, bool *unused)
 	return last;
 }
 
+/*
+ * Have a sequence go on after a number that a restored row has.  As above,
+ * WAL runs ahead, for the rows of a dump come in the order of their numbers.
+ */
+void
+evaudit_row_seq_raise(Relation sequence, int64 seq)
+{
+	Buffer		buffer;
+	HeapTupleData tuple = {0};
+	Form_pg_sequence_data data;
+	uint64		steps;
+	bool		log;
+
+	if (known != RelationGetRelid(sequence))
+		read_options(sequence);
+	(void) GetTopTransactionId();
+
+	buffer = lock_sequence(sequence, BUFFER_LOCK_EXCLUSIVE, &tuple);
+	data = (Form_pg_sequence_data) GETSTRUCT(&tuple);
+	if (seq < data->last_value || (seq == data->last_value && data->is_called))
+	{
+		UnlockReleaseBuffer(buffer);
+		return;
+	}
+	steps = ((uint64) seq - (uint64) data->last_value + increment - 1) /
+		(uint64) increment;
+	log = !data->is_called || steps > data->log_cnt ||
+		PageGetLSN(BufferGetPage(buffer)) <= GetRedoRecPtr();
+	if (log)
+		steps = 0;
+
+	START_CRIT_SECTION();
+	MarkBufferDirty(buffer);
+	if (log && RelationNeedsWAL(sequence))
+		log_sequence(sequence, buffer, &tuple, seq +
+					 Min(LOG_AHEAD, numbers_left(seq)) * increment);
+	data->last_value = seq;
+	data->is_called = true;
+	data->log_cnt = log ? Min(LOG_AHEAD, numbers_left(seq)) :
+		data->log_cnt - steps;
+	END_CRIT_SECTION();
+
+	UnlockReleaseBuffer(buffer);
+}
+
 /* Draw the next number of a sequence that is open for row exclusive use. */
 int64
 evaudit_row_seq(Relation sequence)

@@ -11,6 +11,7 @@
 #include "utils/rel.h"
 
 extern int64 evaudit_row_seq(Relation sequence);
+extern void evaudit_row_seq_raise(Relation sequence, int64 seq);
 extern int64 evaudit_row_seq_last(Relation sequence, bool *unused);
 
 #endif							/* EVAUDIT_ROW_SEQ_H */

@@ -296,6 +296,19 @@ evaudit_track_new_partitions(Relation rel)
 	SPI_finish();
 }
 
+/* Have the triggers of a tracked table and its partitions fire always. */
+void
+evaudit_track_enable(Oid relid)
+{
+	List	   *tree = list_make1_oid(relid);
+
+	if (get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE)
+		tree = find_all_inheritors(relid, ShareRowExclusiveLock, NULL);
+	SPI_connect();
+	(void) enable_all(tree);
+	SPI_finish();
+}
+
 /*
  * Record that a table is tracked from here on, and its partitions with it.
  * Restores make the extension anew: configuration, which it tracks itself, is

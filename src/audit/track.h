@@ -22,5 +22,6 @@ extern bool evaudit_untrack_unrecorded;
 extern int64 evaudit_record(EvauditOperation operation, text *relation,
 							Oid relid);
 extern void evaudit_track_new_partitions(Relation rel);
+extern void evaudit_track_enable(Oid relid);
 
 #endif							/* EVAUDIT_TRACK_H */

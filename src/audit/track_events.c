@@ -10,6 +10,10 @@
  * relation is the very table that is no longer captured, also where that is a
  * partition.  Commands that rename tables and columns are kept by identity.c.
  *
+ * The triggers of the extension's own tables keep a restore from doing harm.
+ * DISABLE TRIGGER ALL, which pg_restore --disable-triggers runs for each table
+ * of a dump, is undone for them at once.
+ *
  * ALTER TRIGGER ... RENAME writes no row, because changes of the table fail
  * from then on.
  *
@@ -40,10 +44,12 @@ PG_FUNCTION_INFO_V1(evaudit_record_renamed);
 
 bool		evaudit_untrack_unrecorded = false;
 
-/* Write that changes of a table are captured from here on, or no longer. */
-static int64
-write_operation(EvauditAuditLog *log, EvauditOperation operation,
-				text *relation, Oid relid)
+/*
+ * Record that changes of a table are captured from here on, or no longer, and
+ * return the number of the audit row.
+ */
+int64
+evaudit_record(EvauditOperation operation, text *relation, Oid relid)
 {
 	EvauditAuditRow row = {
 		.operation = operation,
@@ -51,19 +57,11 @@ write_operation(EvauditAuditLog *log, EvauditOperation operation,
 		.relation = relation,
 		.relid = relid,
 	};
-
-	return evaudit_audit_write(log, &row);
-}
-
-/* Record it, and return the number of the audit row. */
-int64
-evaudit_record(EvauditOperation operation, text *relation, Oid relid)
-{
 	EvauditAuditLog log;
 	int64		seq;
 
 	evaudit_audit_open(&log);
-	seq = write_operation(&log, operation, relation, relid);
+	seq = evaudit_audit_write(&log, &row);
 	evaudit_audit_close(&log);
 	return seq;
 }
@@ -74,27 +72,6 @@ record_untrack(Relation rel)
 {
 	(void) evaudit_record(EVAUDIT_UNTRACK, evaudit_tracked_name(rel),
 						  RelationGetRelid(rel));
-}
-
-/*
- * Likewise, but for DISABLE TRIGGER ALL and its reverse not before the first
- * audit row.  pg_restore --data-only --disable-triggers runs them before it
- * copies the rows of audit, among which may be one of the same number; in a
- * database without any audit yet they interrupt none.
- */
-static void
-record_disable_all(Relation rel)
-{
-	EvauditAuditLog log;
-	bool		unused;
-
-	evaudit_audit_open(&log);
-	(void) evaudit_row_seq_last(log.sequence, &unused);
-	if (!unused)
-		(void) write_operation(&log, EVAUDIT_UNTRACK,
-							   evaudit_tracked_name(rel),
-							   RelationGetRelid(rel));
-	evaudit_audit_close(&log);
 }
 
 /* Open what a command names, which its locks keep; NULL if there is none. */
@@ -217,15 +194,46 @@ record_detached(Relation parent, const RangeVar *name)
 	relation_close(rel, NoLock);
 }
 
+/*
+ * Record what a command did to the firing of a table's triggers.  Returns
+ * whether all are to fire as track() has it: ENABLE TRIGGER ALL, which knows
+ * only one way of firing, undoes DISABLE TRIGGER ALL.
+ *
+ * pg_restore --disable-triggers has both around the rows of a table.  Of one
+ * that only its dump tells of so far, they interrupt no audit.
+ */
+static bool
+record_firing(Relation rel, const AlterTableCmd *command)
+{
+	const char *name;
+	bool		enable;
+
+	if (rel->rd_rel->relpersistence == RELPERSISTENCE_TEMP ||
+		!changes_firing(command, &name) || !fires_not_always(rel, name))
+		return false;
+	enable = command->subtype == AT_EnableTrigAll ||
+		command->subtype == AT_EnableTrigUser;
+	if (!evaudit_identity_restored(evaudit_tracked_root(rel)))
+		(void) evaudit_record(enable ? EVAUDIT_TRACK : EVAUDIT_UNTRACK,
+							  evaudit_tracked_name(rel),
+							  RelationGetRelid(rel));
+	return enable;
+}
+
 /* Record what ALTER TABLE did to the audit of a table. */
 static void
 record_altered(const AlterTableStmt *statement)
 {
 	Relation	rel = open_named(statement->relation);
+	Oid			relid;
 	ListCell   *cell;
+	bool		enable = false;
+	bool		own;
 
 	if (rel == NULL)
 		return;
+	relid = RelationGetRelid(rel);
+	own = evaudit_is_own_table(rel);
 	foreach(cell, statement->cmds)
 	{
 		const AlterTableCmd *command = lfirst_node(AlterTableCmd, cell);
@@ -234,17 +242,16 @@ record_altered(const AlterTableStmt *statement)
 		if (command->subtype == AT_DetachPartition ||
 			command->subtype == AT_DetachPartitionFinalize)
 			record_detached(rel, ((PartitionCmd *) command->def)->name);
-		else if (rel->rd_rel->relpersistence != RELPERSISTENCE_TEMP &&
-				 changes_firing(command, &name) &&
-				 fires_not_always(rel, name))
-		{
-			if (name)
-				record_untrack(rel);
-			else
-				record_disable_all(rel);
-		}
+		else if (own)
+			enable |= changes_firing(command, &name) && name == NULL;
+		else
+			enable |= record_firing(rel, command);
 	}
 	relation_close(rel, NoLock);
+	if (enable && own)
+		evaudit_enable_own_triggers(relid);
+	else if (enable)
+		evaudit_track_enable(relid);
 }
 
 /* Record that CREATE OR REPLACE TRIGGER took the place of a capture trigger. */

@@ -34,6 +34,7 @@
 #include "utils/syscache.h"
 
 #include "audit/audit_log.h"
+#include "audit/capture_trigger.h"
 #include "audit/identity.h"
 #include "audit/tracked.h"
 #include "server/compat.h"
@@ -139,6 +140,16 @@ root_of_trigger(Oid trigger, Oid relid)
 	while (OidIsValid(trigger))
 		trigger = parent_trigger(trigger, &relid);
 	return relid;
+}
+
+/* The table that a tracked table's trigger came from; its own oid if none. */
+Oid
+evaudit_tracked_root(Relation rel)
+{
+	const Trigger *trigger = evaudit_capture_find(rel, EVAUDIT_CAPTURE_ROW);
+
+	return root_of_trigger(trigger ? trigger->tgoid : InvalidOid,
+						   RelationGetRelid(rel));
 }
 
 /*

@@ -37,5 +37,6 @@ typedef struct EvauditTracked
 
 extern EvauditTracked *evaudit_tracked_get(Relation rel, Oid trigger);
 extern text *evaudit_tracked_name(Relation rel);
+extern Oid	evaudit_tracked_root(Relation rel);
 
 #endif							/* EVAUDIT_TRACKED_H */

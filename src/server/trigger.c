@@ -14,18 +14,21 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/relation.h"
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "commands/extension.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "server/trigger.h"
 
 /* Is a relation one of the extension's in the schema evaudit? */
-static bool
-is_own_table(Relation rel)
+bool
+evaudit_is_own_table(Relation rel)
 {
 	Oid			extension = get_extension_oid("evaudit", true);
 
@@ -53,7 +56,7 @@ evaudit_own_trigger(FunctionCallInfo fcinfo, const char *table,
 						name)));
 	if (data->tg_trigger->tgtype != type ||
 		strcmp(data->tg_trigger->tgname, name) != 0 ||
-		!is_own_table(data->tg_relation) ||
+		!evaudit_is_own_table(data->tg_relation) ||
 		(table && strcmp(RelationGetRelationName(data->tg_relation), table) != 0))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
@@ -62,6 +65,45 @@ evaudit_own_trigger(FunctionCallInfo fcinfo, const char *table,
 						RelationGetRelationName(data->tg_relation)),
 				 errhint("Drop the trigger.")));
 	return data;
+}
+
+/*
+ * Have the triggers of an own table fire as the script that makes them does:
+ * always, but for what a deletion takes along, which is replicated by itself.
+ * Runs as the current user, who may alter the table.
+ */
+void
+evaudit_enable_own_triggers(Oid relid)
+{
+	Relation	rel = relation_open(relid, NoLock);
+	char	   *table = quote_qualified_identifier("evaudit",
+												   RelationGetRelationName(rel));
+	List	   *actions = NIL;
+	ListCell   *cell;
+
+	for (int i = 0; rel->trigdesc && i < rel->trigdesc->numtriggers; i++)
+	{
+		const Trigger *trigger = &rel->trigdesc->triggers[i];
+
+		bool		always = trigger->tgtype != EVAUDIT_AFTER_DELETE;
+
+		if (!trigger->tgisinternal &&
+			trigger->tgenabled != (always ? TRIGGER_FIRES_ALWAYS :
+								   TRIGGER_FIRES_ON_ORIGIN))
+			actions = lappend(actions, psprintf("ENABLE%s TRIGGER %s",
+												always ? " ALWAYS" : "",
+												quote_identifier(trigger->tgname)));
+	}
+	relation_close(rel, NoLock);
+
+	SPI_connect();
+	foreach(cell, actions)
+	{
+		if (SPI_execute(psprintf("ALTER TABLE %s %s", table,
+								 (char *) lfirst(cell)), false, 0) < 0)
+			elog(ERROR, "could not enable a trigger of %s", table);
+	}
+	SPI_finish();
 }
 
 /* Make sure that a function is called by an event trigger on the event. */

@@ -25,6 +25,8 @@
 extern TriggerData *evaudit_own_trigger(FunctionCallInfo fcinfo,
 										const char *table, const char *name,
 										int16 type);
+extern bool evaudit_is_own_table(Relation rel);
+extern void evaudit_enable_own_triggers(Oid relid);
 extern EventTriggerData *evaudit_event_trigger(FunctionCallInfo fcinfo,
 											   const char *event);
 extern void evaudit_trigger_values(const TriggerData *trigger, int n,

@@ -113,3 +113,4 @@ DROP DOMAIN strict_json;
 DROP TYPE pair;
 DROP TYPE curve CASCADE;
 DROP TYPE broken CASCADE;
+TRUNCATE audit;

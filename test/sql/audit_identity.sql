@@ -97,3 +97,4 @@ EXPLAIN (COSTS OFF) SELECT * FROM audit WHERE request_id = 'r';
 DROP SCHEMA store CASCADE;
 DROP VIEW named;
 DROP ROLE regress_identity;
+TRUNCATE audit;
