@@ -140,6 +140,16 @@ CREATE FUNCTION evaudit.capture_truncate() RETURNS trigger
 COMMENT ON FUNCTION evaudit.capture_truncate() IS
 	'internal: trigger of tracked tables that writes the rows removed by TRUNCATE to audit';
 
+-- Rows that a subscription brings keep their numbers: those drawn here are
+-- higher.
+CREATE FUNCTION evaudit.raise_seq() RETURNS trigger
+	AS 'MODULE_PATHNAME', 'evaudit_raise_seq' LANGUAGE C;
+COMMENT ON FUNCTION evaudit.raise_seq() IS
+	'internal: trigger that has the sequence of audit go on after a replicated row';
+CREATE TRIGGER "00_evaudit_raise" BEFORE INSERT ON @extschema@.audit
+	FOR EACH ROW EXECUTE FUNCTION evaudit.raise_seq();
+ALTER TABLE @extschema@.audit ENABLE REPLICA TRIGGER "00_evaudit_raise";
+
 CREATE FUNCTION evaudit.track(relation regclass) RETURNS void
 	AS 'MODULE_PATHNAME', 'evaudit_track' LANGUAGE C STRICT;
 COMMENT ON FUNCTION evaudit.track(regclass) IS

@@ -136,7 +136,7 @@ init_indexes(AuditTable *audit, Relation rel)
 		{
 			audit->index_oids[audit->nindexes] = lfirst_oid(cell);
 			audit->index_infos[audit->nindexes++] = info;
-			if (info->ii_ExclusionOps != NULL)
+			if (info->ii_ExclusionOps != NULL || !index->rd_index->indimmediate)
 				audit->by_executor = true;
 		}
 		index_close(index, NoLock);
@@ -322,8 +322,12 @@ insert_by_executor(EvauditAuditLog *log)
 	TupleTableSlot *slot = log->table->slot;
 	Datum		values[EVAUDIT_AUDIT_NCOLUMNS];
 	char		nulls[EVAUDIT_AUDIT_NCOLUMNS];
+	static uint64 planned = 0;	/* for which form of audit */
 	EvauditSpi	spi;
 
+	if (planned != log->table->generation)
+		evaudit_spi_discard(&insert);
+	planned = log->table->generation;
 	for (int i = 0; i < EVAUDIT_AUDIT_NCOLUMNS; i++)
 	{
 		values[i] = slot->tts_values[i];

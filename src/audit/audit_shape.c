@@ -6,18 +6,24 @@
  * C code puts datums into audit's columns by their numbers, and reads them
  * so.  The owner of audit can alter it; what he must not alter is checked
  * whenever its relcache entry is new, and for each row that is read.  What he
- * may add, and only the executor honours (triggers, constraints, columns with
- * defaults), has rows written through the executor.
+ * may add, and only the executor honours (triggers, rules, constraints, columns
+ * with defaults), has rows written through the executor.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/table.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation_d.h"
+#include "catalog/pg_namespace_d.h"
+#include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "rewrite/prs2lock.h"
+#include "rewrite/rewriteDefine.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 
 #include "audit/audit_log.h"
@@ -80,6 +86,36 @@ evaudit_audit_check_columns(TupleDesc desc)
 	}
 }
 
+/*
+ * Does Citus, which lists its tables in pg_catalog.pg_dist_partition, keep the
+ * rows of a table elsewhere?
+ */
+static bool
+is_distributed(Relation rel)
+{
+	Oid			relid = get_relname_relid("pg_dist_partition",
+										  PG_CATALOG_NAMESPACE);
+	AttrNumber	attnum;
+	Relation	catalog;
+	ScanKeyData key;
+	SysScanDesc scan;
+	bool		found;
+
+	if (!OidIsValid(relid))
+		return false;
+	attnum = get_attnum(relid, "logicalrelid");
+	if (attnum == InvalidAttrNumber)
+		return false;
+	catalog = table_open(relid, AccessShareLock);
+	ScanKeyInit(&key, attnum, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(RelationGetRelid(rel)));
+	scan = systable_beginscan(catalog, InvalidOid, false, NULL, 1, &key);
+	found = HeapTupleIsValid(systable_getnext(scan));
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return found;
+}
+
 /* Refuse an audit table that rows cannot be written to. */
 void
 evaudit_audit_check_table(Relation rel)
@@ -89,27 +125,42 @@ evaudit_audit_check_table(Relation rel)
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("\"%s\" is not an ordinary table",
 						RelationGetRelationName(rel))));
+	if (is_distributed(rel))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"%s\" is distributed by Citus",
+						RelationGetRelationName(rel)),
+				 errdetail("Rows would be written where queries do not look for them."),
+				 errhint("Call undistribute_table() for it; only tracked tables can be distributed.")));
 	evaudit_audit_check_columns(RelationGetDescr(rel));
-	for (int i = 0; rel->rd_rules && i < rel->rd_rules->numLocks; i++)
-	{
-		if (rel->rd_rules->rules[i]->event == CMD_INSERT)
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("table \"%s\" has a rule on INSERT",
-							RelationGetRelationName(rel)),
-					 errhint("Drop the rule; a trigger can do its work.")));
-	}
 }
 
-/* Does INSERT fire any trigger of the table? */
+/* Has INSERT a rule that is not disabled? */
+static bool
+has_insert_rules(const RuleLock *rules)
+{
+	for (int i = 0; rules && i < rules->numLocks; i++)
+	{
+		if (rules->rules[i]->event == CMD_INSERT &&
+			rules->rules[i]->enabled != RULE_DISABLED)
+			return true;
+	}
+	return false;
+}
+
+/* Does INSERT fire any trigger of the table but that of replicated rows? */
 static bool
 has_insert_triggers(const TriggerDesc *triggers)
 {
-	return triggers != NULL &&
-		(triggers->trig_insert_before_row ||
-		 triggers->trig_insert_after_row ||
-		 triggers->trig_insert_before_statement ||
-		 triggers->trig_insert_after_statement);
+	for (int i = 0; triggers && i < triggers->numtriggers; i++)
+	{
+		const Trigger *trigger = &triggers->triggers[i];
+
+		if (TRIGGER_FOR_INSERT(trigger->tgtype) &&
+			strcmp(trigger->tgname, EVAUDIT_RAISE_TRIGGER) != 0)
+			return true;
+	}
+	return false;
 }
 
 /* May a column be NULL whatever else a row holds, with nobody asked? */
@@ -130,7 +181,8 @@ evaudit_audit_needs_executor(Relation rel)
 {
 	TupleDesc	desc = RelationGetDescr(rel);
 
-	if (has_insert_triggers(rel->trigdesc) || rel->rd_rel->relispartition ||
+	if (has_insert_triggers(rel->trigdesc) ||
+		has_insert_rules(rel->rd_rules) || rel->rd_rel->relispartition ||
 		(desc->constr && desc->constr->num_check > 0))
 		return true;
 	for (int i = 0; i < desc->natts; i++)

@@ -11,6 +11,9 @@
 #include "access/tupdesc.h"
 #include "utils/rel.h"
 
+/* The trigger of audit that raises its sequence (replicated.c). */
+#define EVAUDIT_RAISE_TRIGGER	"00_evaudit_raise"
+
 extern void evaudit_audit_check_columns(TupleDesc desc);
 extern void evaudit_audit_check_table(Relation rel);
 extern bool evaudit_audit_needs_executor(Relation rel);

@@ -35,6 +35,7 @@
 #include "audit/datum_fallback.h"
 #include "audit/identity.h"
 #include "audit/item_key.h"
+#include "audit/replicated.h"
 #include "audit/tracked.h"
 #include "server/compat.h"
 
@@ -226,7 +227,7 @@ evaudit_capture(PG_FUNCTION_ARGS)
 	TriggerData *data = evaudit_capture_check(fcinfo, EVAUDIT_CAPTURE_ROW);
 	EvauditTracked *tracked;
 
-	if (evaudit_capture_suspended)
+	if (evaudit_capture_suspended || evaudit_audit_is_replicated())
 		PG_RETURN_POINTER(NULL);
 
 	/* a row that was waited for may have a type that has changed meanwhile */
@@ -291,7 +292,8 @@ evaudit_capture_truncate(PG_FUNCTION_ARGS)
 	const Trigger *trigger = evaudit_capture_find(rel, EVAUDIT_CAPTURE_ROW);
 
 	/* a partition that was detached from a tracked table is tracked no more */
-	if (trigger != NULL && !evaudit_capture_suspended)
+	if (trigger != NULL && !evaudit_capture_suspended &&
+		!evaudit_audit_is_replicated())
 		capture_all(evaudit_tracked_get(rel, trigger->tgoid), rel);
 	PG_RETURN_POINTER(NULL);
 }

@@ -206,19 +206,19 @@ move_captured(EvauditAuditLog *log, int64 last)
 	Int32GetDatum(evaudit_context_epoch())};
 	EvauditSpi	spi;
 	uint64		n;
-	SPITupleTable *found;
+	int64	   *numbers;
 
 	evaudit_spi_begin_on(&spi, RelationGetRelid(log->rel));
 	n = evaudit_spi_execute(&captured_here, values, NULL);
-	found = SPI_tuptable;
+	numbers = palloc_extended(sizeof(int64) * Max(n, 1), MCXT_ALLOC_HUGE);
+	for (uint64 i = 0; i < n; i++)
+		numbers[i] = evaudit_spi_int64(i, 0);
 	for (uint64 i = 0; i < n; i++)
 	{
-		bool		isnull;
-		Datum		numbers[] = {SPI_getbinval(found->vals[i],
-											   found->tupdesc, 1, &isnull),
+		Datum		moved[] = {Int64GetDatum(numbers[i]),
 		Int64GetDatum(evaudit_row_seq(log->sequence))};
 
-		(void) evaudit_spi_execute(&renumber, numbers, NULL);
+		(void) evaudit_spi_execute(&renumber, moved, NULL);
 	}
 	evaudit_spi_end(&spi);
 	if (n == 0)
@@ -255,30 +255,33 @@ add_columns(Oid relid, Datum added)
 	Datum		values[] = {added, ObjectIdGetDatum(relid)};
 	char	   *name = relation_name(relid);
 	EvauditSpi	spi;
-	SPITupleTable *found;
+	List	   *commands = NIL;
+	ListCell   *cell;
 	uint64		n;
 
 	evaudit_spi_begin_on(&spi, relid);
 	n = evaudit_spi_execute(&missing_columns, values, NULL);
-	found = SPI_tuptable;
 	for (uint64 i = 0; i < n; i++)
 	{
-		char	   *column = SPI_getvalue(found->vals[i], found->tupdesc, 1);
-		char	   *type = SPI_getvalue(found->vals[i], found->tupdesc, 2);
-		bool		isnull;
+		char	   *column = evaudit_spi_text(i, 0);
+		char	   *type = evaudit_spi_text(i, 1);
 
-		if (!DatumGetBool(SPI_getbinval(found->vals[i], found->tupdesc, 3,
-										&isnull)))
+		if (!evaudit_spi_bool(i, 2))
 			ereport(WARNING,
 					(errmsg("column \"%s\" of table \"audit\" is not restored",
 							column),
 					 errdetail("Its type %s is not one of the server's own.",
 							   type),
 					 errhint("Add the column before the data are restored.")));
-		else if (SPI_execute(psprintf("ALTER TABLE %s ADD COLUMN %s %s", name,
-									  quote_identifier(column), type),
-							 false, 0) < 0)
-			elog(ERROR, "could not add column \"%s\"", column);
+		else
+			commands = lappend(commands,
+							   psprintf("ALTER TABLE %s ADD COLUMN %s %s",
+										name, quote_identifier(column), type));
+	}
+	foreach(cell, commands)
+	{
+		if (SPI_execute(lfirst(cell), false, 0) < 0)
+			elog(ERROR, "could not execute \"%s\"", (char *) lfirst(cell));
 	}
 	evaudit_spi_end(&spi);
 }

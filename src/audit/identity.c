@@ -298,24 +298,27 @@ evaudit_identity_rename(void)
 {
 	Datum		epoch = Int32GetDatum(evaudit_context_epoch());
 	EvauditSpi	spi;
-	SPITupleTable *found;
+	Datum	   *ids;
+	Oid		   *relids;
 	uint64		n;
 
 	evaudit_spi_begin(&spi);
 	n = evaudit_spi_execute(&altered_relations, &epoch, NULL);
-	found = SPI_tuptable;
+	ids = palloc(sizeof(Datum) * Max(n, 1));
+	relids = palloc(sizeof(Oid) * Max(n, 1));
 	for (uint64 i = 0; i < n; i++)
 	{
-		bool		isnull;
-		Datum		id = SPI_getbinval(found->vals[i], found->tupdesc, 1,
-									   &isnull);
-		Datum		relid = SPI_getbinval(found->vals[i], found->tupdesc, 2,
-										  &isnull);
+		ids[i] = evaudit_spi_datum_of(i, 0, UUIDOID);
+		relids[i] = evaudit_spi_oid(i, 1);
+	}
+	for (uint64 i = 0; i < n; i++)
+	{
 		int64		first = evaudit_audit_last_seq() + 1;
-		Datum		values[] = {relid, Int64GetDatum(first), id, epoch};
+		Datum		values[] = {ObjectIdGetDatum(relids[i]),
+		Int64GetDatum(first), ids[i], epoch};
 
 		(void) evaudit_spi_execute(&update_relation, values, NULL);
-		sync_columns(DatumGetObjectId(relid), first, id, false);
+		sync_columns(relids[i], first, ids[i], false);
 	}
 	evaudit_spi_end(&spi);
 }

@@ -177,8 +177,10 @@ evaudit_row_seq_last(Relation sequence, bool *unused)
 }
 
 /*
- * Have a sequence go on after a number that a restored row has.  As above,
- * WAL runs ahead, for the rows of a dump come in the order of their numbers.
+ * Have a sequence go on after a number that a row has which was not captured
+ * here.  As above, WAL runs ahead, for such rows come in the order of their
+ * numbers.  The sequence moves by whole steps of its INCREMENT, so that two
+ * nodes that have numbers of their own keep them.
  */
 void
 evaudit_row_seq_raise(Relation sequence, int64 seq)
@@ -187,6 +189,8 @@ evaudit_row_seq_raise(Relation sequence, int64 seq)
 	HeapTupleData tuple = {0};
 	Form_pg_sequence_data data;
 	uint64		steps;
+	int64		last;
+	int64		ahead;
 	bool		log;
 
 	if (known != RelationGetRelid(sequence))
@@ -204,18 +208,18 @@ evaudit_row_seq_raise(Relation sequence, int64 seq)
 		(uint64) increment;
 	log = !data->is_called || steps > data->log_cnt ||
 		PageGetLSN(BufferGetPage(buffer)) <= GetRedoRecPtr();
-	if (log)
-		steps = 0;
+	last = data->last_value +
+		(int64) Min(steps, numbers_left(data->last_value)) * increment;
+	ahead = log ? (int64) Min(LOG_AHEAD, numbers_left(last)) :
+		data->log_cnt - (int64) steps;
 
 	START_CRIT_SECTION();
 	MarkBufferDirty(buffer);
 	if (log && RelationNeedsWAL(sequence))
-		log_sequence(sequence, buffer, &tuple, seq +
-					 Min(LOG_AHEAD, numbers_left(seq)) * increment);
-	data->last_value = seq;
+		log_sequence(sequence, buffer, &tuple, last + ahead * increment);
+	data->last_value = last;
 	data->is_called = true;
-	data->log_cnt = log ? Min(LOG_AHEAD, numbers_left(seq)) :
-		data->log_cnt - steps;
+	data->log_cnt = ahead;
 	END_CRIT_SECTION();
 
 	UnlockReleaseBuffer(buffer);

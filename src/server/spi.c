@@ -131,6 +131,20 @@ expand_schema(const char *sql, const char *schema)
 	return str.data;
 }
 
+/*
+ * Have a statement's plan made anew.  The server does that for a change of a
+ * table that the plan uses, but a rule may have left nothing to be used.
+ */
+void
+evaudit_spi_discard(EvauditStatement *statement)
+{
+	if (statement->plan == NULL)
+		return;
+	SPI_freeplan(statement->plan);
+	statement->plan = NULL;
+	pfree(statement->schema);
+}
+
 /* Make the statement's plan, unless it has a good one. */
 static void
 prepare(EvauditStatement *statement)
@@ -143,9 +157,7 @@ prepare(EvauditStatement *statement)
 		/* not its oid: a plan that is made anew reads the old text */
 		if (strcmp(statement->schema, evaudit_extension_schema_name()) == 0)
 			return;
-		SPI_freeplan(statement->plan);
-		statement->plan = NULL;
-		pfree(statement->schema);
+		evaudit_spi_discard(statement);
 	}
 
 	schema = pstrdup(evaudit_extension_schema_name());

@@ -43,6 +43,7 @@ extern void evaudit_spi_begin(EvauditSpi *spi);
 extern void evaudit_spi_begin_as(EvauditSpi *spi, Oid role);
 extern void evaudit_spi_begin_on(EvauditSpi *spi, Oid table);
 extern void evaudit_spi_end(const EvauditSpi *spi);
+extern void evaudit_spi_discard(EvauditStatement *statement);
 extern uint64 evaudit_spi_execute(EvauditStatement *statement,
 								  const Datum *values, const char *nulls);
 extern uint64 evaudit_spi_read_latest(EvauditStatement *statement,

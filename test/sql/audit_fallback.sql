@@ -95,7 +95,7 @@ CREATE OR REPLACE FUNCTION curve_json(curve) RETURNS json LANGUAGE plpgsql AS
 	$$ BEGIN RAISE 'conflict' USING ERRCODE = 'serialization_failure'; END $$;
 INSERT INTO hostile (id, c) VALUES (63, 'CURVE(1)');
 CREATE OR REPLACE FUNCTION curve_json(curve) RETURNS json LANGUAGE plpgsql AS
-	$$ BEGIN PERFORM pg_cancel_backend(pg_backend_pid()); PERFORM pg_sleep(60); END $$;
+	$$ BEGIN LOOP PERFORM pg_cancel_backend(pg_backend_pid()); END LOOP; END $$;
 INSERT INTO hostile (id, c) VALUES (63, 'CURVE(1)');
 -- What it wrote before it failed is undone with it.
 CREATE TABLE beside (id int);

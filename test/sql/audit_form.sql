@@ -44,6 +44,8 @@ SELECT command, r.* FROM (VALUES
 	('ALTER TABLE audit DROP actor, ADD actor text GENERATED ALWAYS AS (''me'') STORED'),
 	('ALTER TABLE audit RENAME old_value TO before'),
 	('CREATE RULE quiet AS ON INSERT TO audit DO INSTEAD NOTHING'),
+	('CREATE RULE also AS ON INSERT TO audit DO ALSO SELECT 1 / 0'),
+	('CREATE RULE also AS ON INSERT TO audit DO ALSO SELECT 1 / 0; ALTER TABLE audit DISABLE RULE also'),
 	('CREATE RULE keep AS ON DELETE TO audit DO INSTEAD NOTHING'),
 	('ALTER SEQUENCE audit_seq_seq OWNED BY NONE'),
 	('ALTER SEQUENCE audit_seq_seq OWNED BY NONE; ALTER TABLE audit ALTER seq DROP DEFAULT;
@@ -83,6 +85,8 @@ SELECT command, r.written FROM (VALUES
 	('ALTER TABLE audit ADD CONSTRAINT one_a_table EXCLUDE (relation WITH =);
 		UPDATE formed SET v = v || ''y'''),
 	('ALTER TABLE audit ADD CONSTRAINT one_a_table UNIQUE (relation);
+		UPDATE formed SET v = v || ''y'''),
+	('ALTER TABLE audit ADD CONSTRAINT one_a_table UNIQUE (relation) DEFERRABLE INITIALLY DEFERRED;
 		UPDATE formed SET v = v || ''y'''),
 	('ALTER TABLE whole ATTACH PARTITION audit FOR VALUES IN (''INSERT'')')
 	) AS c (command), refused(command) AS r;
