@@ -172,6 +172,16 @@ ALTER EVENT TRIGGER evaudit_track_partitions ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER evaudit_track_partitions IS
 	'has TRUNCATE of new partitions of tracked tables audited';
 
+CREATE FUNCTION evaudit.check_attach() RETURNS event_trigger
+	AS 'MODULE_PATHNAME', 'evaudit_check_attach' LANGUAGE C;
+COMMENT ON FUNCTION evaudit.check_attach() IS
+	'internal: event trigger that refuses a partition which is tracked by itself';
+CREATE EVENT TRIGGER evaudit_check_attach ON ddl_command_start
+	WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION evaudit.check_attach();
+ALTER EVENT TRIGGER evaudit_check_attach ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER evaudit_check_attach IS
+	'refuses a partition which is tracked by itself';
+
 -- Who ends the audit of a table, in whatever way, leaves a row in it.
 CREATE FUNCTION evaudit.record_disabled() RETURNS event_trigger
 	AS 'MODULE_PATHNAME', 'evaudit_record_disabled' LANGUAGE C;

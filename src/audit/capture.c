@@ -25,6 +25,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -38,6 +39,10 @@
 #include "audit/replicated.h"
 #include "audit/tracked.h"
 #include "server/compat.h"
+#include "server/spi.h"
+
+/* Rows of a foreign table that are fetched at a time. */
+#define FOREIGN_ROWS	1000
 
 bool		evaudit_capture_suspended = false;
 
@@ -282,6 +287,50 @@ capture_all(EvauditTracked *tracked, Relation rel)
 	MemoryContextDelete(context);
 }
 
+/* The same of a foreign table, whose rows a query brings. */
+static void
+capture_all_foreign(EvauditTracked *tracked, Relation rel)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(desc, &TTSOpsVirtual);
+	char	   *query = psprintf("SELECT * FROM ONLY %s",
+								 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+															RelationGetRelationName(rel)));
+	Portal		portal;
+
+	SPI_connect();
+	portal = SPI_cursor_open_with_args(NULL, query, 0, NULL, NULL, NULL, true,
+									   0);
+	for (;;)
+	{
+		SPI_cursor_fetch(portal, true, FOREIGN_ROWS);
+		if (SPI_processed == 0)
+			break;
+		if (!tracked->known)
+			(void) evaudit_identity_adopt(tracked->root, false);
+		for (uint64 i = 0; i < SPI_processed; i++)
+		{
+			int			column = 0;
+
+			CHECK_FOR_INTERRUPTS();
+			ExecClearTuple(slot);
+			for (int k = 0; k < desc->natts; k++)
+			{
+				slot->tts_isnull[k] = true;
+				if (!TupleDescAttr(desc, k)->attisdropped)
+					slot->tts_values[k] = evaudit_spi_datum((int) i, column++,
+															&slot->tts_isnull[k]);
+			}
+			ExecStoreVirtualTuple(slot);
+			capture_row(tracked, EVAUDIT_TRUNCATE, slot);
+		}
+		SPI_freetuptable(SPI_tuptable);
+	}
+	SPI_cursor_close(portal);
+	SPI_finish();
+	ExecDropSingleTupleTableSlot(slot);
+}
+
 /* Statement trigger: audit the rows of a table before they are truncated. */
 Datum
 evaudit_capture_truncate(PG_FUNCTION_ARGS)
@@ -294,6 +343,13 @@ evaudit_capture_truncate(PG_FUNCTION_ARGS)
 	/* a partition that was detached from a tracked table is tracked no more */
 	if (trigger != NULL && !evaudit_capture_suspended &&
 		!evaudit_audit_is_replicated())
-		capture_all(evaudit_tracked_get(rel, trigger->tgoid), rel);
+	{
+		EvauditTracked *tracked = evaudit_tracked_get(rel, trigger->tgoid);
+
+		if (rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE)
+			capture_all_foreign(tracked, rel);
+		else
+			capture_all(tracked, rel);
+	}
 	PG_RETURN_POINTER(NULL);
 }

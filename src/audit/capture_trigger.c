@@ -30,6 +30,7 @@
 #include "utils/syscache.h"
 
 #include "audit/capture_trigger.h"
+#include "server/compat.h"
 
 PG_FUNCTION_INFO_V1(evaudit_is_audited);
 
@@ -74,6 +75,14 @@ is_exact(const Trigger *trigger, EvauditCaptureKind kind)
 		!OidIsValid(trigger->tgconstraint);
 }
 
+/* Does TRUNCATE of a table of this kind, and not of its partitions, fire? */
+bool
+evaudit_capture_has_truncate(char relkind)
+{
+	return relkind == RELKIND_RELATION ||
+		(relkind == RELKIND_FOREIGN_TABLE && EVAUDIT_FOREIGN_TRUNCATE);
+}
+
 /* May a table have a trigger of a kind by track()? */
 static bool
 belongs_on(Relation rel, EvauditCaptureKind kind)
@@ -81,7 +90,7 @@ belongs_on(Relation rel, EvauditCaptureKind kind)
 	char		relkind = rel->rd_rel->relkind;
 
 	return rel->rd_rel->relpersistence != RELPERSISTENCE_TEMP &&
-		(relkind == RELKIND_RELATION ||
+		(evaudit_capture_has_truncate(relkind) ||
 		 (kind == EVAUDIT_CAPTURE_ROW &&
 		  (relkind == RELKIND_FOREIGN_TABLE ||
 		   relkind == RELKIND_PARTITIONED_TABLE)));
@@ -189,7 +198,7 @@ static bool
 is_captured(Relation rel)
 {
 	return always_fires(rel, EVAUDIT_CAPTURE_ROW) &&
-		(rel->rd_rel->relkind != RELKIND_RELATION ||
+		(!evaudit_capture_has_truncate(rel->rd_rel->relkind) ||
 		 always_fires(rel, EVAUDIT_CAPTURE_TRUNCATE));
 }
 

@@ -27,6 +27,7 @@ typedef enum EvauditCaptureKind
  */
 extern const char *const evaudit_capture_names[EVAUDIT_CAPTURE_KINDS];
 
+extern bool evaudit_capture_has_truncate(char relkind);
 extern const Trigger *evaudit_capture_find(Relation rel,
 										   EvauditCaptureKind kind);
 extern List *evaudit_capture_inexact(Relation rel, bool *clone);

@@ -233,8 +233,15 @@ add_truncate_triggers(List *tree)
 	foreach(cell, tree)
 	{
 		Oid			relid = lfirst_oid(cell);
+		char		relkind = get_rel_relkind(relid);
 
-		if (get_rel_relkind(relid) != RELKIND_RELATION ||
+		if (relkind == RELKIND_FOREIGN_TABLE &&
+			!evaudit_capture_has_truncate(relkind))
+			ereport(NOTICE,
+					(errmsg("TRUNCATE of foreign table \"%s\" is not audited",
+							get_rel_name(relid)),
+					 errdetail("Foreign tables have triggers for it since PostgreSQL 16.")));
+		if (!evaudit_capture_has_truncate(relkind) ||
 			get_state(relid).exact[EVAUDIT_CAPTURE_TRUNCATE])
 			continue;
 		add_trigger(relid, EVAUDIT_CAPTURE_TRUNCATE);

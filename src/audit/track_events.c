@@ -41,6 +41,7 @@ PG_FUNCTION_INFO_V1(evaudit_track_partitions);
 PG_FUNCTION_INFO_V1(evaudit_record_disabled);
 PG_FUNCTION_INFO_V1(evaudit_record_dropped);
 PG_FUNCTION_INFO_V1(evaudit_record_renamed);
+PG_FUNCTION_INFO_V1(evaudit_check_attach);
 
 bool		evaudit_untrack_unrecorded = false;
 
@@ -423,5 +424,59 @@ evaudit_record_renamed(PG_FUNCTION_ARGS)
 {
 	(void) evaudit_event_trigger(fcinfo, "ddl_command_end");
 	evaudit_identity_rename();
+	PG_RETURN_NULL();
+}
+
+/*
+ * Refuse a partition that is tracked by itself: the server would fail on the
+ * name of its trigger.
+ */
+static void
+check_attached(const RangeVar *parent_name, const RangeVar *name)
+{
+	Relation	parent = relation_openrv_extended(parent_name, AccessShareLock,
+												  true);
+	Relation	rel = relation_openrv_extended(name, AccessShareLock, true);
+
+	if (parent && rel &&
+		evaudit_capture_find(parent, EVAUDIT_CAPTURE_ROW) != NULL &&
+		evaudit_capture_find(rel, EVAUDIT_CAPTURE_ROW) != NULL &&
+		!evaudit_capture_find(rel, EVAUDIT_CAPTURE_ROW)->tgisclone)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"%s\" is tracked by itself",
+						RelationGetRelationName(rel)),
+				 errdetail("As a partition it is tracked with \"%s\".",
+						   RelationGetRelationName(parent)),
+				 errhint("Call evaudit.untrack() for it, and attach it then.")));
+	if (rel)
+		relation_close(rel, AccessShareLock);
+	if (parent)
+		relation_close(parent, AccessShareLock);
+}
+
+/*
+ * SQL: evaudit.check_attach() RETURNS event_trigger
+ *
+ * Before a partition is attached to a tracked table.
+ */
+Datum
+evaudit_check_attach(PG_FUNCTION_ARGS)
+{
+	EventTriggerData *data = evaudit_event_trigger(fcinfo,
+												   "ddl_command_start");
+	AlterTableStmt *statement = (AlterTableStmt *) data->parsetree;
+	ListCell   *cell;
+
+	if (!IsA(statement, AlterTableStmt))
+		PG_RETURN_NULL();
+	foreach(cell, statement->cmds)
+	{
+		AlterTableCmd *command = lfirst_node(AlterTableCmd, cell);
+
+		if (command->subtype == AT_AttachPartition)
+			check_attached(statement->relation,
+						   ((PartitionCmd *) command->def)->name);
+	}
 	PG_RETURN_NULL();
 }

@@ -219,6 +219,13 @@ evaudit_owns_relation(Oid relid, Oid role)
 #endif
 }
 
+/* Do foreign tables have triggers for TRUNCATE?  They do since 16. */
+#if PG_VERSION_NUM < 160000
+#define EVAUDIT_FOREIGN_TRUNCATE	false
+#else
+#define EVAUDIT_FOREIGN_TRUNCATE	true
+#endif
+
 /* Since 17 an access method may hold pins between insertions. */
 #if PG_VERSION_NUM < 170000
 #define evaudit_index_insert_cleanup(index, info)	((void) 0)
