@@ -76,23 +76,11 @@ is_batch(const KafkaSink *state, const char *metadata, const char *hash)
 		metadata[len] == '/' && last != NULL && strcmp(last + 1, hash) == 0;
 }
 
-/* Raise the ERROR for a number in Kafka that does not fit. */
-pg_noreturn static void
-refuse_number(const KafkaSink *state, int64 number, const char *detail)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("cannot tell whether batch %lld of sink \"%s\" is in Kafka",
-					(long long) number, state->sink->name),
-			 errdetail("%s", detail),
-			 errhint("Compare the topic with the outbox, then set the sink's position by evaudit.seek_sink().")));
-}
-
 /*
  * Compare a batch with the number in Kafka; *held: Kafka holds the batch.
  * undecided: the batch may have been sent by a process before this one, so
  * that there must be a number, unless it is the first.  Returns NULL, or why
- * the number was not to be had.
+ * the batch cannot be sent.
  */
 static char *
 compare_number(KafkaSink *state, int64 number, const char *hash,
@@ -108,15 +96,13 @@ compare_number(KafkaSink *state, int64 number, const char *hash,
 		return error;
 	*held = found == number && is_batch(state, metadata, hash);
 	if (!*held && found >= number)
-		refuse_number(state, number,
-					  psprintf("Group \"%s\" has number %lld, with \"%s\": another history of this database has sent that.",
-							   state->identity, (long long) found, metadata));
+		return psprintf("cannot send batch %lld: Kafka has batch %lld of this sink, \"%s\", by another history of this database; use evaudit.seek_sink()",
+						(long long) number, (long long) found, metadata);
 	if (undecided && number > 1 && found < number - 1)
-		refuse_number(state, number,
-					  found >= 0 ? psprintf("Group \"%s\" has number %lld.",
-											state->identity, (long long) found) :
-					  psprintf("Group \"%s\" has no number any more.",
-							   state->identity));
+		return psprintf("cannot tell whether batch %lld is in Kafka: group \"%s\" %s; use evaudit.seek_sink()",
+						(long long) number, state->identity,
+						found < 0 ? "has no number any more" :
+						psprintf("has number %lld", (long long) found));
 	state->compared = true;
 	return NULL;
 }
@@ -148,7 +134,8 @@ recover(void *arg, int64 number, const char *hash)
 		error = compare_number(state, number, hash, true, &held);
 	if (error != NULL)
 		ereport(ERROR,
-				(errcode(ERRCODE_CONNECTION_FAILURE), errmsg("%s", error)));
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("%s", error)));
 	return held;
 }
 

@@ -210,12 +210,16 @@ evaudit_position_trim(int64 sink_id, int64 from, int64 before)
 	evaudit_spi_end(&spi);
 }
 
-/* The version and number from which a position is moved; 0: there is none. */
+/*
+ * Have a position follow the one that there is.  Its number begins anew, for
+ * whoever moves a sink gives it another identity: what destinations remember
+ * is of the one before.
+ */
 static void
 continue_from(int64 sink_id, EvauditPosition *position)
 {
 	static EvauditStatement find = {
-		"SELECT version, number FROM evaudit.sink_positions"
+		"SELECT version FROM evaudit.sink_positions"
 		" WHERE sink_id = $1 ORDER BY version DESC LIMIT 1",
 		1, {INT8OID}
 	};
@@ -224,10 +228,7 @@ continue_from(int64 sink_id, EvauditPosition *position)
 
 	evaudit_spi_begin(&spi);
 	if (evaudit_spi_read_latest(&find, &value, NULL) > 0)
-	{
 		position->version = evaudit_spi_int64(0, 0);
-		position->number = evaudit_spi_int64(0, 1);
-	}
 	evaudit_spi_end(&spi);
 }
 

@@ -214,7 +214,8 @@ evaudit_seek_sink(PG_FUNCTION_ARGS)
 {
 	static EvauditStatement seek = {
 		"UPDATE evaudit.sinks"
-		" SET seek_number = seek_number + 1, detached = NULL WHERE id = $1",
+		" SET seek_number = seek_number + 1, detached = NULL,"
+		" identity = gen_random_uuid() WHERE id = $1",
 		1, {INT8OID}
 	};
 	EvauditServerJobHandle sink =
