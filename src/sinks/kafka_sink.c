@@ -402,6 +402,31 @@ send_batch(void *arg, EvauditSinkBatch *batch)
 	}
 }
 
+/*
+ * For check_server(): whether the topic is there, if it does not depend on the
+ * event's, and whether transactions are allowed.
+ */
+static const char *
+probe_sink(EvauditSink *sink, List *server)
+{
+	KafkaSinkOptions options;
+	EvauditKafkaProducer *producer;
+	EvauditKafkaDestination found;
+	char	   *error = NULL;
+
+	evaudit_kafka_sink_read_options(sink->options, &options);
+	producer = evaudit_kafka_producer_open(server, sink->ambient,
+										   options.exactly_once ?
+										   "evaudit-check" : NULL,
+										   EVAUDIT_KAFKA_BATCH_BYTES);
+	if (strcmp(evaudit_kafka_sink_topic(options.topic, ""), options.topic) == 0)
+		error = evaudit_kafka_producer_find_topic(producer, options.topic,
+												  &found);
+	if (error == NULL && options.exactly_once)
+		error = evaudit_kafka_transaction_init(producer);
+	return error;
+}
+
 const EvauditSinkKind evaudit_kafka_sink = {
 	.name = "kafka",
 	.wrapper = "evaudit_kafka",
@@ -409,6 +434,7 @@ const EvauditSinkKind evaudit_kafka_sink = {
 	.cloudevents_prefix = "ce_",
 	.check = check_options,
 	.read_options = evaudit_kafka_read_options,
+	.probe = probe_sink,
 	.open = open_sink,
 	.recover = recover,
 	.send = send_batch,

@@ -3,12 +3,17 @@
  * preload.c
  *	  What tests put in front of libraries that the server uses, by
  *	  LD_PRELOAD: a name server that can be told what to say, and a
- *	  librdkafka that installs a signal handler.
+ *	  librdkafka that installs a signal handler, or with which the process
+ *	  ends in the middle of a transaction.
  *
  *	  EVAUDIT_TEST_HOSTS	a file of lines "name address"; a name in it
  *							without an address cannot be resolved, and one
  *							that is not in it is resolved as usual
  *	  EVAUDIT_TEST_SIGNAL	a file with the number of a signal
+ *	  EVAUDIT_TEST_STEP		a file with a step of a producer: begin, produce,
+ *							number, commit or committed, at which the process
+ *							is killed; or fatal, an error when it produces.
+ *							It is emptied then
  *
  * The files are read at each call, so a test changes them as it goes.
  *
@@ -21,6 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <librdkafka/rdkafka.h>
 
@@ -61,6 +67,13 @@ getaddrinfo(const char *node, const char *service,
 	return real(address, service, hints, result);
 }
 
+/* A function of librdkafka's own. */
+static void *
+real_function(const char *name)
+{
+	return dlsym(dlopen("librdkafka.so.1", RTLD_NOW | RTLD_NOLOAD), name);
+}
+
 static void
 ignore(int signo)
 {
@@ -72,9 +85,8 @@ rd_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, char *errstr,
 {
 	const char *path = getenv("EVAUDIT_TEST_SIGNAL");
 	FILE	   *file = path != NULL ? fopen(path, "r") : NULL;
-	void	   *library = dlopen("librdkafka.so.1", RTLD_NOW | RTLD_NOLOAD);
 	rd_kafka_t *(*real) (rd_kafka_type_t, rd_kafka_conf_t *, char *, size_t) =
-		dlsym(library, "rd_kafka_new");
+		real_function("rd_kafka_new");
 	int			signo;
 
 	if (file != NULL)
@@ -84,4 +96,83 @@ rd_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, char *errstr,
 		fclose(file);
 	}
 	return real(type, conf, errstr, errstr_size);
+}
+
+/* Whether a step is the one in the file, which is emptied then. */
+static int
+is_step(const char *step)
+{
+	const char *path = getenv("EVAUDIT_TEST_STEP");
+	FILE	   *file = path != NULL ? fopen(path, "r") : NULL;
+	char		word[32] = "";
+	int			found;
+
+	if (file == NULL)
+		return 0;
+	found = fscanf(file, "%31s", word) == 1 && strcmp(word, step) == 0;
+	fclose(file);
+	return found && truncate(path, 0) == 0;
+}
+
+/* Kill the process at a step. */
+static void
+die_at(const char *step)
+{
+	if (is_step(step))
+		kill(getpid(), SIGKILL);
+}
+
+rd_kafka_error_t *
+rd_kafka_begin_transaction(rd_kafka_t *rk)
+{
+	rd_kafka_error_t *(*real) (rd_kafka_t *) =
+		real_function("rd_kafka_begin_transaction");
+	rd_kafka_error_t *error = real(rk);
+
+	die_at("begin");
+	return error;
+}
+
+rd_kafka_error_t *
+rd_kafka_produceva(rd_kafka_t *rk, const rd_kafka_vu_t *vus, size_t cnt)
+{
+	rd_kafka_error_t *(*real) (rd_kafka_t *, const rd_kafka_vu_t *, size_t) =
+		real_function("rd_kafka_produceva");
+	rd_kafka_error_t *error = real(rk, vus, cnt);
+
+	if (is_step("fatal"))
+		(void) rd_kafka_test_fatal_error(rk,
+										 RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER,
+										 "a test");
+	die_at("produce");
+	return error;
+}
+
+rd_kafka_error_t *
+rd_kafka_send_offsets_to_transaction(rd_kafka_t *rk,
+									 const rd_kafka_topic_partition_list_t *offsets,
+									 const rd_kafka_consumer_group_metadata_t * group,
+									 int timeout_ms)
+{
+	rd_kafka_error_t *(*real) (rd_kafka_t *,
+							   const rd_kafka_topic_partition_list_t *,
+							   const rd_kafka_consumer_group_metadata_t *, int) =
+		real_function("rd_kafka_send_offsets_to_transaction");
+	rd_kafka_error_t *error = real(rk, offsets, group, timeout_ms);
+
+	die_at("number");
+	return error;
+}
+
+rd_kafka_error_t *
+rd_kafka_commit_transaction(rd_kafka_t *rk, int timeout_ms)
+{
+	rd_kafka_error_t *(*real) (rd_kafka_t *, int) =
+		real_function("rd_kafka_commit_transaction");
+	rd_kafka_error_t *error;
+
+	die_at("commit");
+	error = real(rk, timeout_ms);
+	die_at("committed");
+	return error;
 }
