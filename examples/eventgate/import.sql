@@ -17,6 +17,7 @@
 \set schemas `cd "$EVENTGATE_CONF/topic_schemas" && c='{'; for f in *.json; do printf '%s"%s": ' "$c" "${f%.json}"; cat "$f"; c=,; done; echo '}'`
 \set endpoint `printf %s "${AWS_ENDPOINT_URL:-}"`
 
+SET client_min_messages = warning;
 \ir tables.sql
 \ir projections.sql
 

@@ -48,8 +48,9 @@ END;
 -- the older.
 CREATE OR REPLACE FUNCTION eventgate.latest(is_newer boolean, new anyelement,
 											old anyelement)
-RETURNS anyelement LANGUAGE sql IMMUTABLE
-RETURN CASE WHEN is_newer THEN COALESCE(new, old) ELSE COALESCE(old, new) END;
+RETURNS anyelement LANGUAGE sql IMMUTABLE AS $$
+	SELECT CASE WHEN is_newer THEN COALESCE(new, old) ELSE COALESCE(old, new) END
+$$;
 
 -- The row that an event alone would make; a member that is null is none.
 CREATE OR REPLACE FUNCTION eventgate.status_of(payload jsonb)
@@ -76,7 +77,8 @@ BEGIN ATOMIC
 			t(type, at);
 END;
 
--- Events come in any order: the table is the same after all of them.
+-- As the gateway does: an event that is older than the row adds what the row has
+-- not, and changes nothing else.
 CREATE OR REPLACE FUNCTION eventgate.take_status_change(events evaudit.event[])
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
