@@ -37,12 +37,16 @@
  */
 #define SMALL_INTERVAL		600000
 
-/* The latest position of each sink that has a place, as a relation. */
+/*
+ * The latest position of each sink that has a place, as a relation.  Those that
+ * read the audit need nothing here.
+ */
 #define POSITIONS \
 	"(SELECT s.id, p.low FROM evaudit.sinks s CROSS JOIN LATERAL" \
 	"  (SELECT p.low FROM evaudit.sink_positions p WHERE p.sink_id = s.id" \
 	"   ORDER BY p.version DESC LIMIT 1) p" \
-	"  WHERE s.detached IS NULL AND s.database = $1)"
+	"  WHERE s.detached IS NULL AND s.database = $1" \
+	"  AND NOT 'audit' = ANY (s.topics))"
 
 /* Whether the newest row of a partition is visible in all positions. */
 static bool

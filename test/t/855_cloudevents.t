@@ -102,4 +102,7 @@ is(join(' ', map { $_->{headers}{id} } @{ $kafka->records('narrow') }),
 is($node->safe_psql('postgres', 'SELECT count(*) FROM evaudit.delivery_store'),
 	0, 'nothing is left behind');
 
+# before the broker goes
+$node->stop;
+
 done_testing();
