@@ -21,11 +21,12 @@ FROM generate_series(1, 1000) u, generate_series(1, 5) s;
 -- the peers' own table of events
 CREATE TABLE peer_events (event_id text PRIMARY KEY, topic text NOT NULL, payload jsonb NOT NULL,
 	subject text, received_at timestamptz NOT NULL DEFAULT now());
-CREATE ROLE front LOGIN;
+SELECT 'CREATE ROLE front LOGIN' WHERE to_regrole('front') IS NULL \gexec
 GRANT EXECUTE ON FUNCTION evaudit.http TO front;
 GRANT INSERT, SELECT ON evaudit.events TO front;
 GRANT SELECT ON user_services TO front;
 GRANT INSERT, SELECT ON peer_events TO front;
+ALTER ROLE front SET synchronous_commit = on;
 ALTER ROLE front SET evaudit.rate_limit = 0;
 ALTER ROLE front SET log_parameter_max_length = 0;
 ALTER ROLE front SET log_parameter_max_length_on_error = 0;

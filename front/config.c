@@ -23,7 +23,6 @@
 #include "buffer.h"
 #include "config.h"
 #include "log.h"
-#include "options.h"
 
 Config		config;
 

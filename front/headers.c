@@ -26,6 +26,9 @@
 /* Most headers of a request. */
 #define MAX_HEADERS		100
 
+/* Longest id of a request. */
+#define MAX_ID			64
+
 /* Characters of a token; RFC 9110, 5.6.2. */
 #define TOKEN	"!#$%&'*+-.^_`|~0123456789" \
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -41,7 +44,7 @@ typedef struct Head
 	int			lengths;		/* Content-Length */
 	int			encodings;		/* Transfer-Encoding */
 	int			authorizations;
-	bool		request_id;
+	char	   *id;				/* the request's; "": it has none */
 	const char *length;
 	int			status;			/* 0: all is well */
 	const char *error;
@@ -70,6 +73,14 @@ seen(const Head *head, const char *name)
 	return false;
 }
 
+/* Take the id that the sender has given, if it is safe in a log. */
+static void
+set_id(Head *head, const char *value)
+{
+	if (strlen(value) <= MAX_ID && value[strspn(value, TOKEN)] == '\0')
+		strcpy(head->id, value);
+}
+
 /* Count those that may be there once at most. */
 static void
 count_header(Head *head, const char *name, const char *value)
@@ -90,8 +101,8 @@ count_header(Head *head, const char *name, const char *value)
 		head->hosts++;
 	else if (strcasecmp(name, "Authorization") == 0)
 		head->authorizations++;
-	else if (strcasecmp(name, "X-Request-Id") == 0)
-		head->request_id = true;
+	else if (strcasecmp(name, "X-Request-Id") == 0 && head->id[0] == '\0')
+		set_id(head, value);
 }
 
 /* Add a header to the object. */
@@ -146,7 +157,6 @@ add_request_id(Head *head)
 	static const char digits[] = "0123456789abcdef";
 	static unsigned char random[4096];
 	static size_t used = sizeof(random);
-	char		id[33];
 
 	if (used + 16 > sizeof(random))
 	{
@@ -155,10 +165,10 @@ add_request_id(Head *head)
 		used = 0;
 	}
 	for (int i = 0; i < 32; i++)
-		id[i] = digits[random[used + i / 2] >> (i % 2 ? 0 : 4) & 15];
-	id[32] = '\0';
+		head->id[i] = digits[random[used + i / 2] >> (i % 2 ? 0 : 4) & 15];
+	head->id[32] = '\0';
 	used += 16;
-	add_header(head, "x-request-id", id);
+	add_header(head, "x-request-id", head->id);
 }
 
 /* Check what says how long the body is. */
@@ -215,7 +225,7 @@ check_uri(Head *head, char *uri)
 int
 headers_read(Request *request, const char **error)
 {
-	Head		head = {.json = &request->headers};
+	Head		head = {.json = &request->headers,.id = request->id};
 
 	buffer_puts(head.json, "{");
 	check_uri(&head, request->uri);
@@ -226,9 +236,11 @@ headers_read(Request *request, const char **error)
 		refuse(&head, MHD_HTTP_BAD_REQUEST, "Host is given twice.");
 	if (head.authorizations > 1)
 		refuse(&head, MHD_HTTP_BAD_REQUEST, "Authorization is given twice.");
-	if (!head.request_id && head.n < MAX_HEADERS)
+	if (!seen(&head, "X-Request-Id") && head.n < MAX_HEADERS)
 		add_request_id(&head);
-	buffer_puts(head.json, "}");
+	/* the response may have headers for the log */
+	buffer_puts(head.json, head.n > 0 ? ",\"X-Evaudit-Front\":\"1\"}" :
+				"\"X-Evaudit-Front\":\"1\"}");
 	*error = head.error;
 	return head.status;
 }

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "config.h"
 #include "options.h"
 
 #define STRING(field, initial) OPTION_STRING, offsetof(Config, field), initial, 0, 0
@@ -36,9 +35,9 @@ const Option options[] = {
 	"of a member of pg_monitor, for the database's metrics"},
 	{"processes", NUMBER(processes, "1", 1, MAX_PROCESSES), "N",
 	"that share the listeners"},
-	{"write-connections", NUMBER(write_connections, "2", 1, 64), "N",
+	{"write-connections", NUMBER(write_connections, "4", 1, 64), "N",
 	"to the database, of each process"},
-	{"read-connections", NUMBER(read_connections, "2", 1, 64), "N",
+	{"read-connections", NUMBER(read_connections, "4", 1, 64), "N",
 	"likewise, for GET"},
 	{"max-connections", NUMBER(max_connections, "10000", 1, 100000), "N",
 	"of clients, of each process"},
@@ -65,7 +64,7 @@ const Option options[] = {
 	{"docs-assets", STRING(docs_assets, DOCS_ASSETS), "FOLDER",
 	"Swagger UI's files, served at /swagger-ui/"},
 	{"log-level", STRING(log_level, "request"), "LEVEL",
-	"error, info or request; SIGUSR1 goes on to the next"},
+	"error, info or request; SIGUSR1 takes the next"},
 	{NULL, OPTION_STRING, 0, NULL, 0, 0, NULL, NULL}
 };
 

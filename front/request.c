@@ -61,6 +61,9 @@ request_set_error(Request *request, int status, const char *type,
 	request->response_headers = cJSON_CreateObject();
 	(void) cJSON_AddStringToObject(request->response_headers, "Content-Type",
 								   "application/json");
+	if (request->id[0] != '\0')
+		(void) cJSON_AddStringToObject(request->response_headers,
+									   "X-Request-Id", request->id);
 	if (status == 503)
 		(void) cJSON_AddStringToObject(request->response_headers,
 									   "Retry-After", "1");

@@ -36,6 +36,7 @@ typedef struct Request
 
 	char	   *uri;			/* as sent, with its query */
 	const char *method;			/* libmicrohttpd's */
+	char		id[65];			/* "": not known */
 	Buffer		headers;		/* a JSON object */
 	Buffer		body;
 	int			refused;		/* status, while the body is still read; or 0 */

@@ -28,8 +28,13 @@
 
 #define HEADER			"X-Evaudit-Wait"
 
-/* Longest time of a call, which those have to wait that come meanwhile. */
+/*
+ * Milliseconds of a call at most, which those have to wait that come meanwhile;
+ * and how many waiting requests add one to the pause until the next, since each
+ * call names them all.
+ */
 #define CALL_TIME		"20 milliseconds"
+#define NAMES_PER_MS	50
 
 /* Most requests of a call. */
 #define MAX_CALL		4096
@@ -44,6 +49,7 @@ static bool needed = false;		/* something has waited */
 static Request *first = NULL;
 static Request **tail = &first;
 static int	count = 0;
+static int64_t next_call = 0;
 
 static void run(void);
 
@@ -184,6 +190,7 @@ call_over(Work *work, bool lost)
 		while (first != NULL)
 			end_wait(&first);
 	}
+	next_call = now_ms() + count / NAMES_PER_MS;
 	free(work);
 }
 
@@ -193,7 +200,8 @@ run(void)
 {
 	Work	   *work;
 
-	if (first == NULL || connection.state != CONNECTION_IDLE)
+	if (first == NULL || connection.state != CONNECTION_IDLE ||
+		now_ms() < next_call)
 		return;
 	work = xcalloc(1, sizeof(Work));
 	work->send = send_call;
@@ -219,6 +227,7 @@ waits_tick(int64_t now)
 			link = &(*link)->next;
 	}
 	run();
-	return now + (connection.state == CONNECTION_CLOSED && first != NULL ?
-				  50 : 1000);
+	if (first == NULL || connection.state == CONNECTION_BUSY)
+		return now + 1000;
+	return connection.state == CONNECTION_IDLE ? next_call : now + 50;
 }

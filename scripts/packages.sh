@@ -100,8 +100,8 @@ install_server() {
 	as_root rmdir --ignore-fail-on-non-empty "${policy%/*}" 2>/dev/null || true
 }
 
-# Install what is missing for the purposes named: build, front, tap, broker, queue,
-# servers, checked, coverage, lint.
+# Install what is missing for the purposes named: build, front, load, web, tap,
+# broker, queue, servers, checked, coverage, lint.
 need() {
 	local purpose library missing=()
 
@@ -118,6 +118,16 @@ need() {
 		front)
 			have curl || missing+=(curl)
 			have openssl || missing+=(openssl)
+			;;
+		load)
+			have wrk || missing+=(wrk)
+			;;
+		web)
+			[ -x /usr/sbin/nginx ] || missing+=(nginx-light)
+			compgen -G '/usr/sbin/php-fpm*' >/dev/null || missing+=(php-fpm)
+			compgen -G '/etc/php/*/mods-available/pgsql.ini' >/dev/null ||
+				missing+=(php-pgsql)
+			need_pip
 			;;
 		tap)
 			have prove || missing+=(perl)

@@ -129,6 +129,19 @@ handle_guarded(EvauditRequest *request, EvauditResponse *response)
 	PG_END_TRY();
 }
 
+/* What a front that removes it again wants for its log. */
+static void
+add_log_headers(const EvauditRequest *request, EvauditResponse *response)
+{
+	if (evaudit_request_header(request, "x-evaudit-front") == NULL)
+		return;
+	if (request->route != NULL)
+		evaudit_response_header(response, "X-Evaudit-Route", request->route);
+	if (request->subject != NULL)
+		evaudit_response_header(response, "X-Evaudit-Subject",
+								request->subject);
+}
+
 /* The headers of a response. */
 static Jsonb *
 response_headers(const EvauditRequest *request, EvauditResponse *response)
@@ -146,6 +159,7 @@ response_headers(const EvauditRequest *request, EvauditResponse *response)
 		evaudit_response_header(response, "Content-Type", response->content_type);
 	evaudit_response_header(response, "X-Request-Id", request->id);
 	evaudit_wait_add_header(response);
+	add_log_headers(request, response);
 	initStringInfo(&json);
 	appendStringInfo(&json, "{%s}", response->headers.data);
 	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in,

@@ -27,6 +27,7 @@ typedef struct EvauditRequest
 	size_t		body_len;
 
 	/* set on the way to the route's handler (route.c) */
+	const char *route;			/* its path, with {}; NULL: there is none */
 	char	   *subject;		/* of the token; NULL: it has none, or the
 								 * route is open */
 	const EvauditTopic *topic;	/* that the path names */

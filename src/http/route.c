@@ -196,6 +196,7 @@ evaudit_route_handle(EvauditRequest *request, EvauditResponse *response)
 
 	initStringInfo(&methods);
 	route = find_route(request, &start, &len, &methods);
+	request->route = route != NULL ? route->path : NULL;
 	if (route == NULL)
 		respond_no_route(request, methods.data, response);
 	else if (read_parameter(route, request, start, len, response) &&

@@ -16,6 +16,7 @@ my $node = Evaudit::Cluster->new('main');
 my $front = Evaudit::Front->new(
 	$node,
 	'header-timeout' => 1000,
+	'write-connections' => 2,
 	'max-queue' => 40,
 	'max-body' => 64);
 
@@ -124,8 +125,10 @@ is(kept('broken-%'), '4', 'and leave each event once');
 # More than the queue holds.
 $lock = lock_events();
 @sockets = begin_blocked('full', 42);
-$response = $front->request('POST', '/events', event('full-43'));
+$response = $front->request('POST', '/events', event('full-43'), 'X-Request-Id' => 'r-43');
 is($response->{status}, 503, 'a request beyond the queue is refused');
+like($response->{content}, qr/Too many requests wait/, 'at once');
+is($response->{headers}{'x-request-id'}, 'r-43', 'with its id');
 ok($response->{headers}{'retry-after'}, 'and told to come again');
 is($front->request('GET', '/health')->{status}, 200, 'reading goes on beside');
 $lock->quit;

@@ -91,15 +91,15 @@ foreach my $case (
 	[ 'a chunk without a size', $head . "$chunked\r\nzz\r\n{}\r\n0\r\n\r\n$smuggled", '400' ],
 	[ 'a chunk of a negative size', $head . "$chunked\r\n-1\r\n{}\r\n0\r\n\r\n$smuggled", '400' ],
 	[ 'a chunk beyond 64 bits', $head . "$chunked\r\nfffffffffffffffff\r\n{}", '4\d\d' ],
-	[ 'another protocol', "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", '(400|505)' ],
-	[ 'a protocol of nobody', "GET /topics HTTQ/1.1\r\nHost: x\r\n\r\n", '(400|505)' ],
+	[ 'another protocol', "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", '400|505' ],
+	[ 'a protocol of nobody', "GET /topics HTTQ/1.1\r\nHost: x\r\n\r\n", '400|505' ],
 	[ 'a path that is none', "GET topics HTTP/1.1\r\nHost: x\r\n\r\n$smuggled", '400' ],
-	[ 'TLS', "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" . "\xaa" x 500 . "\r\n\r\n", '400' ],
-	[ 'a line without end', 'GET /' . 'a' x 100_000, '414' ],
-	[ 'a head without end', "GET /topics HTTP/1.1\r\nHost: x\r\n" . 'X-A: ' . 'a' x 100_000, '431' ])
+	[ 'TLS', "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" . "\xaa" x 500 . "\r\n\r\n", '(?:400)?' ],
+	[ 'a line without end', 'GET /' . 'a' x 100_000, '(?:414)?' ],
+	[ 'a head without end', "GET /topics HTTP/1.1\r\nHost: x\r\n" . 'X-A: ' . 'a' x 100_000, '(?:431)?' ])
 {
 	my ($what, $text, $expected) = @$case;
-	like(statuses($text), qr/^(($expected)( \g2)?)?$/, "$what: one response or none");
+	like(statuses($text), qr/^($expected)( \g1)?$/, "$what: one response");
 }
 is(statuses("GET http://x/topics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), '200', 'the form for proxies');
 is(statuses("GET http://x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), '404', 'and without a path');

@@ -23,7 +23,12 @@ my $node = Evaudit::Cluster->new('main', conf => "log_statement = none\n");
 my $front = Evaudit::Front->new($node);
 $node->safe_psql('postgres', q(
 	ALTER ROLE front SET evaudit.http_events = 'open';
-	GRANT INSERT ON evaudit.events TO front));
+	GRANT INSERT ON evaudit.events TO front;
+	GRANT SELECT ON user_services TO front;
+	SELECT evaudit.grant_read('services', 'Alice');
+	SELECT evaudit.create_issuer('gate', '{"issuer": "gate", "require_exp": false,
+		"jwks": {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg"}]}}')));
+my $token = 'eyJhbGciOiJFZERTQSJ9.eyJpc3MiOiJnYXRlIiwic3ViIjoiQWxpY2UifQ.fDHFmW448mXf1UagPB9YbPRQi_uk2LB3Z8IEz4hwPv_YFt38o-H154YiykOBhxrFVuEec9WdJjZ2PVgcB979Aw';
 $front->stop;
 my $dir = $front->{dir};
 
@@ -120,7 +125,13 @@ like(over_tls($secure, "$dir/second.crt"), qr/^HTTP\/1.1 200/, 'and everything g
 # --- the log
 $front->request('GET', '/topics?secret=1', undef, 'X-Request-Id' => 'r-1', Authorization => 'Bearer abc.def.ghi');
 my $line = $front->logged('r-1');
-is(join(' ', @$line{qw(method path status client)}), 'GET /topics 200 127.0.0.1', 'a request is logged');
+is(join(' ', @$line{qw(method path route status client)}), 'GET /topics /topics 200 127.0.0.1', 'a request is logged');
+my $response = $front->request('GET', '/users/Alice/services', undef, 'X-Request-Id' => 'r-2', Authorization => "Bearer $token");
+$line = $front->logged('r-2');
+is(join(' ', @$line{qw(route subject)}), '/users/{}/services Alice', 'with its route and the subject of its token');
+is(join(' ', grep { /^x-evaudit/ } keys %{ $response->{headers} }), '', 'which are in no response');
+$response = $front->request('GET', '/topics', undef, 'X-Evaudit-Wait' => 'x', 'X-Evaudit-Subject' => 'Bob', 'X-Request-Id' => 'r-3');
+is($front->logged('r-3')->{subject}, undef, 'nor believed from a request');
 cmp_ok($line->{bytes}, '>', 10, 'with the bytes of its response');
 unlike(slurp_file("$dir/log"), qr/secret|abc\.def/, 'neither its query nor its token');
 kill 'USR1', $front->pid;
@@ -136,6 +147,17 @@ $front->begin;
 log_has(qr/warning: .*log_parameter_max_length/, 'settings that log tokens are warned of');
 $front->stop;
 $node->safe_psql('postgres', q(ALTER ROLE front RESET log_statement));
+
+# --- metrics of the database, by a role of its own
+$node->safe_psql('postgres', 'CREATE ROLE watcher LOGIN IN ROLE pg_monitor');
+$front->begin('--metrics-database' => $node->connstr('postgres') . ' user=watcher');
+my $metrics;
+$front->await(sub {
+	$metrics = HTTP::Tiny->new->get("http://127.0.0.1:$front->{admin_port}/metrics")->{content};
+	return $metrics =~ /^evaudit_(?!http_)/m;
+});
+like($metrics, qr/^evaudit_http_requests_total/m, 'metrics are the front\'s and the database\'s');
+$front->stop;
 
 # --- what cannot be: the start fails, and says why
 foreach my $case (

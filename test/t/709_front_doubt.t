@@ -1,0 +1,68 @@
+# Connections that break while a transaction commits: whether it did, the front
+# asks the server, and nothing is there twice.
+
+use strict;
+use warnings;
+
+use Evaudit::Cluster;
+use Evaudit::Front;
+use Test::More;
+
+plan skip_all => 'the front was not built'
+  unless $ENV{EVAUDIT_FRONT} && -x $ENV{EVAUDIT_FRONT};
+
+my $token = 'eyJhbGciOiJFZERTQSJ9.eyJpc3MiOiJnYXRlIiwic3ViIjoiQWxpY2UifQ.fDHFmW448mXf1UagPB9YbPRQi_uk2LB3Z8IEz4hwPv_YFt38o-H154YiykOBhxrFVuEec9WdJjZ2PVgcB979Aw';
+my $node = Evaudit::Cluster->new('main', init => { allows_streaming => 1 },
+	conf => "evaudit.rate_limit = 0\nwal_level = replica\n");
+
+# A table without a key, and a check at commit that waits for a lock.
+$node->safe_psql('postgres', q{
+	SELECT evaudit.create_issuer('gate', '{"issuer": "gate", "require_exp": false,
+		"jwks": {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg"}]}}');
+	CREATE TABLE received (n integer);
+	CREATE FUNCTION receive(events evaudit.event[]) RETURNS void LANGUAGE sql AS
+		$$ INSERT INTO public.received SELECT (e.payload->>'n')::int FROM unnest(events) e $$;
+	CREATE FUNCTION check_late() RETURNS trigger LANGUAGE plpgsql AS
+		$$ BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NULL; END $$;
+	CREATE CONSTRAINT TRIGGER check_late AFTER INSERT ON received
+		DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION check_late();
+	SELECT evaudit.create_topic('numbers', options => '{"keep": false, "project": "public.receive"}');
+	SELECT evaudit.grant_publish('numbers', 'Alice');
+	CREATE ROLE front LOGIN;
+	GRANT EXECUTE ON FUNCTION evaudit.http TO front;
+	GRANT EXECUTE ON FUNCTION public.receive TO front;
+	GRANT INSERT ON public.received TO front});
+my $front = Evaudit::Front->new($node);
+
+# Begin a request, wait until its session waits for something, and end that.
+sub break_at
+{
+	my ($n, $event) = @_;
+	my $socket = $front->connection;
+	my $body = qq({"n": $n});
+	my $waiting = "FROM pg_stat_activity WHERE usename = 'front' AND wait_event = '$event'";
+	print $socket "POST /topics/numbers HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer $token\r\n"
+	  . 'Content-Length: ' . length($body) . "\r\n\r\n$body";
+	$node->wait_for("SELECT count(*) $waiting", '1');
+	is($node->safe_psql('postgres', "SELECT pg_terminate_backend(pid) $waiting"), 't', "a session that waits for $event is ended");
+	return $socket;
+}
+
+# Committed here, and waiting for a standby that is not there.
+$node->append_conf('postgresql.conf', "synchronous_standby_names = 'nobody'\n");
+$node->reload;
+my $socket = break_at(1, 'SyncRep');
+is($front->status_of($socket), '202', 'what was committed is accepted');
+$node->append_conf('postgresql.conf', "synchronous_standby_names = ''\n");
+$node->reload;
+is($node->safe_psql('postgres', 'SELECT count(*) FROM received WHERE n = 1'), '1', 'and is there once');
+
+# Not committed: it runs again.
+my $lock = $node->background_psql('postgres', on_error_die => 1);
+$lock->query_safe('SELECT pg_advisory_lock(1)');
+$socket = break_at(2, 'advisory');
+$lock->quit;
+is($front->status_of($socket), '202', 'what was not committed runs again');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM received WHERE n = 2'), '1', 'and is there once');
+
+done_testing();
