@@ -15,10 +15,15 @@
  */
 #include "postgres.h"
 
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
 #include "utils/guc.h"
+#include "utils/uuid.h"
 
 #include "auth/access.h"
 #include "events/ingest.h"
+#include "http/compat_message.h"
 #include "http/rate_limit.h"
 #include "http/routes.h"
 #include "http/wait.h"
@@ -125,7 +130,16 @@ evaudit_route_respond_rejection(const EvauditTopic *topic, Jsonb *payload,
 								const EvauditEvent *event,
 								EvauditResponse *response)
 {
-	if (event->reason == EVAUDIT_SCHEMA_VIOLATION)
+	const char *message = NULL;
+
+	if (is_compat() && topic->schema != NULL &&
+		(event->reason == EVAUDIT_SCHEMA_VIOLATION ||
+		 event->reason == EVAUDIT_NOT_AN_OBJECT))
+		message = evaudit_compat_message(topic, payload);
+	if (message != NULL)
+		evaudit_response_error(response, 400, EVAUDIT_PROBLEM_VALIDATION,
+							   message);
+	else if (event->reason == EVAUDIT_SCHEMA_VIOLATION)
 		respond_violations(topic, payload, response);
 	if (response->nerrors > 0)
 		return;
@@ -188,6 +202,22 @@ evaudit_route_publish(const EvauditRequest *request,
 	return event->reason == EVAUDIT_ACCEPTED;
 }
 
+/*
+ * Publish an event once more under an id of its own, if its id was kept with
+ * another payload: a gateway takes both.  False if it was rejected for that,
+ * or for something else.
+ */
+static bool
+publish_again(const EvauditRequest *request, EvauditEvent *event)
+{
+	if (event->reason != EVAUDIT_CONFLICT)
+		return false;
+	return evaudit_route_publish(request, request->topic,
+								 DatumGetCString(DirectFunctionCall1(uuid_out,
+																	 OidFunctionCall0(F_GEN_RANDOM_UUID))),
+								 event);
+}
+
 /* POST /topics/{topic} */
 void
 evaudit_route_post_topic(EvauditRequest *request, EvauditResponse *response)
@@ -200,7 +230,8 @@ evaudit_route_post_topic(EvauditRequest *request, EvauditResponse *response)
 		evaudit_route_post_batch(request, response);
 	else if (!evaudit_route_within_rate(request, response))
 		return;
-	else if (evaudit_route_publish(request, request->topic, id, &event))
+	else if (evaudit_route_publish(request, request->topic, id, &event) ||
+			 (is_compat() && publish_again(request, &event)))
 	{
 		evaudit_response_success(response, 202);
 		evaudit_wait_begin(request, request->topic, &event, response);

@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 
 #include "http/response.h"
+#include "http/settings.h"
 #include "http/stats.h"
 #include "server/epoch.h"
 #include "text/casefold.h"
@@ -266,6 +267,9 @@ push_job(EvauditJsonbState *row, const EvauditKeptEvent *event,
 		job = value->val.binary.data;
 	for (int i = 0; i < lengthof(job_members); i++)
 		push_text(row, job_members[i], NULL);
+	/* a gateway writes it so where a job has none */
+	if (evaudit_http_compat == EVAUDIT_COMPAT_EVENTGATE)
+		push_text(row, "country", "");
 	if (job != NULL)
 		push_members(row, job, name_for_job);
 	push_members(row, run, name_for_run);

@@ -32,6 +32,10 @@ evaudit_topic_is_shown(const char *name)
 bool
 evaudit_route_find_topic(EvauditRequest *request, EvauditResponse *response)
 {
+	/* a gateway's two programs differ in this */
+	bool		is_stats = evaudit_http_compat == EVAUDIT_COMPAT_EVENTGATE &&
+		strncmp(request->path, "/stats/", strlen("/stats/")) == 0;
+
 	request->topic = evaudit_topic_load(request->param, true);
 	if (request->topic != NULL && !evaudit_topic_is_shown(request->param))
 		request->topic = NULL;
@@ -47,8 +51,8 @@ evaudit_route_find_topic(EvauditRequest *request, EvauditResponse *response)
 	}
 	if (request->topic == NULL)
 		evaudit_response_error(response, 404, EVAUDIT_PROBLEM_TOPIC,
-							   psprintf("Topic '%s' not found",
-										request->param));
+							   psprintf("Topic '%s' not found%s",
+										request->param, is_stats ? "." : ""));
 	return request->topic != NULL;
 }
 
