@@ -1,11 +1,14 @@
 # The requests that the tests of an event gateway make, over the topics, the
-# access map and the keys that such a gateway is configured with.
+# access map and the keys that such a gateway is configured with; over HTTP,
+# by the real front, where it was built, but for those that need a setting.
 
 use strict;
 use warnings;
 
 use Evaudit::Cluster;
+use Evaudit::Front;
 use Evaudit::Token;
+use HTTP::Tiny;
 use IPC::Run;
 use JSON::PP;
 use PostgreSQL::Test::Utils;
@@ -113,11 +116,44 @@ ask("SELECT evaudit.create_issuer('provider', " . literal({
 my %tokens;
 sub token { return $tokens{ $_[0] } //= $issuer->token(sub => $_[0]); }
 
+# The front, and the settings of its role.
+my $front;
+my $front_settings = '';
+
+sub start_front
+{
+	($front_settings) = @_;
+	return unless $ENV{EVAUDIT_FRONT} && -x $ENV{EVAUDIT_FRONT};
+	$front //= Evaudit::Front->new($node);
+	ask("ALTER ROLE front SET $front_settings");
+	$front->stop;
+	$front->begin;
+}
+
+# The same by the front.
+sub request_front
+{
+	my ($method, $path, $body, %headers) = @_;
+	my %args = (headers => { 'Content-Type' => 'application/json', %headers });
+
+	$args{content} = ref $body ? $json->encode($body) : $body if defined $body;
+	my $response = HTTP::Tiny->new(max_redirect => 0)
+	  ->request($method, "http://127.0.0.1:$front->{port}$path", \%args);
+	my %answered = map { (s/(^|-)(\w)/$1\u$2/gr => $response->{headers}{$_}) }
+	  keys %{ $response->{headers} };
+	my $answer = $response->{content};
+	$answer = decode_json($answer)
+	  if ($answered{'Content-Type'} // '') eq 'application/json';
+	return ($response->{status}, \%answered, $answer);
+}
+
 # A request; returns the status, the headers and the body, decoded if JSON.
 sub request
 {
 	my ($method, $path, $who, $body, @settings) = @_;
 	my %headers = defined $who ? (Authorization => 'Bearer ' . token($who)) : ();
+	return request_front($method, $path, $body, %headers)
+	  if $front && "@settings" eq $front_settings;
 	my $text = !defined $body ? 'NULL'
 	  : "convert_to(" . (ref $body ? literal($body) : "'$body'") . ", 'UTF8')";
 	my $out = ask(join '', (map { "SET $_; " } @settings),
@@ -176,6 +212,7 @@ foreach my $compat ('off', 'eventgate')
 	my @set = ("evaudit.http_compat = $compat");
 	my $check = sub { my ($name, $expected, $type, $method, $where, $who, $body) = @_;
 		return check("$name, compat $compat", $expected, $type, $method, $where, $who, $body, @set); };
+	start_front($set[0]);
 	my $broken = $compat eq 'off' ? 400 : 500;
 	my $broken_type = $compat eq 'off' ? 'validation' : 'internal';
 
@@ -243,6 +280,8 @@ foreach my $compat ('off', 'eventgate')
 	$check->('not a uuid', $compat eq 'off' ? 400 : 202, $compat eq 'off' ? 'validation' : undef, 'POST', "$path.status_change", 'TestUser', event('status_change', job_id => 'j'));
 	$check->('null for a uuid', 202, undef, 'POST', "$path.status_change", 'TestUser', event('status_change', parent_job_id => undef));
 }
+$front->stop if $front;
+$front_settings = 'none';
 my ($accepted) = ask('SELECT count(*) FROM evaudit.events');
 is($accepted, $made = ask('SELECT count(DISTINCT event_id) FROM evaudit.events'), 'each accepted event was kept once');
 
