@@ -228,35 +228,74 @@ insert_rows(const EvauditTopic *topic, EvauditEvent **events, int n,
 }
 
 /*
+ * The row of the last query that has an id, among those from "row" on, all of
+ * them in the order of their ids; "row" is left at the first that is not less.
+ */
+static bool
+find_row(const text *id, int nrows, int *row)
+{
+	for (; *row < nrows; (*row)++)
+	{
+		bool		isnull;
+		text	   *found = DatumGetTextPP(evaudit_spi_datum(*row, 0, &isnull));
+		int			order = evaudit_text_compare(found, id);
+
+		if (order >= 0)
+			return order == 0;
+	}
+	return false;
+}
+
+/* Whether a row of the last query has the payload of an event. */
+static bool
+has_payload(int row, const EvauditEvent *event)
+{
+	bool		isnull;
+	Datum		stored = evaudit_spi_datum(row, 1, &isnull);
+	Jsonb	   *payload = DatumGetJsonbP(stored);
+	bool		same = compareJsonbContainers(&payload->root,
+											  &event->document->root) == 0;
+
+	/* rows may hold more than memory should, so one is read at a time */
+	if ((Pointer) payload != DatumGetPointer(stored))
+		pfree(payload);
+	return same;
+}
+
+/*
  * Compare events with the rows of their ids: they are repeated or rejected
  * then.  Those without a row are left in "rest"; returns how many these are.
+ * The statement names its ids by ANY and joins nothing, so that it can be
+ * sent to where the rows are if the table is distributed.
  */
 static int
 compare_rows(const EvauditTopic *topic, EvauditEvent **events, int n,
 			 MemoryContext context, EvauditEvent **rest)
 {
-	static EvauditStatement compare = {
-		"SELECT (SELECT e.payload = n.payload FROM evaudit.events e"
-		"  WHERE e.topic = $1 AND e.event_id = n.event_id)"
-		" FROM (SELECT unnest($2) AS event_id, unnest($3) AS payload) n",
-		3, {TEXTOID, TEXTARRAYOID, JSONBARRAYOID}
+	static EvauditStatement find = {
+		"SELECT event_id, payload FROM evaudit.events"
+		" WHERE topic = $1 AND event_id = ANY ($2)"
+		" ORDER BY event_id COLLATE \"C\"",
+		2, {TEXTOID, TEXTARRAYOID}
 	};
-	Datum		values[3];
+	Datum		values[2];
 	int			nrest = 0;
+	int			nrows;
+	int			row = 0;
 	EvauditSpi	spi;
 
+	qsort(events, n, sizeof(EvauditEvent *), compare_events);
 	values[0] = CStringGetTextDatum(topic->name);
 	values[1] = column_array(events, n, &columns[0]);
-	values[2] = column_array(events, n, &columns[1]);
 	evaudit_spi_begin(&spi);
-	(void) evaudit_spi_execute(&compare, values, NULL);
+	nrows = (int) evaudit_spi_execute(&find, values, NULL);
 	for (int i = 0; i < n; i++)
 	{
 		MemoryContext previous;
 
-		if (evaudit_spi_is_null(i, 0))
+		if (!find_row(events[i]->event_id, nrows, &row))
 			rest[nrest++] = events[i];
-		else if (evaudit_spi_bool(i, 0))
+		else if (has_payload(row, events[i]))
 			events[i]->repeated = true;
 		else
 		{
