@@ -236,8 +236,7 @@ find_row(const text *id, int nrows, int *row)
 {
 	for (; *row < nrows; (*row)++)
 	{
-		bool		isnull;
-		text	   *found = DatumGetTextPP(evaudit_spi_datum(*row, 0, &isnull));
+		text	   *found = DatumGetTextPP(evaudit_spi_datum_of(*row, 0, TEXTOID));
 		int			order = evaudit_text_compare(found, id);
 
 		if (order >= 0)
@@ -250,8 +249,7 @@ find_row(const text *id, int nrows, int *row)
 static bool
 has_payload(int row, const EvauditEvent *event)
 {
-	bool		isnull;
-	Datum		stored = evaudit_spi_datum(row, 1, &isnull);
+	Datum		stored = evaudit_spi_datum_of(row, 1, JSONBOID);
 	Jsonb	   *payload = DatumGetJsonbP(stored);
 	bool		same = compareJsonbContainers(&payload->root,
 											  &event->document->root) == 0;
