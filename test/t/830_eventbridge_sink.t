@@ -197,10 +197,11 @@ foreach my $bad (@bad)
 			'{"service": "eventbridge"}'::jsonb || '$bad->[0]')});
 	like($err, qr/ERROR: .*option "$bad->[1]"/, "refused: $bad->[0]");
 }
-is( $node->safe_psql('postgres', q{
+my $longest = 'x' x 128;
+is( $node->safe_psql('postgres', qq{
 		SELECT evaudit.create_sink('good', 'aws', '{any}', '{"service": "eventbridge",
 			"event_bus": "arn:aws-cn:events:cn-north-1:123456789012:event-bus/a/b.c",
-			"source": "s", "detail_type": "} . ('x' x 128) . q{"}')}),
+			"source": "s", "detail_type": "$longest"}')}),
 	'', 'and what is good is taken');
 
 $node->stop;
