@@ -25,6 +25,14 @@
 /* How often a call is made while the cluster does not respond in time. */
 #define MAX_CALLS		4
 
+/*
+ * Milliseconds that librdkafka may take for a request to a group's
+ * coordinator, its longest.  Nobody waits for that long: if it gave up by
+ * itself, the connection of the coordinator that comes later would find the
+ * request freed, and an assertion of librdkafka fail.
+ */
+#define ADMIN_TIMEOUT	3600000
+
 typedef void (*SendRequest) (EvauditKafkaRequest *request);
 
 /* In the thread, each of the calls. */
@@ -78,13 +86,11 @@ send_list_offsets(EvauditKafkaRequest *request)
 
 	if (error != NULL)
 		rd_kafka_error_destroy(error);
-	(void) rd_kafka_AdminOptions_set_request_timeout(options,
-													 EVAUDIT_KAFKA_REQUEST_TIMEOUT,
+	(void) rd_kafka_AdminOptions_set_request_timeout(options, ADMIN_TIMEOUT,
 													 unused, sizeof(unused));
 	rd_kafka_ListConsumerGroupOffsets(request->client, &group, 1, options,
 									  queue);
-	request->event = rd_kafka_queue_poll(queue,
-										 EVAUDIT_KAFKA_REQUEST_TIMEOUT + 1000);
+	request->event = rd_kafka_queue_poll(queue, EVAUDIT_KAFKA_REQUEST_TIMEOUT);
 	rd_kafka_AdminOptions_destroy(options);
 	rd_kafka_ListConsumerGroupOffsets_destroy(group);
 	rd_kafka_queue_destroy(queue);
@@ -197,8 +203,6 @@ list_error(rd_kafka_event_t *event,
 	const rd_kafka_group_result_t **groups;
 	size_t		n;
 
-	if (event == NULL)
-		return rd_kafka_err2str(RD_KAFKA_RESP_ERR__TIMED_OUT);
 	if (rd_kafka_event_error(event))
 		return rd_kafka_event_error_string(event);
 	groups = rd_kafka_ListConsumerGroupOffsets_result_groups(
@@ -214,7 +218,9 @@ list_error(rd_kafka_event_t *event,
 /*
  * Read the number of the last transaction committed for a group, and the text
  * beside it; -1 if there is none.  Returns NULL, or why it was not to be had.
- * Call it once transactions are initialized.
+ * A request without a response is an ERROR: the process ends, and librdkafka
+ * with it, which has the request still.  Call it once transactions are
+ * initialized.
  */
 char *
 evaudit_kafka_transaction_number(EvauditKafkaProducer *producer,
@@ -229,6 +235,12 @@ evaudit_kafka_transaction_number(EvauditKafkaProducer *producer,
 
 	request->name = group;
 	(void) evaudit_kafka_request_run(&producer->kafka, request, true);
+	if (request->event == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_FAILURE),
+				 errmsg("could not read the offsets of Kafka group \"%s\": %s",
+						group,
+						rd_kafka_err2str(RD_KAFKA_RESP_ERR__TIMED_OUT))));
 	*number = -1;
 	reason = list_error(request->event, &offsets);
 	if (reason != NULL)
@@ -236,8 +248,7 @@ evaudit_kafka_transaction_number(EvauditKafkaProducer *producer,
 						 group, reason);
 	else
 		greatest_number(offsets, number, metadata);
-	if (request->event != NULL)
-		rd_kafka_event_destroy(request->event);
+	rd_kafka_event_destroy(request->event);
 	free(request);
 	return error;
 }
