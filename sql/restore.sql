@@ -116,7 +116,7 @@ COMMENT ON FUNCTION evaudit.audit_head() IS
 	'internal: first row of audit for pg_dump, the last number drawn';
 CREATE FUNCTION evaudit.audit_row(audit @extschema@.audit)
 	RETURNS evaudit.audit_dump
-LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'evaudit_audit_row';
+LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'evaudit_audit_row';
 COMMENT ON FUNCTION evaudit.audit_row(@extschema@.audit) IS
 	'internal: a row of audit for pg_dump';
 -- OFFSET has each row made once, not once for each of its columns.
