@@ -166,6 +166,8 @@ fetch_batch(void *arg, EvauditBatch *batch)
 			(state->fifo || evaudit_sqs_is_cautious(state)))
 			pause = 0;
 		more = evaudit_http_wait(state->http, pause);
+		/* what has come came now: it would have ended the wait before */
+		state->stepped_at = GetCurrentTimestamp();
 	}
 	evaudit_http_step(state->http);
 	return true;

@@ -321,6 +321,50 @@ says('ingest', q{SELECT detail FROM evaudit.check_server('inward')}, 'its addres
 as('ingest', q{SELECT evaudit.drop_sink('inward')});
 $node->safe_psql('postgres', 'REVOKE SELECT ON evaudit.events FROM ingest');
 
+item('has USAGE on its server and SELECT on `evaudit.events`');
+$node->safe_psql('postgres', q{
+	CREATE SERVER local FOREIGN DATA WRAPPER evaudit_function;
+	CREATE FUNCTION public.take(events evaudit.event[]) RETURNS void
+		LANGUAGE sql AS 'SELECT'});
+my $sink = q{SELECT evaudit.create_sink('own', 'local', '{login}', '{"function": "ingest.take"}')};
+cannot_do('ingest', qr/permission denied for foreign server local/, $sink);
+$node->safe_psql('postgres', q{GRANT USAGE ON FOREIGN SERVER local TO ingest;
+	CREATE SCHEMA ingest AUTHORIZATION ingest});
+as('ingest', q{CREATE FUNCTION ingest.take(events evaudit.event[]) RETURNS void
+	LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'no' USING ERRCODE = 'check_violation'; END$$});
+cannot_do('ingest', qr/permission denied for table events/, $sink);
+cannot_do('ingest', qr/permission denied for table audit/,
+	q{SELECT evaudit.create_sink('trail', 'local', '{audit}', '{"function": "ingest.take"}')});
+$node->safe_psql('postgres', 'GRANT SELECT ON evaudit.events TO ingest');
+as('ingest', $sink);
+$node->safe_psql('postgres', q{SELECT evaudit.publish('login', '{"id": "s1", "user_id": "u", "service_id": "s",
+	"service_name": "S", "timestamp": "2026-01-01T00:00:00Z"}')});
+ok($node->wait_for(q{SELECT state FROM evaudit.deliveries WHERE sink = 'own'}, 'parked'), "$item: it sends");
+
+item('sees the deliveries of its own sinks alone');
+says('ingest', 'SELECT count(*) FROM evaudit.deliveries', '1');
+says('app', 'SELECT count(*) FROM evaudit.deliveries', '0');
+cannot_do('app', qr/does not exist|not own|permission denied|must/, q{SELECT evaudit.redeliver('own')},
+	q{SELECT evaudit.drop_sink('own')}, q{SELECT evaudit.seek_sink('own', 'earliest')});
+my $parked = $node->safe_psql('postgres', 'SELECT array_agg(id) FROM evaudit.deliveries');
+$node->psql('postgres', "SELECT evaudit.skip_delivery('$parked')",
+	connstr => $node->connstr('postgres') . ' user=app');
+says('ingest', 'SELECT count(*) FROM evaudit.deliveries', '1');
+
+item('has a function called with no rights but those');
+as('ingest', q{SELECT evaudit.create_sink('theirs', 'local', '{login}', '{"function": "public.take"}')});
+my $publish = q{SELECT evaudit.publish('login', '{"id": "s2", "user_id": "u", "service_id": "s",
+	"service_name": "S", "timestamp": "2026-01-02T00:00:00Z"}')};
+$node->safe_psql('postgres', $publish);
+ok($node->wait_for(q{SELECT last_error LIKE 'must be able to SET ROLE "postgres" to%' FROM evaudit.stat_sinks
+	WHERE name = 'theirs'}), "$item: a function of another role is not called");
+as('ingest', q{SELECT evaudit.drop_sink('theirs')});
+$node->safe_psql('postgres', 'REVOKE SELECT ON evaudit.events FROM ingest');
+$node->safe_psql('postgres', $publish);
+ok($node->wait_for(q{SELECT last_error FROM evaudit.stat_sinks WHERE name = 'own'},
+	'permission denied for table events'), 'SELECT that is taken back stops the sink');
+as('ingest', q{SELECT evaudit.drop_sink('own')});
+
 item('keeps its sources no longer than the privilege');
 $node->safe_psql('postgres', 'REVOKE USAGE ON FOREIGN SERVER kafka FROM ingest');
 ok($node->wait_for(q{SELECT state, last_error FROM evaudit.stat_sources},

@@ -7,6 +7,9 @@ use warnings;
 use Evaudit::Cluster;
 use Test::More;
 
+# a server that brings its own libpq has it loaded by postgres_fdw
+chomp(my $libraries = `pg_config --libdir`);
+local $ENV{LD_LIBRARY_PATH} = $libraries if -e "$libraries/libpq.so.5";
 my $node = Evaudit::Cluster->new('main');
 
 plan skip_all => 'no postgres_fdw'
