@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include <inttypes.h>
+
 #include "common/hashfn.h"
 #include "fmgr.h"
 #include "libpq/pqformat.h"
@@ -88,7 +90,7 @@ make_tag(const EvauditResponse *response)
 {
 	const unsigned char *body = (unsigned char *) response->body.data;
 
-	return psprintf("\"%016" INT64_MODIFIER "x%016" INT64_MODIFIER "x\"",
+	return psprintf("\"%016" PRIx64 "%016" PRIx64 "\"",
 					hash_bytes_extended(body, response->body.len, 0),
 					hash_bytes_extended(body, response->body.len, 1));
 }

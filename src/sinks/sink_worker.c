@@ -24,6 +24,8 @@
  */
 #include "postgres.h"
 
+#include <inttypes.h>
+
 #include "access/xact.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
@@ -175,7 +177,7 @@ set_hash(const EvauditSinkBatch *batch, char *hash)
 											digest[j]);
 		}
 	}
-	snprintf(hash, EVAUDIT_HASH_BYTES, "%016" INT64_MODIFIER "x%016" INT64_MODIFIER "x",
+	snprintf(hash, EVAUDIT_HASH_BYTES, "%016" PRIx64 "%016" PRIx64,
 			 digest[0], digest[1]);
 }
 
