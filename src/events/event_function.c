@@ -272,6 +272,7 @@ invoke_as(const Call *call, Datum argument, bool *isnull)
 		.arg = (void *) call,
 	};
 	int			level = NewGUCNestLevel();
+	bool		was_read_only = XactReadOnly;
 	Datum		result;
 	Oid			user;
 	int			security;
@@ -285,9 +286,10 @@ invoke_as(const Call *call, Datum argument, bool *isnull)
 							   SECURITY_RESTRICTED_OPERATION);
 		set_locally("search_path", "pg_catalog, pg_temp");
 	}
-	if (call->use->read_only)
-		set_locally("transaction_read_only", "on");
+	/* not by set_config_option(), which refuses that within functions */
+	XactReadOnly |= call->use->read_only;
 	result = invoke(call, argument, isnull);
+	XactReadOnly = was_read_only;
 	/* not committed: settings go back to what they were */
 	AtEOXact_GUC(false, level);
 	SetUserIdAndSecContext(user, security);
