@@ -171,6 +171,7 @@ fetch_swagger_ui() {
 	local folder log=$work/npm.log
 	folder=$(swagger_ui_cache)
 	if [ ! -d "$folder" ]; then
+		have npm || return 0
 		say "fetching ${folder##*/}"
 		mkdir -p "$cache"
 		"$root/scripts/swagger_ui" "$folder.new" >"$log" 2>&1 ||

@@ -137,8 +137,9 @@ need() {
 			[ -d "$schema_suite" ] || ! available "$schema_suite_package" ||
 				missing+=("$schema_suite_package")
 			have python3 || missing+=(python3)
-			have chromium || missing+=(chromium)
-			[ -d "$(swagger_ui_cache)" ] || have npm || missing+=(npm)
+			have chromium || ! available chromium || missing+=(chromium)
+			[ -d "$(swagger_ui_cache)" ] || have npm || ! available npm ||
+				missing+=(npm)
 			;;
 		broker)
 			need_jars kafka
