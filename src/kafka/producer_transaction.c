@@ -96,6 +96,38 @@ send_list_offsets(EvauditKafkaRequest *request)
 	rd_kafka_queue_destroy(queue);
 }
 
+/* What this client reports is of no use. */
+static void
+serve_nothing(EvauditKafka *kafka)
+{
+}
+
+/*
+ * The process's client for the offsets of a group: a consumer of that group,
+ * which never joins it.  A producer can ask for them as well, but librdkafka
+ * crashes in it when the group's coordinator has moved or is loading: it then
+ * tells the group, which only a consumer has.
+ */
+static EvauditKafka *
+group_reader(List *options, bool ambient, const char *group)
+{
+	static EvauditKafka *reader = NULL;
+
+	if (reader == NULL)
+	{
+		EvauditKafka *kafka = MemoryContextAllocZero(TopMemoryContext,
+													 sizeof(EvauditKafka));
+
+		kafka->serve = serve_nothing;
+		evaudit_kafka_client_start(kafka, RD_KAFKA_CONSUMER,
+								   evaudit_kafka_consumer_conf(options,
+															   ambient,
+															   group));
+		reader = kafka;
+	}
+	return reader;
+}
+
 /* Why a call failed, palloc'd; the error is freed. */
 static char *
 error_text(const char *what, rd_kafka_error_t *error)
@@ -223,18 +255,19 @@ list_error(rd_kafka_event_t *event,
  * initialized.
  */
 char *
-evaudit_kafka_transaction_number(EvauditKafkaProducer *producer,
+evaudit_kafka_transaction_number(List *options, bool ambient,
 								 const char *group, int64 *number,
 								 char **metadata)
 {
+	EvauditKafka *reader = group_reader(options, ambient, group);
 	EvauditKafkaRequest *request =
-		evaudit_kafka_request_make(&producer->kafka, send_list_offsets);
+		evaudit_kafka_request_make(reader, send_list_offsets);
 	const rd_kafka_topic_partition_list_t *offsets = NULL;
 	const char *reason;
 	char	   *error = NULL;
 
 	request->name = group;
-	(void) evaudit_kafka_request_run(&producer->kafka, request, true);
+	(void) evaudit_kafka_request_run(reader, request, true);
 	if (request->event == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONNECTION_FAILURE),

@@ -88,7 +88,8 @@ compare_number(KafkaSink *state, int64 number, const char *hash,
 {
 	int64		found = -1;
 	char	   *metadata = NULL;
-	char	   *error = evaudit_kafka_transaction_number(state->producer,
+	char	   *error = evaudit_kafka_transaction_number(state->server,
+														 state->sink->ambient,
 														 state->identity,
 														 &found, &metadata);
 
