@@ -17,6 +17,7 @@
 #include "utils/guc.h"
 
 #include "audit/pin.h"
+#include "server/setting.h"
 
 static const struct
 {
@@ -54,9 +55,7 @@ evaudit_pin_settings(EvauditPin *pin)
 			continue;
 		if (level == 0)
 			level = NewGUCNestLevel();
-		(void) set_config_option(pinned[i].name, pinned[i].value,
-								 PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_SAVE, true, 0, false);
+		evaudit_set_locally(pinned[i].name, pinned[i].value);
 	}
 	if (pin->level == 0)
 		pin->level = level;

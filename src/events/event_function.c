@@ -47,6 +47,7 @@
 #include "events/event_function.h"
 #include "events/projection_batch.h"
 #include "server/compat.h"
+#include "server/setting.h"
 
 /* A call of a function. */
 typedef struct Call
@@ -251,14 +252,6 @@ invoke(const Call *call, Datum argument, bool *isnull)
 	return result;
 }
 
-/* Set a setting until the end of the nesting level. */
-static void
-set_locally(const char *name, const char *value)
-{
-	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
-}
-
 /*
  * Call it as the right role.  An error needs no clean-up of its own: the
  * abort of the (sub)transaction restores the user and the settings.
@@ -284,7 +277,7 @@ invoke_as(const Call *call, Datum argument, bool *isnull)
 		SetUserIdAndSecContext(call->owner, security |
 							   SECURITY_LOCAL_USERID_CHANGE |
 							   SECURITY_RESTRICTED_OPERATION);
-		set_locally("search_path", "pg_catalog, pg_temp");
+		evaudit_set_locally("search_path", "pg_catalog, pg_temp");
 	}
 	/* not by set_config_option(), which refuses that within functions */
 	XactReadOnly |= call->use->read_only;

@@ -28,6 +28,7 @@
 #include "http/routes.h"
 #include "http/wait.h"
 #include "schema/schema.h"
+#include "server/setting.h"
 
 /* Most violations of a schema that are listed. */
 #define MAX_VIOLATIONS		20
@@ -154,14 +155,6 @@ evaudit_route_respond_rejection(const EvauditTopic *topic, Jsonb *payload,
 							   event->error);
 }
 
-/* Set a setting until the end of the nesting level. */
-static void
-set_locally(const char *name, const char *value)
-{
-	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
-}
-
 /*
  * Have what a projection writes audited as the subject's, within this request,
  * until AtEOXact_GUC() of the nesting level that is returned.
@@ -172,8 +165,8 @@ evaudit_route_begin_publishing(const EvauditRequest *request)
 	int			level = NewGUCNestLevel();
 
 	if (request->subject != NULL)
-		set_locally("evaudit.actor", request->subject);
-	set_locally("evaudit.request_id", request->id);
+		evaudit_set_locally("evaudit.actor", request->subject);
+	evaudit_set_locally("evaudit.request_id", request->id);
 	return level;
 }
 

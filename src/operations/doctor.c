@@ -15,10 +15,10 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/tuplestore.h"
 
 #include "server/guard.h"
+#include "server/setting.h"
 #include "server/spi.h"
 
 PG_FUNCTION_INFO_V1(evaudit_doctor);
@@ -164,8 +164,7 @@ run_check(void *arg)
 	EvauditSpi	spi;
 
 	evaudit_spi_begin(&spi);
-	(void) set_config_option("lock_timeout", LOCK_TIMEOUT, PGC_USERSET,
-							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	evaudit_set_locally("lock_timeout", LOCK_TIMEOUT);
 	if (evaudit_spi_execute(&running->check->statement, NULL, NULL) > 0)
 	{
 		char	   *wrong = evaudit_spi_text_or_null(0, 0);

@@ -20,12 +20,12 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
-#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/tuplestore.h"
 
 #include "operations/metrics.h"
 #include "server/guard.h"
+#include "server/setting.h"
 #include "server/spi.h"
 
 PG_FUNCTION_INFO_V1(evaudit_metrics);
@@ -128,8 +128,7 @@ read_group(void *arg)
 	int			nrows;
 
 	evaudit_spi_begin_as(&spi, GetUserId());
-	(void) set_config_option("lock_timeout", LOCK_TIMEOUT, PGC_USERSET,
-							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	evaudit_set_locally("lock_timeout", LOCK_TIMEOUT);
 	nrows = (int) evaudit_spi_execute(reading->statement, NULL, NULL);
 	for (int i = 0; group->metrics[i].name != NULL; i++)
 		append_metric(reading->out, group, &group->metrics[i], nlabels + i,

@@ -38,6 +38,7 @@
 
 #include "server/compat.h"
 #include "server/extension.h"
+#include "server/setting.h"
 #include "server/spi.h"
 
 /* The owner of the schema evaudit, who owns every table in it. */
@@ -75,9 +76,7 @@ evaudit_spi_begin_as(EvauditSpi *spi, Oid role)
 		security |= SECURITY_RESTRICTED_OPERATION;
 	SetUserIdAndSecContext(role, security);
 	spi->guc_level = NewGUCNestLevel();
-	(void) set_config_option("search_path", "pg_catalog, pg_temp",
-							 PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
+	evaudit_set_locally("search_path", "pg_catalog, pg_temp");
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 }

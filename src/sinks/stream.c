@@ -37,7 +37,6 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -45,6 +44,7 @@
 
 #include "audit/context.h"
 #include "events/outbox.h"
+#include "server/setting.h"
 #include "server/spi.h"
 #include "sinks/stream.h"
 
@@ -453,9 +453,7 @@ plan_by_indexes(void)
 	};
 
 	for (int i = 0; i < lengthof(settings); i++)
-		(void) set_config_option(settings[i], "off", PGC_USERSET,
-								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
-								 false);
+		evaudit_set_locally(settings[i], "off");
 }
 
 /*
