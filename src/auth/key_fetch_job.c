@@ -16,12 +16,9 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
-#include "commands/extension.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 
 #include "auth/issuer_fetch.h"
 #include "net/http_client.h"
@@ -49,27 +46,6 @@ list_job(bool requested)
 	return list_make1(job);
 }
 
-/* Begin a transaction; false, and none, if the extension is gone. */
-static bool
-begin_transaction(void)
-{
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	if (OidIsValid(get_extension_oid("evaudit", true)))
-		return true;
-	PopActiveSnapshot();
-	CommitTransactionCommand();
-	return false;
-}
-
-/* Commit it. */
-static void
-end_transaction(void)
-{
-	PopActiveSnapshot();
-	CommitTransactionCommand();
-}
-
 /* The issuers whose keys are due, in the current context. */
 static List *
 list_due(bool requested)
@@ -77,11 +53,11 @@ list_due(bool requested)
 	MemoryContext context = CurrentMemoryContext;
 	List	   *issuers;
 
-	if (!begin_transaction())
+	if (!evaudit_job_begin())
 		return NIL;
 	MemoryContextSwitchTo(context);
 	issuers = evaudit_fetches_due(requested);
-	end_transaction();
+	evaudit_job_commit();
 	MemoryContextSwitchTo(context);
 	return issuers;
 }
@@ -123,13 +99,13 @@ store(const EvauditHttpResponse *response)
 		error = str;
 	}
 
-	if (!begin_transaction())
+	if (!evaudit_job_begin())
 		return;
 	if (error == NULL)
 		evaudit_fetch_take(issuer, response->body, response->body_len);
 	else
 		evaudit_fetch_failed(issuer, error);
-	end_transaction();
+	evaudit_job_commit();
 	if (error != NULL)
 		ereport(LOG,
 				(errmsg("could not fetch the keys of issuer \"%s\": %s",

@@ -11,12 +11,9 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "commands/extension.h"
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "events/outbox_rotation.h"
@@ -66,27 +63,6 @@ list_job(bool requested)
 	return list_make1(job);
 }
 
-/* Begin a transaction; false, and none, if the extension is gone. */
-static bool
-begin_transaction(void)
-{
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	if (OidIsValid(get_extension_oid("evaudit", true)))
-		return true;
-	PopActiveSnapshot();
-	CommitTransactionCommand();
-	return false;
-}
-
-/* Commit it. */
-static void
-end_transaction(void)
-{
-	PopActiveSnapshot();
-	CommitTransactionCommand();
-}
-
 /*
  * Truncate a partition, unless a sink needs it.  Sinks read it in transactions
  * that are over in milliseconds, so that there is a moment without a lock; not
@@ -100,10 +76,10 @@ truncate_part(EvauditProcess *process, int part)
 		EvauditTruncation result;
 
 		evaudit_process_iterate(process);
-		if (!begin_transaction())
+		if (!evaudit_job_begin())
 			return;
 		result = evaudit_outbox_truncate(part);
-		end_transaction();
+		evaudit_job_commit();
 		if (result != EVAUDIT_TRUNCATION_LOCKED)
 			return;
 		(void) evaudit_wait(ATTEMPT_PAUSE);
@@ -119,11 +95,11 @@ make_room(EvauditProcess *process)
 	for (;;)
 	{
 		evaudit_process_iterate(process);
-		if (!begin_transaction())
+		if (!evaudit_job_begin())
 			return;
 		detached = evaudit_outbox_policy == EVAUDIT_OUTBOX_DETACH &&
 			evaudit_outbox_is_full() && evaudit_outbox_detach_slowest();
-		end_transaction();
+		evaudit_job_commit();
 		if (!detached)
 			return;
 		for (int part = 0; part < EVAUDIT_OUTBOX_PARTS; part++)
@@ -140,12 +116,12 @@ note_check(void)
 	};
 	EvauditSpi	spi;
 
-	if (!begin_transaction())
+	if (!evaudit_job_begin())
 		return;
 	evaudit_spi_begin(&spi);
 	(void) evaudit_spi_execute(&note, NULL, NULL);
 	evaudit_spi_end(&spi);
-	end_transaction();
+	evaudit_job_commit();
 }
 
 /* Truncate what no sink needs, and see to it that the next can be. */
@@ -154,10 +130,10 @@ run(EvauditProcess *process)
 {
 	evaudit_process_running(process);
 	pgstat_report_activity(STATE_RUNNING, "keeping the outbox small");
-	if (!begin_transaction())
+	if (!evaudit_job_begin())
 		return;
 	evaudit_outbox_rotate();
-	end_transaction();
+	evaudit_job_commit();
 	for (int part = 0; part < EVAUDIT_OUTBOX_PARTS; part++)
 		truncate_part(process, part);
 	make_room(process);

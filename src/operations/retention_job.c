@@ -12,15 +12,12 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "commands/extension.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 
 #include "operations/retention.h"
 #include "server/guard.h"
@@ -77,27 +74,6 @@ list_job(bool requested)
 	job->name = "retention";
 	job->nprocesses = 1;
 	return list_make1(job);
-}
-
-/* Begin a transaction; false, and none, if the extension is gone. */
-static bool
-begin_transaction(void)
-{
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	if (OidIsValid(get_extension_oid("evaudit", true)))
-		return true;
-	PopActiveSnapshot();
-	CommitTransactionCommand();
-	return false;
-}
-
-/* Commit it. */
-static void
-end_transaction(void)
-{
-	PopActiveSnapshot();
-	CommitTransactionCommand();
 }
 
 /* The first rule that is due, in the current context; NULL: none. */
@@ -210,7 +186,7 @@ run_rule(EvauditProcess *process, MemoryContext context)
 	Turn		turn = {0};
 	EvauditRetention *rule;
 
-	if (!begin_transaction())
+	if (!evaudit_job_begin())
 		return false;
 	MemoryContextSwitchTo(context);
 	rule = next_rule();
@@ -220,19 +196,19 @@ run_rule(EvauditProcess *process, MemoryContext context)
 							   psprintf("retention of %s", rule->what));
 		evaudit_sweep_begin(&turn.sweep, rule);
 	}
-	end_transaction();
+	evaudit_job_commit();
 	if (rule == NULL)
 		return false;
 
 	do
 	{
 		evaudit_process_iterate(process);
-		if (!begin_transaction())
+		if (!evaudit_job_begin())
 			return false;
 		run_batch(&turn);
 		if (!turn.more)
 			note_turn(&turn);
-		end_transaction();
+		evaudit_job_commit();
 	} while (turn.more);
 	return true;
 }

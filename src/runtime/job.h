@@ -167,4 +167,7 @@ extern uint64 evaudit_process_counter(EvauditProcess *process, int which);
 extern int64 evaudit_backoff(int failures);
 extern void evaudit_process_announce(EvauditProcess *process, int which);
 
+extern bool evaudit_job_begin(void);
+extern void evaudit_job_commit(void);
+
 #endif							/* EVAUDIT_JOB_H */

@@ -16,11 +16,14 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
+#include "commands/extension.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/pmsignal.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "runtime/runtime.h"
@@ -290,4 +293,27 @@ evaudit_process_announce(EvauditProcess *process, int which)
 			SetLatch(&process->slot->processes[i].proc->procLatch);
 	}
 	LWLockRelease(evaudit_runtime->lock);
+}
+
+/*
+ * Begin a transaction of a job that comes and goes; false, and none, if the
+ * extension is gone meanwhile.
+ */
+bool
+evaudit_job_begin(void)
+{
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (OidIsValid(get_extension_oid("evaudit", true)))
+		return true;
+	evaudit_job_commit();
+	return false;
+}
+
+/* Commit it. */
+void
+evaudit_job_commit(void)
+{
+	PopActiveSnapshot();
+	CommitTransactionCommand();
 }
