@@ -115,6 +115,12 @@ serve_consumer(EvauditKafka *kafka)
 	(void) rd_kafka_poll(kafka->client, 0);
 }
 
+/* EvauditKafka.serve of a client whose reports are of no use. */
+void
+evaudit_kafka_serve_nothing(EvauditKafka *kafka)
+{
+}
+
 /*
  * Start the library's client of a configuration, which is used up.  It lives
  * as long as the process, which must be a background worker.

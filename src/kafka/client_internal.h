@@ -82,6 +82,7 @@ extern rd_kafka_conf_t *evaudit_kafka_producer_conf(List *options, bool ambient,
 extern void evaudit_kafka_client_start(EvauditKafka *kafka,
 									   rd_kafka_type_t type,
 									   rd_kafka_conf_t *conf);
+extern void evaudit_kafka_serve_nothing(EvauditKafka *kafka);
 extern void evaudit_kafka_client_watch(EvauditKafka *kafka,
 									   rd_kafka_queue_t *queue);
 extern void evaudit_kafka_client_note_error(EvauditKafka *kafka, int err,

@@ -155,12 +155,6 @@ send_destroy(EvauditKafkaRequest *request)
 	rd_kafka_destroy(request->client);
 }
 
-/* What a client that ends reports: nothing. */
-static void
-serve_nothing(EvauditKafka *kafka)
-{
-}
-
 /*
  * Close a producer that has no record outstanding, to open one with other
  * settings.  Its topics must have been released.
@@ -172,7 +166,7 @@ evaudit_kafka_producer_close(EvauditKafkaProducer *producer)
 	EvauditKafkaRequest *request = evaudit_kafka_request_make(kafka,
 															  send_destroy);
 
-	kafka->serve = serve_nothing;
+	kafka->serve = evaudit_kafka_serve_nothing;
 	rd_kafka_queue_io_event_enable(kafka->queue, -1, NULL, 0);
 	rd_kafka_queue_destroy(kafka->queue);
 	(void) evaudit_kafka_request_run(kafka, request, true);

@@ -96,12 +96,6 @@ send_list_offsets(EvauditKafkaRequest *request)
 	rd_kafka_queue_destroy(queue);
 }
 
-/* What this client reports is of no use. */
-static void
-serve_nothing(EvauditKafka *kafka)
-{
-}
-
 /*
  * The process's client for the offsets of a group: a consumer of that group,
  * which never joins it.  A producer can ask for them as well, but librdkafka
@@ -118,7 +112,7 @@ group_reader(List *options, bool ambient, const char *group)
 		EvauditKafka *kafka = MemoryContextAllocZero(TopMemoryContext,
 													 sizeof(EvauditKafka));
 
-		kafka->serve = serve_nothing;
+		kafka->serve = evaudit_kafka_serve_nothing;
 		evaudit_kafka_client_start(kafka, RD_KAFKA_CONSUMER,
 								   evaudit_kafka_consumer_conf(options,
 															   ambient,
