@@ -46,18 +46,21 @@ read_max_requests(Jsonb *options)
 							  1, MAX_REQUESTS);
 }
 
-/* Refuse options that no sink to a service of AWS can have. */
+/* Refuse options that a sink to the service cannot have. */
 void
 evaudit_aws_sink_check(const EvauditAwsOperation *operation, Jsonb *options)
 {
+	EvauditAwsSink ignored = {0};
+
+	operation->read_options(options, &ignored);
 	(void) read_max_bytes(operation, options);
 	(void) read_max_requests(options);
 }
 
-/* A sink's client, in the current memory context. */
-EvauditAwsSink *
-evaudit_aws_sink_make(EvauditSink *sink, const EvauditAwsOperation *operation,
-					  List *options)
+/* A sink with its client, in the current memory context. */
+static EvauditAwsSink *
+make_sink(const EvauditAwsOperation *operation, EvauditSink *sink,
+		  List *options)
 {
 	EvauditAwsSink *aws = palloc0(sizeof(EvauditAwsSink));
 
@@ -68,6 +71,7 @@ evaudit_aws_sink_make(EvauditSink *sink, const EvauditAwsOperation *operation,
 										operation->service);
 	aws->max_bytes = read_max_bytes(operation, sink->options);
 	aws->max_requests = aws->window = read_max_requests(sink->options);
+	operation->read_options(sink->options, aws);
 	return aws;
 }
 
@@ -98,15 +102,26 @@ evaudit_aws_sink_verify(EvauditAwsSink *aws)
 }
 
 /*
- * At the start of a process: an ERROR ends it, shows in stat_sinks, and has it
- * started again after a pause.
+ * A sink at the start of its process: an ERROR ends it, shows in stat_sinks,
+ * and has it started again after a pause.
  */
-void
-evaudit_aws_sink_require(EvauditAwsSink *aws)
+EvauditAwsSink *
+evaudit_aws_sink_open(const EvauditAwsOperation *operation, EvauditSink *sink,
+					  List *options)
 {
+	EvauditAwsSink *aws = make_sink(operation, sink, options);
 	const char *error = evaudit_aws_sink_verify(aws);
 
 	if (error != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONNECTION_FAILURE), errmsg("%s", error)));
+	return aws;
+}
+
+/* Whether the destination of a sink is there: NULL, or why it is not. */
+const char *
+evaudit_aws_sink_probe(const EvauditAwsOperation *operation,
+					   EvauditSink *sink, List *options)
+{
+	return evaudit_aws_sink_verify(make_sink(operation, sink, options));
 }

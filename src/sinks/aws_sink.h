@@ -45,6 +45,9 @@ typedef struct EvauditAwsOperation
 	int			max_bytes;		/* of a request, at most */
 	int			usual_bytes;	/* unless an option says another number */
 
+	/* Read its own options; an ERROR if they cannot be. */
+	void		(*read_options) (Jsonb *options, EvauditAwsSink *aws);
+
 	/*
 	 * The bytes of a delivery, as the service counts them; 0 and a reason,
 	 * with its code, if the service cannot take it.
@@ -101,13 +104,13 @@ struct EvauditAwsSink
 };
 
 /* aws_sink.c */
-extern EvauditAwsSink *evaudit_aws_sink_make(EvauditSink *sink,
-											 const EvauditAwsOperation *operation,
-											 List *options);
+extern EvauditAwsSink *evaudit_aws_sink_open(const EvauditAwsOperation *operation,
+											 EvauditSink *sink, List *options);
+extern const char *evaudit_aws_sink_probe(const EvauditAwsOperation *operation,
+										  EvauditSink *sink, List *options);
 extern void evaudit_aws_sink_check(const EvauditAwsOperation *operation,
 								   Jsonb *options);
 extern const char *evaudit_aws_sink_verify(EvauditAwsSink *aws);
-extern void evaudit_aws_sink_require(EvauditAwsSink *aws);
 extern const char *evaudit_aws_sink_describe(const EvauditAwsResponse *response);
 
 /* aws_send.c */

@@ -309,6 +309,7 @@ static const EvauditAwsOperation put_events = {
 	.name = "PutEvents",
 	.max_bytes = MAX_BYTES,
 	.usual_bytes = MAX_BYTES,
+	.read_options = read_options,
 	.measure = measure,
 	.write = write_entries,
 	.read = read_response,
@@ -320,37 +321,21 @@ static const EvauditAwsOperation put_events = {
 static void
 check(Jsonb *options)
 {
-	EvauditAwsSink ignored = {0};
-
-	read_options(options, &ignored);
 	evaudit_aws_sink_check(&put_events, options);
-}
-
-/* A sink with its client. */
-static EvauditAwsSink *
-make_sink(EvauditSink *sink, List *options)
-{
-	EvauditAwsSink *aws = evaudit_aws_sink_make(sink, &put_events, options);
-
-	read_options(sink->options, aws);
-	return aws;
 }
 
 /* EvauditSinkKind.open */
 static void *
 open_sink(EvauditSink *sink, List *options)
 {
-	EvauditAwsSink *aws = make_sink(sink, options);
-
-	evaudit_aws_sink_require(aws);
-	return aws;
+	return evaudit_aws_sink_open(&put_events, sink, options);
 }
 
 /* EvauditSinkKind.probe */
 static const char *
 probe(EvauditSink *sink, List *options)
 {
-	return evaudit_aws_sink_verify(make_sink(sink, options));
+	return evaudit_aws_sink_probe(&put_events, sink, options);
 }
 
 const EvauditSinkKind evaudit_eventbridge_sink = {

@@ -183,6 +183,7 @@ static const EvauditAwsOperation publish_messages = {
 	.name = "PublishBatch",
 	.max_bytes = MAX_BYTES,
 	.usual_bytes = USUAL_BYTES,
+	.read_options = read_options,
 	.measure = evaudit_aws_message_bytes,
 	.write = write_messages,
 	.read = read_response,
@@ -194,37 +195,21 @@ static const EvauditAwsOperation publish_messages = {
 static void
 check(Jsonb *options)
 {
-	EvauditAwsSink ignored = {0};
-
-	read_options(options, &ignored);
 	evaudit_aws_sink_check(&publish_messages, options);
-}
-
-/* A sink with its client. */
-static EvauditAwsSink *
-make_sink(EvauditSink *sink, List *options)
-{
-	EvauditAwsSink *aws = evaudit_aws_sink_make(sink, &publish_messages, options);
-
-	read_options(sink->options, aws);
-	return aws;
 }
 
 /* EvauditSinkKind.open */
 static void *
 open_sink(EvauditSink *sink, List *options)
 {
-	EvauditAwsSink *aws = make_sink(sink, options);
-
-	evaudit_aws_sink_require(aws);
-	return aws;
+	return evaudit_aws_sink_open(&publish_messages, sink, options);
 }
 
 /* EvauditSinkKind.probe */
 static const char *
 probe(EvauditSink *sink, List *options)
 {
-	return evaudit_aws_sink_verify(make_sink(sink, options));
+	return evaudit_aws_sink_probe(&publish_messages, sink, options);
 }
 
 const EvauditSinkKind evaudit_sns_sink = {

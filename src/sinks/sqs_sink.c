@@ -217,6 +217,7 @@ static const EvauditAwsOperation send_messages = {
 	.name = "SendMessageBatch",
 	.max_bytes = MAX_BYTES,
 	.usual_bytes = MAX_BYTES,
+	.read_options = read_options,
 	.measure = evaudit_aws_message_bytes,
 	.write = write_messages,
 	.read = read_response,
@@ -228,37 +229,21 @@ static const EvauditAwsOperation send_messages = {
 static void
 check(Jsonb *options)
 {
-	EvauditAwsSink ignored = {0};
-
-	read_options(options, &ignored);
 	evaudit_aws_sink_check(&send_messages, options);
-}
-
-/* A sink with its client. */
-static EvauditAwsSink *
-make_sink(EvauditSink *sink, List *options)
-{
-	EvauditAwsSink *aws = evaudit_aws_sink_make(sink, &send_messages, options);
-
-	read_options(sink->options, aws);
-	return aws;
 }
 
 /* EvauditSinkKind.open */
 static void *
 open_sink(EvauditSink *sink, List *options)
 {
-	EvauditAwsSink *aws = make_sink(sink, options);
-
-	evaudit_aws_sink_require(aws);
-	return aws;
+	return evaudit_aws_sink_open(&send_messages, sink, options);
 }
 
 /* EvauditSinkKind.probe */
 static const char *
 probe(EvauditSink *sink, List *options)
 {
-	return evaudit_aws_sink_verify(make_sink(sink, options));
+	return evaudit_aws_sink_probe(&send_messages, sink, options);
 }
 
 const EvauditSinkKind evaudit_sqs_sink = {
