@@ -107,11 +107,13 @@ sub dom
 	return $dom;
 }
 
-# What a script of a page returns.
+# What a script of a page returns.  Each page has a name of its own: the server
+# tells versions of a page apart by the second, and the browser keeps pages.
 sub run
 {
 	my ($self, $script) = @_;
-	my $dom = $self->dom($self->page('run.html', <<"HTML"));
+	my $name = 'run' . ++$self->{runs} . '.html';
+	my $dom = $self->dom($self->page($name, <<"HTML"));
 <!DOCTYPE html>
 <html><body><pre id="result">nothing</pre><script>
 (async () => { $script })()
