@@ -48,8 +48,8 @@ my $front = Evaudit::Front->new($node,
 	database => 'host=' . join(',', map { $_->host } @hosts) .
 	  ' port=' . join(',', map { $_->port } @hosts) . ' dbname=postgres user=front');
 my $backends = q(SELECT count(*) FROM pg_stat_activity WHERE usename = 'front');
-is($standby->safe_psql('postgres', $backends), '4', 'the standby is read from');
-is($node->safe_psql('postgres', $backends), '4', 'the primary is written to');
+ok($standby->wait_for($backends, '4'), 'the standby is read from');
+ok($node->wait_for($backends, '4'), 'the primary is written to');
 is($front->request('GET', '/topics')->{status}, 200, 'and both work');
 
 my $load = Evaudit::Load->new(
