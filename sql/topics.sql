@@ -127,6 +127,10 @@ CREATE TABLE evaudit.dead_letter_store (
 	-- what the transport says beside the payload
 	record_time timestamptz,
 	transport_id text,
+	-- what the payload was taken out of; NULL: it is as received
+	envelope text,
+	topic_arn text,
+	verified boolean NOT NULL DEFAULT false,
 	reason text NOT NULL,
 	error text NOT NULL,
 	sqlstate text,
@@ -167,7 +171,7 @@ COMMENT ON COLUMN evaudit.dead_letters.redriven_at IS
 CREATE FUNCTION evaudit.redrive(ids bigint[]) RETURNS bigint
 LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_redrive_ids';
 COMMENT ON FUNCTION evaudit.redrive(bigint[]) IS
-	'try these dead letters again, in the caller''s transaction; returns how many now went through';
+	'try these dead letters again by the options that their sources and topics have now, in the caller''s transaction; returns how many now went through';
 
 CREATE FUNCTION evaudit.redrive(source text) RETURNS bigint
 LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_redrive_source';

@@ -52,6 +52,14 @@ jsonb_datum(Jsonb *document, char *isnull)
 	return PointerGetDatum(document);
 }
 
+/* A string as a text, or NULL. */
+static Datum
+string_datum(const char *string, char *isnull)
+{
+	*isnull = string == NULL ? 'n' : ' ';
+	return string == NULL ? (Datum) 0 : CStringGetTextDatum(string);
+}
+
 /* Write one dead letter; returns how many that was: 0 for a repeat. */
 static uint64
 add_dead_letter(const char *owner, Oid owner_oid, const char *source,
@@ -60,15 +68,18 @@ add_dead_letter(const char *owner, Oid owner_oid, const char *source,
 	static EvauditStatement add = {
 		"INSERT INTO evaudit.dead_letter_store (owner, source, topic,"
 		" source_position, key, headers, payload, record_time, reason,"
-		" error, sqlstate, transport_id, owner_oid)"
-		" VALUES ($1::name, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+		" error, sqlstate, transport_id, owner_oid, envelope, topic_arn,"
+		" verified)"
+		" VALUES ($1::name, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,"
+		" $14, $15, $16)"
 		" ON CONFLICT DO NOTHING",
-		13, {TEXTOID, TEXTOID, TEXTOID, JSONBOID, BYTEAOID, JSONBOID, BYTEAOID,
-		TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, OIDOID}
+		16, {TEXTOID, TEXTOID, TEXTOID, JSONBOID, BYTEAOID, JSONBOID, BYTEAOID,
+			TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, OIDOID,
+		TEXTOID, TEXTOID, BOOLOID}
 	};
 	const char *transport_id = evaudit_event_transport_id(event);
-	Datum		values[13];
-	char		nulls[13];
+	Datum		values[16];
+	char		nulls[16];
 
 	memset(nulls, ' ', sizeof(nulls));
 	values[0] = CStringGetTextDatum(owner);
@@ -82,13 +93,13 @@ add_dead_letter(const char *owner, Oid owner_oid, const char *source,
 	nulls[7] = event->has_record_time ? ' ' : 'n';
 	values[8] = CStringGetTextDatum(evaudit_reason_name(event->reason));
 	values[9] = CStringGetTextDatum(event->error);
-	values[10] = event->sqlstate == 0 ? (Datum) 0 :
-		CStringGetTextDatum(unpack_sql_state(event->sqlstate));
-	nulls[10] = event->sqlstate == 0 ? 'n' : ' ';
-	values[11] = transport_id == NULL ? (Datum) 0 :
-		CStringGetTextDatum(transport_id);
-	nulls[11] = transport_id == NULL ? 'n' : ' ';
+	values[10] = string_datum(event->sqlstate == 0 ? NULL :
+							  unpack_sql_state(event->sqlstate), &nulls[10]);
+	values[11] = string_datum(transport_id, &nulls[11]);
 	values[12] = ObjectIdGetDatum(owner_oid);
+	values[13] = string_datum(event->envelope, &nulls[13]);
+	values[14] = string_datum(event->topic_arn, &nulls[14]);
+	values[15] = BoolGetDatum(event->verified);
 	return evaudit_spi_execute(&add, values, nulls);
 }
 

@@ -94,6 +94,10 @@ typedef struct EvauditEvent
 	const char *log;			/* unless this tells the Kafka topic's log
 								 * from every other: see
 								 * evaudit_event_transport_id */
+	const char *envelope;		/* what its payload was taken out of; NULL:
+								 * the payload is as received */
+	const char *topic_arn;		/* of the envelope of SNS */
+	bool		verified;		/* the envelope's signature is good */
 
 	/*
 	 * As decoded, by ingest.  Only topics with a schema, that keep events or

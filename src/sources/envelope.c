@@ -29,6 +29,20 @@ struct EvauditEnvelope
 	EvauditSnsVerifier *verifier;	/* NULL: signatures are not checked */
 };
 
+/* By EvauditEnvelopeKind: what the option "envelope" says. */
+static const char *const names[] = {
+	[EVAUDIT_ENVELOPE_RAW] = "raw",
+	[EVAUDIT_ENVELOPE_SNS] = "sns",
+	[EVAUDIT_ENVELOPE_EVENTBRIDGE] = "eventbridge",
+};
+
+/* The name of a kind of envelope. */
+const char *
+evaudit_envelope_name(EvauditEnvelopeKind kind)
+{
+	return names[kind];
+}
+
 /* An opener of envelopes, in the current memory context. */
 EvauditEnvelope *
 evaudit_envelope_create(const EvauditEnvelopeOptions *options,
@@ -106,9 +120,10 @@ is_id(const char *id)
 	return id != NULL && evaudit_is_word(id, EVAUDIT_MAX_TRANSPORT_ID);
 }
 
-/* Whether notifications of a topic are accepted. */
+/* Whether notifications of a topic are accepted; else the event is rejected. */
 static bool
-topic_expected(const EvauditEnvelopeOptions *options, const char *arn)
+check_topic(const EvauditEnvelopeOptions *options, const char *arn,
+			EvauditEvent *event)
 {
 	ListCell   *lc;
 
@@ -117,7 +132,12 @@ topic_expected(const EvauditEnvelopeOptions *options, const char *arn)
 		if (strcmp(lfirst(lc), arn) == 0)
 			return true;
 	}
-	return options->topic_arns == NIL;
+	if (options->topic_arns == NIL)
+		return true;
+	evaudit_event_reject(event, EVAUDIT_BAD_ENVELOPE,
+						 "SNS topic \"%s\" is not among topic_arns",
+						 evaudit_aws_printable(arn, MAX_SHOWN));
+	return false;
 }
 
 /* Take an event out of a notification of SNS. */
@@ -137,13 +157,8 @@ open_sns(EvauditEnvelope *envelope, const EvauditJson *json,
 							 "message is not a notification of SNS");
 		return true;
 	}
-	if (!topic_expected(envelope->options, arn))
-	{
-		evaudit_event_reject(event, EVAUDIT_BAD_ENVELOPE,
-							 "SNS topic \"%s\" is not among topic_arns",
-							 evaudit_aws_printable(arn, MAX_SHOWN));
+	if (!check_topic(envelope->options, arn, event))
 		return true;
-	}
 	if (envelope->verifier != NULL)
 	{
 		if (!evaudit_sns_verify(envelope->verifier, json, event, error))
@@ -152,6 +167,9 @@ open_sns(EvauditEnvelope *envelope, const EvauditJson *json,
 			return true;
 	}
 
+	event->envelope = evaudit_envelope_name(EVAUDIT_ENVELOPE_SNS);
+	event->topic_arn = arn;
+	event->verified = envelope->verifier != NULL;
 	event->payload = message;
 	event->payload_len = strlen(message);
 	event->transport_id = id;
@@ -184,11 +202,37 @@ open_eventbridge(const EvauditJson *json, EvauditEvent *event)
 	reserve_headers(event, lengthof(told));
 	for (int i = 0; i < lengthof(told); i++)
 		add_header(event, told[i], evaudit_json_string(json, told[i]));
+	event->envelope = evaudit_envelope_name(EVAUDIT_ENVELOPE_EVENTBRIDGE);
 	event->payload = detail;
 	event->payload_len = len;
 	event->transport_id = id;
 	set_time(event, evaudit_json_string(json, "time"));
 	return true;
+}
+
+/*
+ * Whether an event that was taken out of an envelope before would be taken out
+ * of it now; else it is rejected.  Without an envelope any is trusted that has
+ * one.
+ */
+static void
+check_opened(const EvauditEnvelope *envelope, EvauditEvent *event)
+{
+	const EvauditEnvelopeOptions *options = envelope->options;
+
+	if (options->kind == EVAUDIT_ENVELOPE_RAW)
+		return;
+	if (strcmp(event->envelope, names[options->kind]) != 0)
+		evaudit_event_reject(event, EVAUDIT_BAD_ENVELOPE,
+							 "message came in the envelope \"%s\", not \"%s\"",
+							 evaudit_aws_printable(event->envelope, MAX_SHOWN),
+							 names[options->kind]);
+	else if (options->kind == EVAUDIT_ENVELOPE_SNS &&
+			 check_topic(options, event->topic_arn ? event->topic_arn : "",
+						 event) &&
+			 options->verify_sns && !event->verified)
+		evaudit_event_reject(event, EVAUDIT_BAD_SIGNATURE,
+							 "signature was not checked when the message was received");
 }
 
 /* See the header. */
@@ -198,6 +242,11 @@ evaudit_envelope_open(EvauditEnvelope *envelope, EvauditEvent *event,
 {
 	EvauditJson *json;
 
+	if (event->envelope != NULL)
+	{
+		check_opened(envelope, event);
+		return true;
+	}
 	if (envelope->options->kind == EVAUDIT_ENVELOPE_RAW)
 		return true;
 	json = event->payload == NULL ? NULL :

@@ -40,11 +40,16 @@ extern EvauditEnvelope *evaudit_envelope_create(const EvauditEnvelopeOptions *op
 												EvauditHttp *http,
 												const char *ca_file);
 
+/* The name of a kind, as the option "envelope" has it. */
+extern const char *evaudit_envelope_name(EvauditEnvelopeKind kind);
+
 /*
  * Take an event out of its envelope, or reject it; what it is then lives in
  * the current memory context.  Outside a transaction, as a certificate may
- * have to be fetched.  False, with the reason in *error, if that failed:
- * nothing is known of the event then, and it is to be retried later.
+ * have to be fetched.  One that was taken out of it before, a dead letter,
+ * is checked by what is known of that envelope.  False, with the reason in
+ * *error, if that failed: nothing is known of the event then, and it is to
+ * be retried later.
  */
 extern bool evaudit_envelope_open(EvauditEnvelope *envelope,
 								  EvauditEvent *event, const char **error);

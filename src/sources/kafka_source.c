@@ -317,6 +317,24 @@ acknowledge_batch(void *arg, EvauditBatch *batch)
 	}
 }
 
+/* The options themselves tell what is received again. */
+static void *
+make_receiver(Jsonb *options)
+{
+	return options;
+}
+
+/* A record is received again if its topic still is among those that are read. */
+static void
+receive_again(void *arg, EvauditEvent *event)
+{
+	if (event->stream != NULL &&
+		!evaudit_kafka_source_topic_wanted(arg, event->stream))
+		evaudit_event_reject(event, EVAUDIT_BAD_ENVELOPE,
+							 "Kafka topic \"%s\" is not among those that the source reads",
+							 event->stream);
+}
+
 const EvauditSourceKind evaudit_kafka_source = {
 	.name = "kafka",
 	.wrapper = "evaudit_kafka",
@@ -328,4 +346,6 @@ const EvauditSourceKind evaudit_kafka_source = {
 	.fetch = fetch_batch,
 	.commit = commit_batch,
 	.ack = acknowledge_batch,
+	.receiver = make_receiver,
+	.receive_again = receive_again,
 };

@@ -176,7 +176,7 @@ evaudit_sns_certificate(EvauditSnsVerifier *verifier, const char *url,
 	if (!is_url_of_sns(url))
 		return EVAUDIT_SNS_REFUSED;
 	certificate = find_place(verifier, url);
-	if (certificate->state != EVAUDIT_SNS_FOUND &&
+	if (certificate->state != EVAUDIT_SNS_FOUND && verifier->http != NULL &&
 		GetCurrentTimestamp() >= certificate->retry_at)
 		fetch(verifier, certificate);
 	*pem = certificate->pem;

@@ -238,6 +238,16 @@ evaudit_batch_full(const EvauditSource *source, const EvauditBatch *batch)
 		batch->bytes >= MAX_BATCH_BYTES;
 }
 
+/* Reject an event whose payload is larger than the source allows. */
+void
+evaudit_source_check_size(const EvauditSource *source, EvauditEvent *event)
+{
+	if (event->payload_len > source->max_event_bytes)
+		evaudit_event_reject(event, EVAUDIT_TOO_LARGE,
+							 "payload of %zu bytes exceeds max_event_bytes, %d",
+							 event->payload_len, source->max_event_bytes);
+}
+
 /*
  * A new event at the end of a batch that is not full; it is rejected right
  * away if its payload is larger than the source allows.
@@ -253,9 +263,6 @@ evaudit_batch_add(const EvauditSource *source, EvauditBatch *batch,
 	event->payload = payload;
 	event->payload_len = payload_len;
 	batch->bytes += payload_len;
-	if (payload_len > source->max_event_bytes)
-		evaudit_event_reject(event, EVAUDIT_TOO_LARGE,
-							 "payload of %zu bytes exceeds max_event_bytes, %d",
-							 payload_len, source->max_event_bytes);
+	evaudit_source_check_size(source, event);
 	return event;
 }

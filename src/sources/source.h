@@ -115,6 +115,14 @@ typedef struct EvauditSourceKind
 
 	/* Tell the other side, once the transaction is committed; or NULL. */
 	void		(*ack) (void *state, EvauditBatch *batch);
+
+	/*
+	 * Check a dead letter by these options as if it were received now, or
+	 * reject it; in the backend of redrive().
+	 */
+	bool		has_messages;	/* its events have a message_id */
+	void	   *(*receiver) (Jsonb *options);
+	void		(*receive_again) (void *receiver, EvauditEvent *event);
 } EvauditSourceKind;
 
 extern const EvauditSourceKind evaudit_kafka_source;
@@ -132,6 +140,8 @@ extern void evaudit_source_report_error(EvauditSource *source, const char *fmt,.
 			pg_attribute_printf(2, 3);
 
 extern void evaudit_source_recovered(EvauditSource *source);
+extern void evaudit_source_check_size(const EvauditSource *source,
+									  EvauditEvent *event);
 extern void evaudit_source_wait(EvauditSource *source, TimestampTz until);
 
 /* source_job.c, source_worker.c, source_stats.c */

@@ -223,6 +223,26 @@ check_target(const char *target)
 			 errhint("A message that was deleted from a queue cannot be read again; dead letters can be retried by evaudit.redrive().")));
 }
 
+/* Dead letters are taken out of the envelope that the options name. */
+static void *
+make_receiver(Jsonb *options)
+{
+	SqsOptions *read = palloc0(sizeof(SqsOptions));
+
+	evaudit_sqs_read_options(options, read);
+	return evaudit_envelope_create(&read->envelope, NULL, NULL);
+}
+
+/* Receive a message again; one that cannot be checked here stays refused. */
+static void
+receive_again(void *arg, EvauditEvent *event)
+{
+	const char *error;
+
+	if (!evaudit_envelope_open(arg, event, &error))
+		evaudit_event_reject(event, EVAUDIT_BAD_SIGNATURE, "%s", error);
+}
+
 const EvauditSourceKind evaudit_sqs_source = {
 	.name = "sqs",
 	.wrapper = "evaudit_aws",
@@ -236,4 +256,7 @@ const EvauditSourceKind evaudit_sqs_source = {
 	.handle_rejected = evaudit_sqs_handle_rejected,
 	.commit = commit_batch,
 	.ack = acknowledge_batch,
+	.has_messages = true,
+	.receiver = make_receiver,
+	.receive_again = receive_again,
 };

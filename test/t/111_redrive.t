@@ -140,9 +140,27 @@ is(ask('reader', q{SELECT evaudit.redrive('logins')}), 1, 'deferred constraints 
 is(ask('reader', q{SELECT string_agg(user_id, ' ' ORDER BY user_id) FROM user_services}),
 	'carol dave', 'and hold up no other letter');
 
+# options of now: a size, and which topics are read
+$kafka->produce('logins', "k\t" . login('frank', 1));
+await_end($node, $kafka, 'logins', 'logins');
+$node->safe_psql('postgres', 'ALTER TABLE user_services DROP CONSTRAINT known');
+ask('reader', q{SELECT evaudit.alter_source('logins', '{"max_event_bytes": 50}')});
+is(ask('reader', q{SELECT evaudit.redrive('logins');
+		SELECT DISTINCT reason FROM evaudit.dead_letters
+		WHERE redriven_at IS NULL AND reason <> 'malformed_json'}),
+	"0\ntoo_large", 'what is too large now');
+ask('reader', q{SELECT evaudit.alter_source('logins', '{"max_event_bytes": null, "topics": "others"}')});
+is(ask('reader', q{SELECT evaudit.redrive('logins');
+		SELECT DISTINCT reason, error FROM evaudit.dead_letters
+		WHERE redriven_at IS NULL}),
+	'0' . "\n" . 'bad_envelope|Kafka topic "logins" is not among those that the source reads',
+	'or of a topic that is not read any more, is not taken');
+ask('reader', q{SELECT evaudit.alter_source('logins', '{"topics": "^log"}')});
+is(ask('reader', q{SELECT evaudit.redrive('logins')}), 2, 'but once it is');
+
 # the source is gone, its dead letters are not
 ask('reader', "SELECT evaudit.drop_source('logins')");
-is(ask('reader', 'SELECT count(*) FROM evaudit.dead_letters'), 6,
+is(ask('reader', 'SELECT count(*) FROM evaudit.dead_letters'), 7,
 	'dead letters outlive their source');
 is(ask('reader', 'DELETE FROM evaudit.dead_letters;
 		SELECT count(*) FROM evaudit.dead_letters'), 0, 'until they are deleted');

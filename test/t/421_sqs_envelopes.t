@@ -151,4 +151,68 @@ is( $node->safe_psql('postgres', q{
 	'an event that SNS delivers twice is kept once, by the id of SNS');
 await_queue($sqs, 'deleted');
 
+# a source that was created with the wrong envelope: redrive() goes by the
+# options of now, and trusts no more than a message that comes now would be
+sub letters
+{
+	my ($source) = @_;
+	return $node->safe_psql('postgres', qq{
+		SELECT string_agg(reason || ' ' || n, ', ' ORDER BY reason)
+		FROM (SELECT reason, count(*) AS n FROM evaudit.dead_letters
+			WHERE source = '$source' AND redriven_at IS NULL
+			GROUP BY reason) AS reasons});
+}
+
+sub redrive
+{
+	my ($source, $options) = @_;
+	return $node->safe_psql('postgres', qq{
+		SET client_min_messages = error;
+		DO \$\$BEGIN PERFORM evaudit.alter_source('$source', '$options'); END\$\$;
+		SELECT evaudit.redrive('$source')});
+}
+
+$sqs->create_queue('wrong');
+$sqs->send('wrong',
+	notification('{"email": "c@example.com"}', MessageId => 'three'),
+	notification('{"email": "d@example.com"}', MessageId => 'four', TopicArn => "${arn}2"),
+	bridged('{"email": "e@example.com"}', id => '"five"'));
+$node->safe_psql('postgres', q{
+	SELECT evaudit.create_topic('mail', options => '{"keep": true, "key": "/email"}',
+		schema => '{"type": "object", "required": ["email"]}')});
+read_queue($node, 'wrong', 'wrong', topic => 'mail');
+$node->wait_for(
+	q{SELECT received FROM evaudit.stat_sources WHERE name = 'wrong'}, '3');
+is(letters('wrong'), 'schema_violation 3', 'with the wrong envelope none is used');
+is(redrive('wrong', '{"max_event_bytes": 10}'), '0', 'a limit of now holds');
+is(letters('wrong'), 'too_large 3', 'for each');
+is(redrive('wrong', qq({"max_event_bytes": null, "envelope": "sns", "topic_arns": "$arn"})),
+	'1', 'with the right one those go through that are trusted');
+is(letters('wrong'), 'bad_envelope 2', 'another topic and what is no notification do not');
+is(redrive('wrong', '{"topic_arns": null, "envelope": "eventbridge"}'),
+	'1', 'likewise with EventBridge');
+is(redrive('wrong', '{"envelope": "sns"}'), '1', 'and with any topic of SNS');
+is( $node->safe_psql('postgres', q{
+		SELECT string_agg(event_id || ' ' || (payload->>'email'), ', '
+			ORDER BY event_id) FROM evaudit.events WHERE topic = 'mail'}),
+	'five e@example.com, four d@example.com, three c@example.com',
+	'each has the id and the event of its envelope');
+
+# what came in an envelope is bound by what is said of envelopes now
+$sqs->send('wrong',
+	notification('{"mail": "f"}', MessageId => 'six', TopicArn => "${arn}3"));
+$node->wait_for(q{SELECT count(*) FROM evaudit.dead_letters
+	WHERE source = 'wrong' AND redriven_at IS NULL}, '1');
+$node->safe_psql('postgres',
+	q{SELECT evaudit.alter_topic('mail', schema => '{"type": "object"}')});
+is(redrive('wrong', qq({"topic_arns": ["$arn"]})), '0', 'a topic that is not accepted any more');
+is(letters('wrong'), 'bad_envelope 1', 'is none now');
+is(redrive('wrong', '{"topic_arns": null, "verify_sns": true}'), '0',
+	'nor is a signature that nobody checked');
+is(letters('wrong'), 'bad_signature 1', 'good enough once they are to be');
+is(redrive('wrong', '{"verify_sns": null, "envelope": "eventbridge"}'), '0',
+	'nor was it in another envelope');
+is($node->safe_psql('postgres', q{SELECT evaudit.drop_source('wrong');
+		SELECT evaudit.redrive('wrong')}), "\n0", 'nothing changes that when the source is gone');
+
 done_testing();

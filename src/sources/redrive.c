@@ -3,8 +3,9 @@
  * redrive.c
  *	  evaudit.redrive(): dead letters are tried again.
  *
- * They go the way of a source's events, with the caller's rights.  Those that
- * go through are marked; the others say why they did not this time.
+ * They go the way of a source's events, with the caller's rights, and by the
+ * options that source and topic have now (receive_again.c).  Those that go
+ * through are marked; the others say why they did not this time.
  *
  * They are taken in chunks of ids, in their order, so that memory does not
  * grow with their number.  redrive() is one transaction, the caller's;
@@ -33,6 +34,7 @@
 #include "events/ingest.h"
 #include "server/arguments.h"
 #include "server/spi.h"
+#include "sources/receive_again.h"
 
 /* Dead letters that are taken at a time, and bytes that are loaded of these. */
 #define CHUNK_LETTERS	2000
@@ -137,7 +139,12 @@ enum
 	LETTER_SOURCE,
 	LETTER_POSITION,
 	LETTER_HEADERS,
-	LETTER_TRANSPORT_ID
+	LETTER_TRANSPORT_ID,
+	LETTER_ENVELOPE,
+	LETTER_TOPIC_ARN,
+	LETTER_VERIFIED,
+	LETTER_REASON,
+	LETTER_ERROR
 };
 
 /* A bytea of the result as bytes; NULL stays NULL. */
@@ -157,6 +164,7 @@ read_bytes(int row, int column, size_t *len)
 static void
 read_event(int row, EvauditEvent *event)
 {
+	char	   *reason = evaudit_spi_text(row, LETTER_REASON);
 	Jsonb	   *document;
 
 	event->key = read_bytes(row, LETTER_KEY, &event->key_len);
@@ -172,27 +180,34 @@ read_event(int row, EvauditEvent *event)
 	if (document != NULL)
 		evaudit_event_set_headers(event, document);
 	event->transport_id = evaudit_spi_text_or_null(row, LETTER_TRANSPORT_ID);
+	event->envelope = evaudit_spi_text_or_null(row, LETTER_ENVELOPE);
+	event->topic_arn = evaudit_spi_text_or_null(row, LETTER_TOPIC_ARN);
+	event->verified = evaudit_spi_bool(row, LETTER_VERIFIED);
+
+	/* what was not trusted is not, unless its source says otherwise now */
+	if (strcmp(reason, evaudit_reason_name(EVAUDIT_BAD_ENVELOPE)) == 0)
+		event->reason = EVAUDIT_BAD_ENVELOPE;
+	else if (strcmp(reason, evaudit_reason_name(EVAUDIT_BAD_SIGNATURE)) == 0)
+		event->reason = EVAUDIT_BAD_SIGNATURE;
+	if (event->reason != EVAUDIT_ACCEPTED)
+		event->error = evaudit_spi_text(row, LETTER_ERROR);
 }
 
 /*
  * Load and lock dead letters, up to the first of another topic and as many as
  * memory should hold.  Returns how many of the ids are done with then.
  *
- * Those that somebody else put through meanwhile are left out.  So are those
- * whose envelope was not believed: what it holds would go past the check that
- * refused it, unless their source takes messages without envelopes now.
+ * Those that somebody else put through meanwhile are left out.
  */
 static int
 load_letters(const int64 *ids, int n, Letters *letters)
 {
 	static EvauditStatement load = {
 		"SELECT id, topic, key, payload, record_time, source,"
-		" source_position, headers, transport_id"
+		" source_position, headers, transport_id, envelope, topic_arn,"
+		" verified, reason, error"
 		" FROM evaudit.dead_letter_store d"
 		" WHERE id = ANY ($1) AND redriven_at IS NULL"
-		" AND (reason NOT IN ('bad_envelope', 'bad_signature')"
-		"  OR EXISTS (SELECT FROM evaudit.sources s WHERE s.name = d.source"
-		"   AND COALESCE(s.options->>'envelope', 'raw') = 'raw'))"
 		" ORDER BY topic, id FOR UPDATE OF d",
 		1, {INT8ARRAYOID},.plan_options = CURSOR_OPT_CUSTOM_PLAN
 	};
@@ -309,6 +324,7 @@ redrive_chunk(const int64 *wanted, int nwanted)
 
 		if (letters.n > 0)
 		{
+			evaudit_receive_again(letters.events, letters.n);
 			evaudit_ingest(evaudit_topic_load(letters.topic, false),
 						   letters.events, letters.n, &result);
 			save_outcome(&letters);
