@@ -30,6 +30,7 @@ static const char *const reason_names[] = {
 	[EVAUDIT_CONFLICT] = "conflict",
 	[EVAUDIT_BAD_ENVELOPE] = "bad_envelope",
 	[EVAUDIT_BAD_SIGNATURE] = "bad_signature",
+	[EVAUDIT_BAD_FRAMING] = "bad_framing",
 	[EVAUDIT_DATABASE_ERROR] = "database_error",
 };
 

@@ -43,6 +43,7 @@ typedef enum EvauditReason
 	EVAUDIT_CONFLICT,			/* its id was kept with another payload */
 	EVAUDIT_BAD_ENVELOPE,		/* not the envelope that its source expects */
 	EVAUDIT_BAD_SIGNATURE,		/* the envelope's signature is not good */
+	EVAUDIT_BAD_FRAMING,		/* not the framing that its topic expects */
 	EVAUDIT_DATABASE_ERROR		/* a constraint or trigger refused it */
 } EvauditReason;
 
@@ -98,6 +99,10 @@ typedef struct EvauditEvent
 								 * the payload is as received */
 	const char *topic_arn;		/* of the envelope of SNS */
 	bool		verified;		/* the envelope's signature is good */
+
+	/* the JSON in the payload, once its framing and format are taken off */
+	const char *json;
+	size_t		json_len;
 
 	/*
 	 * As decoded, by ingest.  Only topics with a schema, that keep events or

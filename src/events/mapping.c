@@ -19,6 +19,7 @@
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 
+#include "events/content.h"
 #include "events/mapping_compiled.h"
 #include "server/epoch.h"
 #include "text/rfc3339.h"
@@ -306,7 +307,10 @@ evaudit_mapping_decode(const EvauditMapping *mapping, EvauditEvent *event,
 	}
 	else
 	{
-		if (!evaudit_payload_prepare(event, mapping->max_payload_bytes,
+		if (!evaudit_content_decode(mapping->decoder,
+									mapping->max_payload_bytes, event,
+									scratch) ||
+			!evaudit_payload_prepare(event, mapping->max_payload_bytes,
 									 &payload, scratch) ||
 			!evaudit_mapping_find(mapping, &payload, event, scratch, found))
 			return;

@@ -12,6 +12,7 @@
 #define EVAUDIT_MAPPING_COMPILED_H
 
 #include "events/mapping.h"
+#include "formats/format.h"
 #include "server/compat.h"
 
 /* What is looked for in a payload: the fields, and then these. */
@@ -51,6 +52,7 @@ struct EvauditMapping
 	int64		max_future;		/* microseconds */
 	const char *max_future_text;	/* the same as in the options */
 	int			max_payload_bytes;
+	const EvauditDecoder *decoder;	/* NULL: payloads are JSON as they are */
 };
 
 extern bool evaudit_mapping_find(const EvauditMapping *mapping,

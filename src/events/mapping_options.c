@@ -300,6 +300,8 @@ static const OptionDef option_defs[] = {
 	{"wait", NULL},
 	{"assert_format", NULL},
 	{"batch", NULL},
+	{"format", NULL},
+	{"framing", NULL},
 	{"max_future", set_max_future},
 	{"max_payload_bytes", set_max_payload_bytes},
 	{"dedup_window", check_dedup_window},
@@ -362,6 +364,7 @@ evaudit_mapping_compile(Jsonb *options)
 		else if (token == WJB_VALUE && option->set != NULL)
 			option->set(mapping, option->name, &item);
 	}
+	mapping->decoder = evaudit_decoder_define(options);
 	return mapping;
 }
 

@@ -33,8 +33,8 @@ byte_order_mark(const EvauditEvent *event)
 	{
 		size_t		len = strlen(marks[i].mark);
 
-		if (event->payload != NULL && event->payload_len >= len &&
-			memcmp(event->payload, marks[i].mark, len) == 0)
+		if (event->json != NULL && event->json_len >= len &&
+			memcmp(event->json, marks[i].mark, len) == 0)
 			return marks[i].encoding;
 	}
 	return NULL;
@@ -54,7 +54,7 @@ reject_text(EvauditEvent *event, EvauditJsonStatus status,
 				evaudit_event_reject(event, EVAUDIT_BAD_ENCODING,
 									 "payload begins with a byte order mark of %s, and is not UTF-8",
 									 bom);
-			else if (event->payload[payload->bad_byte] == '\0')
+			else if (event->json[payload->bad_byte] == '\0')
 				evaudit_event_reject(event, EVAUDIT_BAD_ENCODING,
 									 "payload has a NUL byte at byte %d",
 									 payload->bad_byte + 1);
@@ -62,7 +62,7 @@ reject_text(EvauditEvent *event, EvauditJsonStatus status,
 				evaudit_event_reject(event, EVAUDIT_BAD_ENCODING,
 									 "payload is not UTF-8 at byte %d (0x%02x)",
 									 payload->bad_byte + 1,
-									 (unsigned char) event->payload[payload->bad_byte]);
+									 (unsigned char) event->json[payload->bad_byte]);
 			break;
 		case EVAUDIT_JSON_UNTRANSLATABLE:
 			evaudit_event_reject(event, EVAUDIT_BAD_ENCODING,
@@ -139,12 +139,12 @@ bool
 evaudit_payload_prepare(EvauditEvent *event, size_t max_bytes,
 						EvauditPayload *payload, MemoryContext scratch)
 {
-	EvauditJsonStatus status = evaudit_json_prepare(event->payload,
-													event->payload_len,
+	EvauditJsonStatus status = evaudit_json_prepare(event->json,
+													event->json_len,
 													max_bytes, scratch,
 													payload);
 
-	return check_status(event, status, payload, event->payload_len, max_bytes);
+	return check_status(event, status, payload, event->json_len, max_bytes);
 }
 
 /* Parse a prepared payload, with garbage in the scratch context. */

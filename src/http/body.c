@@ -210,8 +210,8 @@ evaudit_request_body(EvauditRequest *request, Jsonb **json,
 
 	if (!decode_body(request, &result, error))
 		return result;
-	event.payload = request->body;
-	event.payload_len = request->body_len;
+	event.json = request->body;
+	event.json_len = request->body_len;
 	if (evaudit_payload_prepare(&event, max_bytes(),
 								&payload, CurrentMemoryContext))
 		(void) evaudit_payload_visit(&event, &payload, &no_visitor,

@@ -26,6 +26,7 @@
 #define CHUNK_BYTES		(64 * 1024)
 
 /* Window bits for the largest window, and for gzip's header and trailer. */
+#define ZLIB_WINDOW		MAX_WBITS
 #define GZIP_WINDOW		(MAX_WBITS + 16)
 
 /* Memory for zlib; NULL if there is none. */
@@ -44,11 +45,12 @@ release(voidpf context, voidpf memory)
 }
 
 /*
- * Inflate the members one after the other into "out", until the input ends
- * or the output is full.
+ * Inflate the one member of zlib, or those of gzip one after the other, into
+ * "out", until the input ends or the output is full.
  */
 static EvauditGzipStatus
-inflate_members(z_stream * stream, size_t max_bytes, StringInfo out)
+inflate_members(z_stream * stream, bool one, size_t max_bytes,
+				StringInfo out)
 {
 	size_t		total = 0;
 
@@ -71,17 +73,17 @@ inflate_members(z_stream * stream, size_t max_bytes, StringInfo out)
 			return EVAUDIT_GZIP_TOO_LARGE;
 		if (status == Z_STREAM_END && stream->avail_in == 0)
 			return EVAUDIT_GZIP_OK;
-		if (status == Z_STREAM_END)
+		if (status == Z_STREAM_END && !one)
 			status = inflateReset(stream);
 		if (status != Z_OK)
 			return EVAUDIT_GZIP_MALFORMED;
 	}
 }
 
-/* See gzip.h. */
-EvauditGzipStatus
-evaudit_gzip_inflate(const char *bytes, size_t len, size_t max_bytes,
-					 StringInfo out)
+/* Inflate what has a header and trailer of the kind that "window" says. */
+static EvauditGzipStatus
+inflate_bytes(const char *bytes, size_t len, int window, size_t max_bytes,
+			  StringInfo out)
 {
 	z_stream	stream = {0};
 	EvauditGzipStatus result;
@@ -92,10 +94,26 @@ evaudit_gzip_inflate(const char *bytes, size_t len, size_t max_bytes,
 	stream.opaque = CurrentMemoryContext;
 	stream.next_in = (z_const Bytef *) bytes;
 	stream.avail_in = (uInt) len;
-	if (inflateInit2(&stream, GZIP_WINDOW) != Z_OK)
+	if (inflateInit2(&stream, window) != Z_OK)
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	result = inflate_members(&stream, max_bytes, out);
+	result = inflate_members(&stream, window == ZLIB_WINDOW, max_bytes, out);
 	(void) inflateEnd(&stream);
 	return result;
+}
+
+/* See gzip.h. */
+EvauditGzipStatus
+evaudit_gzip_inflate(const char *bytes, size_t len, size_t max_bytes,
+					 StringInfo out)
+{
+	return inflate_bytes(bytes, len, GZIP_WINDOW, max_bytes, out);
+}
+
+/* See gzip.h. */
+EvauditGzipStatus
+evaudit_zlib_inflate(const char *bytes, size_t len, size_t max_bytes,
+					 StringInfo out)
+{
+	return inflate_bytes(bytes, len, ZLIB_WINDOW, max_bytes, out);
 }

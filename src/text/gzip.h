@@ -25,4 +25,9 @@ extern EvauditGzipStatus evaudit_gzip_inflate(const char *bytes, size_t len,
 											  size_t max_bytes,
 											  StringInfo out);
 
+/* The same of one stream of zlib (RFC 1950), which nothing follows. */
+extern EvauditGzipStatus evaudit_zlib_inflate(const char *bytes, size_t len,
+											  size_t max_bytes,
+											  StringInfo out);
+
 #endif							/* EVAUDIT_GZIP_H */

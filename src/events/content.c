@@ -1,0 +1,79 @@
+/*-------------------------------------------------------------------------
+ *
+ * content.c
+ *	  The JSON in what was received as an event.
+ *
+ * The room of formats says what is wrong with bytes; here that becomes the
+ * rejection of an event.  The payload stays as it was received, for a dead
+ * letter to have it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "events/content.h"
+
+/* The reason for which a payload that cannot be decoded is rejected. */
+static EvauditReason
+reason_of(EvauditDecodeStatus status)
+{
+	switch (status)
+	{
+		case EVAUDIT_DECODE_TOO_LARGE:
+			return EVAUDIT_TOO_LARGE;
+		default:
+			return EVAUDIT_BAD_FRAMING;
+	}
+}
+
+/* The header that has the id of a schema; the last one, if several have. */
+static void
+find_header(const EvauditEvent *event, EvauditContent *content)
+{
+	for (int i = 0; i < event->nheaders; i++)
+	{
+		if (strcmp(event->headers[i].name, EVAUDIT_SCHEMA_ID_HEADER) != 0)
+			continue;
+		content->id_header = event->headers[i].value;
+		content->id_header_len = event->headers[i].value_len;
+	}
+}
+
+/*
+ * Decode the payload of an event by its topic's decoder, NULL for payloads
+ * that are JSON as they are.  The JSON is valid until the scratch context is
+ * reset.
+ */
+bool
+evaudit_content_decode(const EvauditDecoder *decoder, size_t max_bytes,
+					   EvauditEvent *event, MemoryContext scratch)
+{
+	EvauditContent content = {
+		.bytes = event->payload,
+		.len = event->payload_len,
+		.max_bytes = max_bytes,
+	};
+	EvauditDecodeStatus status;
+	MemoryContext previous;
+
+	event->json = event->payload;
+	event->json_len = event->payload_len;
+	/* what is not there, or too large, is found with any format alike */
+	if (decoder == NULL || event->payload == NULL ||
+		event->payload_len > max_bytes)
+		return true;
+
+	if (evaudit_decoder_reads_header(decoder))
+		find_header(event, &content);
+	previous = MemoryContextSwitchTo(scratch);
+	status = evaudit_decode(decoder, &content);
+	MemoryContextSwitchTo(previous);
+	if (status != EVAUDIT_DECODE_OK)
+	{
+		evaudit_event_reject(event, reason_of(status), "%s", content.error);
+		return false;
+	}
+	event->json = content.bytes;
+	event->json_len = content.len;
+	return true;
+}

@@ -1,0 +1,48 @@
+/*-------------------------------------------------------------------------
+ *
+ * format.h
+ *	  From the bytes of a payload to the JSON that they stand for.
+ *
+ * A topic says by its options in which format its payloads are, and which
+ * framing is around them; nothing is guessed from the bytes.  Whatever the
+ * format, the outcome is a JSON text in UTF-8, which then goes the way of
+ * every JSON payload: its depth, values and digits are bounded there.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EVAUDIT_FORMAT_H
+#define EVAUDIT_FORMAT_H
+
+#include "utils/jsonb.h"
+
+/* The header that has the id of a payload's schema, of confluent-headers. */
+#define EVAUDIT_SCHEMA_ID_HEADER	"__value_schema_id"
+
+/* What is wrong with a payload. */
+typedef enum EvauditDecodeStatus
+{
+	EVAUDIT_DECODE_OK = 0,
+	EVAUDIT_DECODE_BAD_FRAMING,
+	EVAUDIT_DECODE_TOO_LARGE	/* than max_bytes, once it is decoded */
+} EvauditDecodeStatus;
+
+/* A payload before and after it is decoded. */
+typedef struct EvauditContent
+{
+	const char *bytes;			/* as received, then as JSON */
+	size_t		len;
+	const char *id_header;		/* value of the header; NULL: there is none */
+	size_t		id_header_len;
+	size_t		max_bytes;		/* of the JSON */
+	const char *error;			/* what is wrong with it */
+} EvauditContent;
+
+/* How a topic's payloads are decoded: opaque outside this room. */
+typedef struct EvauditDecoder EvauditDecoder;
+
+extern EvauditDecoder *evaudit_decoder_define(Jsonb *options);
+extern bool evaudit_decoder_reads_header(const EvauditDecoder *decoder);
+extern EvauditDecodeStatus evaudit_decode(const EvauditDecoder *decoder,
+										  EvauditContent *content);
+
+#endif							/* EVAUDIT_FORMAT_H */
