@@ -237,6 +237,7 @@ send_together(KafkaSink *state, EvauditSinkBatch *batch,
 	}
 
 	/* while the records are under way */
+	evaudit_sink_read_ahead(batch);
 	if (state->options.exactly_once)
 		error = send_number(state, batch, records, n);
 	return error != NULL ? error : await_reports(state, batch, records, n);

@@ -78,6 +78,7 @@ typedef struct EvauditSinkBatch
 	void	   *held_keys;		/* private to delivery_hold.c */
 	bool		stop;			/* the destination wants no more: nothing is
 								 * sent until resume_sink() */
+	struct EvauditSinkWork *work;	/* private to evaudit_sink_read_ahead() */
 } EvauditSinkBatch;
 
 /* Counters and times of a sink in its slot. */
@@ -171,6 +172,8 @@ typedef struct EvauditSinkKind
 	 * number stands for all of it.  Where it refuses deliveries, it sends
 	 * none of the others: they stay pending, without an error, and are
 	 * decided anew under the same number.
+	 *
+	 * What would only wait for responses may call evaudit_sink_read_ahead().
 	 */
 	void		(*send) (void *state, EvauditSinkBatch *batch);
 
@@ -204,6 +207,7 @@ extern void evaudit_sinks_init(void);
 pg_noreturn extern void evaudit_sink_stop(const EvauditSink *sink,
 										  const char *error);
 extern void evaudit_sink_run(EvauditProcess *process);
+extern void evaudit_sink_read_ahead(EvauditSinkBatch *batch);
 
 /* Kinds; those whose files are there are listed in sink.c. */
 extern const EvauditSinkKind evaudit_kafka_sink;

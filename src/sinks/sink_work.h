@@ -29,6 +29,9 @@ typedef struct EvauditSinkWork
 	int			current;
 	EvauditSinkBatch *sent;		/* is to be completed, or NULL */
 	EvauditChunk chunk;			/* of the current batch */
+	EvauditChunk ahead;			/* of the other one, if is_ahead: it was read
+								 * while the current one is sent */
+	bool		is_ahead;
 	EvauditSinkBatch again;		/* of evaudit.delivery_store */
 	bool		moved;			/* the position is not kept yet */
 	TimestampTz kept_at;

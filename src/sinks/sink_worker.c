@@ -12,6 +12,9 @@
  *					are pending
  *		move		past it, in the commit that decides the next chunk
  *
+ * While a kind waits for responses to a chunk, the next one of the same batch
+ * may be read: what it holds is set by the batch's snapshots.
+ *
  * A kind of transactions sends in the transaction that moves the position, and
  * nothing is decided before.
  *
@@ -95,15 +98,18 @@ load_sink(EvauditSinkWork *work)
 
 	MemoryContextSwitchTo(context);
 	for (int i = 0; i < lengthof(work->batches); i++)
+	{
 		work->batches[i].context =
 			AllocSetContextCreate(context, "evaudit sink batch",
 								  ALLOCSET_DEFAULT_SIZES);
+		work->batches[i].work = work;
+	}
 	work->again.context = AllocSetContextCreate(context,
 												"evaudit redelivery",
 												ALLOCSET_DEFAULT_SIZES);
 	if (!work->kind->transactional)
 		work->state = work->kind->open(work->sink, options);
-	work->chunk.max_rows = work->sink->batch_size;
+	work->chunk.max_rows = work->ahead.max_rows = work->sink->batch_size;
 	MemoryContextSwitchTo(work->process->iteration);
 	return true;
 }
@@ -126,6 +132,40 @@ pass_chunk(EvauditSinkWork *work)
 		evaudit_stream_end_batch(work->stream);
 }
 
+/* Read a chunk into a batch, within a transaction. */
+static void
+read_into(EvauditSinkWork *work, EvauditSinkBatch *batch, EvauditChunk *chunk,
+		  int64 after_seq)
+{
+	MemoryContextReset(batch->context);
+	MemoryContextSwitchTo(batch->context);
+	chunk->after_seq = after_seq;
+	evaudit_stream_read(work->stream, chunk);
+	evaudit_shape_apply(work->shape, chunk->rows, chunk->n, batch);
+}
+
+/*
+ * While a batch is sent: read the chunk after it into the other one, outside
+ * of a transaction, unless that was done.  Nothing is decided by it.
+ */
+void
+evaudit_sink_read_ahead(EvauditSinkBatch *batch)
+{
+	EvauditSinkWork *work = batch->work;
+	MemoryContext previous = CurrentMemoryContext;
+
+	/* one that ends a batch moves the snapshots, which are to be kept first */
+	if (work == NULL || work->is_ahead || work->chunk.last)
+		return;
+	Assert(work->sent == NULL);
+	evaudit_sink_begin();
+	read_into(work, &work->batches[1 - work->current], &work->ahead,
+			  work->chunk.end_seq);
+	evaudit_sink_commit(work);
+	MemoryContextSwitchTo(previous);
+	work->is_ahead = true;
+}
+
 /*
  * Read the next chunk that has something to send into the other batch, within
  * a transaction; false if there is none in this batch of the stream.
@@ -142,11 +182,11 @@ read_chunk(EvauditSinkWork *work)
 		evaudit_stream_begin_batch(work->stream);
 	for (;;)
 	{
-		MemoryContextReset(batch->context);
-		MemoryContextSwitchTo(batch->context);
-		evaudit_stream_read(work->stream, &work->chunk);
-		evaudit_shape_apply(work->shape, work->chunk.rows, work->chunk.n,
-							batch);
+		if (work->is_ahead)
+			work->chunk = work->ahead;
+		else
+			read_into(work, batch, &work->chunk, work->position.done_seq);
+		work->is_ahead = false;
 		if (batch->n > 0)
 			return true;
 		pass_chunk(work);

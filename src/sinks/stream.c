@@ -183,7 +183,7 @@ evaudit_stream_moved(EvauditStream *stream)
  * batch.
  */
 static void
-find_late(EvauditStream *stream)
+find_late(EvauditStream *stream, int64 after_seq)
 {
 	static EvauditStatement find[] = {
 		{
@@ -209,7 +209,7 @@ find_late(EvauditStream *stream)
 	MemoryContextReset(stream->batch_context);
 	values[0] = CStringGetTextDatum(position->low);
 	values[1] = CStringGetTextDatum(position->high);
-	values[2] = Int64GetDatum(position->done_seq);
+	values[2] = Int64GetDatum(after_seq);
 	values[3] = Int32GetDatum(evaudit_context_epoch());
 	stream->nlate = (int) evaudit_spi_read(&find[stream->audit], values, NULL);
 	stream->late = MemoryContextAlloc(stream->batch_context,
@@ -224,7 +224,7 @@ find_late(EvauditStream *stream)
  * one of a sink, find it by the index on xid: the audit may hold years.
  */
 static void
-find_start(EvauditStream *stream)
+find_start(EvauditStream *stream, int64 after_seq)
 {
 	static EvauditStatement find = {
 		"SELECT COALESCE(min(a.seq) - 1, $3) FROM $S.audit a"
@@ -235,7 +235,7 @@ find_start(EvauditStream *stream)
 	EvauditPosition *position = stream->position;
 	Datum		values[3];
 
-	if (!stream->audit || position->low_seq != 0 || position->done_seq != 0)
+	if (!stream->audit || position->low_seq != 0 || after_seq != 0)
 		return;
 	values[0] = CStringGetTextDatum(position->low);
 	values[1] = Int32GetDatum(evaudit_context_epoch());
@@ -258,7 +258,7 @@ fetch(Part *part)
 
 /* Open the parts of the batch; returns how many there are. */
 static int
-open_parts(EvauditStream *stream, Part *parts)
+open_parts(EvauditStream *stream, int64 after_seq, Part *parts)
 {
 	static EvauditStatement recent[] = {
 		{
@@ -295,7 +295,7 @@ open_parts(EvauditStream *stream, Part *parts)
 	Datum		epoch = Int32GetDatum(evaudit_context_epoch());
 	Datum		values[5];
 
-	values[0] = Int64GetDatum(Max(position->done_seq, position->low_seq));
+	values[0] = Int64GetDatum(Max(after_seq, position->low_seq));
 	values[1] = Int64GetDatum(position->high_seq);
 	values[2] = CStringGetTextDatum(position->low);
 	values[3] = CStringGetTextDatum(position->high);
@@ -304,7 +304,7 @@ open_parts(EvauditStream *stream, Part *parts)
 	for (int i = 0; i < stream->nlate; i++)
 	{
 		values[0] = stream->late[i];
-		values[1] = Int64GetDatum(position->done_seq);
+		values[1] = Int64GetDatum(after_seq);
 		values[2] = epoch;
 		parts[i + 1].portal = evaudit_spi_open(&late[stream->audit], values,
 											   NULL);
@@ -457,8 +457,8 @@ plan_by_indexes(void)
 }
 
 /*
- * Read the next chunk of the batch, within a transaction and in the current
- * memory context.
+ * Read the chunk of the batch that follows a seq, within a transaction and in
+ * the current memory context.
  */
 void
 evaudit_stream_read(EvauditStream *stream, EvauditChunk *chunk)
@@ -471,17 +471,17 @@ evaudit_stream_read(EvauditStream *stream, EvauditChunk *chunk)
 	chunk->rows = palloc0(chunk->max_rows * sizeof(EvauditStreamRow));
 	chunk->n = 0;
 	chunk->last = false;
-	chunk->end_seq = stream->position->done_seq;
+	chunk->end_seq = chunk->after_seq;
 	if (stream->audit)
 		evaudit_spi_begin_as(&spi, GetUserId());
 	else
 		evaudit_spi_begin(&spi);
 	plan_by_indexes();
 	PushActiveSnapshot(GetLatestSnapshot());
-	find_start(stream);
-	find_late(stream);
+	find_start(stream, chunk->after_seq);
+	find_late(stream, chunk->after_seq);
 	parts = palloc0((stream->nlate + 1) * sizeof(Part));
-	nparts = open_parts(stream, parts);
+	nparts = open_parts(stream, chunk->after_seq, parts);
 	take_rows(stream, chunk, parts, nparts, context);
 	for (int i = 0; i < nparts; i++)
 		SPI_cursor_close(parts[i].portal);

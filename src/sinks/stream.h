@@ -33,6 +33,7 @@ typedef struct EvauditStreamRow
 typedef struct EvauditChunk
 {
 	int			max_rows;
+	int64		after_seq;		/* the chunk before it ended here */
 	EvauditStreamRow *rows;
 	int			n;
 	int64		end_seq;		/* all up to here are in it, or not wanted */
