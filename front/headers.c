@@ -6,7 +6,8 @@
  * What could mean two things to two programs is refused, since one of them may
  * be a proxy before us: Content-Length twice or beside Transfer-Encoding, a
  * coding other than chunked, names that are no tokens (RFC 9112, 5.1 and 6.3),
- * bytes of zero, Host and Authorization twice.
+ * values that go on in the next line, control characters and bytes of zero,
+ * chunks of HTTP/1.0, Host and Authorization twice.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,6 +20,7 @@
 
 #include <microhttpd.h>
 
+#include "between.h"
 #include "config.h"
 #include "headers.h"
 #include "utf8.h"
@@ -33,6 +35,10 @@
 #define TOKEN	"!#$%&'*+-.^_`|~0123456789" \
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
+/* Characters that are in no value; RFC 9110, 5.5. */
+#define CONTROLS	"\001\002\003\004\005\006\007\010\012\013\014\015\016\017" \
+	"\020\021\022\023\024\025\026\027\030\031\032\033\034\035\036\037\177"
+
 /* What is gathered of the headers. */
 typedef struct Head
 {
@@ -46,6 +52,7 @@ typedef struct Head
 	int			authorizations;
 	char	   *id;				/* the request's; "": it has none */
 	const char *length;
+	const char *end;			/* of the last value; NULL: there is none */
 	int			status;			/* 0: all is well */
 	const char *error;
 } Head;
@@ -117,6 +124,19 @@ add_header(Head *head, const char *name, const char *value)
 	head->names[head->n++] = name;
 }
 
+/* Whether a header is all that is in its line, and has no odd characters. */
+static bool
+is_well_formed(const Head *head, const char *name, size_t name_size,
+			   const char *value, size_t value_size)
+{
+	return strlen(name) == name_size && name_size > 0 &&
+		name[strspn(name, TOKEN)] == '\0' &&
+		strlen(value) == value_size &&
+		value[strcspn(value, CONTROLS)] == '\0' &&
+		header_is_whole(name + name_size, value) &&
+		(head->end == NULL || follows(head->end, name));
+}
+
 /* Take one header; of several of one name the first holds. */
 static enum MHD_Result
 take_header(void *arg, enum MHD_ValueKind kind, const char *name,
@@ -125,13 +145,13 @@ take_header(void *arg, enum MHD_ValueKind kind, const char *name,
 	Head	   *head = arg;
 
 	if (value == NULL)
-		value = "";
-	if (strlen(name) != name_size || name_size == 0 ||
-		name[strspn(name, TOKEN)] != '\0' || strlen(value) != value_size)
+		value = name + name_size;
+	if (!is_well_formed(head, name, name_size, value, value_size))
 	{
 		refuse(head, MHD_HTTP_BAD_REQUEST, "A header is malformed.");
 		return MHD_NO;
 	}
+	head->end = value + value_size;
 	if (head->received++ == MAX_HEADERS)
 	{
 		refuse(head, MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -173,10 +193,12 @@ add_request_id(Head *head)
 
 /* Check what says how long the body is. */
 static void
-check_length(Head *head)
+check_length(Head *head, const char *version)
 {
 	unsigned long long length;
 
+	if (head->encodings > 0 && strcmp(version, "HTTP/1.0") == 0)
+		refuse(head, MHD_HTTP_BAD_REQUEST, "HTTP/1.0 has no transfer codings.");
 	if (head->lengths > 1 || (head->lengths > 0 && head->encodings > 0) ||
 		head->encodings > 1)
 	{
@@ -223,15 +245,20 @@ check_uri(Head *head, char *uri)
  * request is refused with.
  */
 int
-headers_read(Request *request, const char **error)
+headers_read(Request *request, const char *version, const char **error)
 {
 	Head		head = {.json = &request->headers,.id = request->id};
 
 	buffer_puts(head.json, "{");
+	if (!line_is_whole(request->method, request->uri_start, request->uri_end,
+					   version))
+		refuse(&head, MHD_HTTP_BAD_REQUEST, "The first line is malformed.");
 	check_uri(&head, request->uri);
 	(void) MHD_get_connection_values_n(request->connection, MHD_HEADER_KIND,
 									   take_header, &head);
-	check_length(&head);
+	if (head.end != NULL && !is_followed_by_end(head.end))
+		refuse(&head, MHD_HTTP_BAD_REQUEST, "A header is malformed.");
+	check_length(&head, version);
 	if (head.hosts > 1)
 		refuse(&head, MHD_HTTP_BAD_REQUEST, "Host is given twice.");
 	if (head.authorizations > 1)

@@ -11,7 +11,8 @@
 #include "address.h"
 #include "request.h"
 
-extern int	headers_read(Request *request, const char **error);
+extern int	headers_read(Request *request, const char *version,
+						 const char **error);
 extern void headers_put_path(Buffer *line, const char *uri);
 extern void headers_client(const Request *request, const Address *peer,
 						   char *text, int size);

@@ -26,6 +26,7 @@
 #include "access_log.h"
 #include "admin.h"
 #include "assets.h"
+#include "between.h"
 #include "client.h"
 #include "config.h"
 #include "headers.h"
@@ -35,9 +36,6 @@
 #include "metrics.h"
 #include "scrape.h"
 #include "wait.h"
-
-/* Memory for the head of a request, bytes; more is 431. */
-#define HEAD_BYTES			(32 * 1024)
 
 /* What the admin listener's daemon is told apart by. */
 static char is_admin;
@@ -80,6 +78,8 @@ begin_request(void *cls, const char *uri, struct MHD_Connection *connection)
 	request->client = client_of(connection);
 	request->admin = cls == &is_admin;
 	request->uri = xstrdup(uri);
+	request->uri_start = uri;
+	request->uri_end = uri + strlen(uri);
 	request->started = now_us();
 	request->answered = answered;
 	client_deadline(request->client, config.header_timeout);
@@ -163,7 +163,7 @@ memory_is_full(void)
  * refused head may be anything, so the connection is closed.
  */
 static enum MHD_Result
-take_head(Request *request, const char *method)
+take_head(Request *request, const char *method, const char *version)
 {
 	const char *error;
 	int			status;
@@ -171,7 +171,7 @@ take_head(Request *request, const char *method)
 	request->method = method;
 	request->state = REQUEST_BODY;
 	client_deadline(request->client, config.body_timeout);
-	status = headers_read(request, &error);
+	status = headers_read(request, version, &error);
 	if (status == 0 && !request->admin && memory_is_full())
 	{
 		status = MHD_HTTP_SERVICE_UNAVAILABLE;
@@ -272,7 +272,7 @@ handle(void *cls, struct MHD_Connection *connection, const char *url,
 	switch (request->state)
 	{
 		case REQUEST_HEADERS:
-			return take_head(request, method);
+			return take_head(request, method, version);
 		case REQUEST_BODY:
 			if (*len == 0)
 				return take_request(request);

@@ -35,6 +35,8 @@ typedef struct Request
 	bool		admin;
 
 	char	   *uri;			/* as sent, with its query */
+	const char *uri_start;		/* libmicrohttpd's, until the head is read */
+	const char *uri_end;
 	const char *method;			/* libmicrohttpd's */
 	char		id[65];			/* "": not known */
 	Buffer		headers;		/* a JSON object */

@@ -7,6 +7,7 @@ use warnings;
 use Evaudit::Cluster;
 use Evaudit::Front;
 use IO::Select;
+use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time);
 
@@ -96,14 +97,42 @@ foreach my $case (
 	[ 'a path that is none', "GET topics HTTP/1.1\r\nHost: x\r\n\r\n$smuggled", '400' ],
 	[ 'TLS', "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" . "\xaa" x 500 . "\r\n\r\n", '(?:400)?' ],
 	[ 'a line without end', 'GET /' . 'a' x 100_000, '(?:414)?' ],
-	[ 'a head without end', "GET /topics HTTP/1.1\r\nHost: x\r\n" . 'X-A: ' . 'a' x 100_000, '(?:431)?' ])
+	[ 'a head without end', "GET /topics HTTP/1.1\r\nHost: x\r\n" . 'X-A: ' . 'a' x 100_000, '(?:431)?' ],
+	[ 'a coding on a line of its own', $head . "Transfer-Encoding:\r\n chunked\r\n" . $body_of->(4) . "\r\n0\r\n\r\n$smuggled", '400' ],
+	[ 'a length on a line of its own', $head . "Content-Length:\r\n 0\r\n" . $body_of->(1) . "\r\n$smuggled", '400' ],
+	[ 'a line that goes on before there is one', "GET /topics HTTP/1.1\r\n Host: x\r\nHost: x\r\n\r\n$smuggled", '400' ],
+	[ 'a return within a header', $head . "X: a\rTransfer-Encoding: chunked\r\n" . $body_of->(length $smuggled) . "\r\n$smuggled", '400|415' ],
+	[ 'a byte of zero in a header', $head . "X: a\0b\r\n" . $body_of->(0) . "\r\n$smuggled", '400' ],
+	[ 'a byte of zero in a name', $head . "X\0: a\r\n" . $body_of->(0) . "\r\n$smuggled", '400' ],
+	[ 'a byte of zero in the path', "GET /topics\0/../x HTTP/1.1\r\nHost: x\r\n\r\n$smuggled", '400' ],
+	[ 'chunks of an earlier protocol', "POST /events HTTP/1.0\r\nHost: x\r\n$chunked\r\n0\r\n\r\n$smuggled", '400' ],
+	[ 'a chunk with a sign', $head . "$chunked\r\n+0\r\n\r\n$smuggled", '400' ],
+	[ 'a chunk of hexadecimal with a prefix', $head . "$chunked\r\n0x0\r\n\r\n$smuggled", '400' ],
+	[ 'a chunk that is longer than it says', $head . "$chunked\r\n1\r\n{}\r\n0\r\n\r\n$smuggled", '400' ],
+	[ 'an extension of a chunk without end', $head . "$chunked\r\n1;" . 'a' x 100_000, '(?:4\d\d)?' ],
+	[ 'trailers without end', $head . "$chunked\r\n0\r\nX: " . 'a' x 100_000, '(?:4\d\d)?' ],
+	[ 'trailers in number', $head . "$chunked\r\n0\r\n" . "X: a\r\n" x 20_000, '(?:4\d\d)?' ],
+	[ 'lines that are empty, in number', "\r\n" x 50_000, '414' ],
+	[ 'a byte of zero in the method', "GET\0A /topics HTTP/1.1\r\nHost: x\r\n\r\n$smuggled", '400' ],
+	[ 'a byte of zero at the end of the head', "GET /topics HTTP/1.1\r\nHost: x\r\nX: a\0b\r\n\r\n$smuggled", '400' ],
+	[ 'a control character', "GET /topics HTTP/1.1\r\nHost: x\r\nX: a\x7fb\r\n\r\n$smuggled", '400' ])
 {
 	my ($what, $text, $expected) = @$case;
 	like(statuses($text), qr/^($expected)( \g1)?$/, "$what: one response");
 }
+is(statuses("GET /topics HTTP/1.1\nHost: x\nX-A:\nX-B: b  \n\nGET /topics HTTP/1.1\r\nHost:x\r\nX-A:\r\n\r\nGET /topics HTTP/1.1\r\nX:\ta\tb \r\nHost: x\r\nConnection: close\r\n\r\n"),
+	'200 200 200', 'lines may end as they like, and have space');
+is(statuses($head . "Transfer-Encoding: ChunKed\r\nConnection: close\r\n\r\n5;a=b\r\n" . substr(event('odd'), 0, 5) . sprintf("\r\n%x\r\n", length(event('odd')) - 5)
+		. substr(event('odd'), 5) . "\r\n0\r\nX-Trailer: a\r\n\r\n"), '201', 'chunks in any case, with extensions and trailers');
+is(kept('odd'), '1', 'which are no part of the body');
 is(statuses("GET http://x/topics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), '200', 'the form for proxies');
 is(statuses("GET http://x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), '404', 'and without a path');
 is(statuses("GET /topics HTTP/1.0\r\n\r\n"), '200', 'an earlier protocol');
+
+# Requests in number at once are answered in turn, and memory is what it was.
+is(scalar(grep { $_ == 200 } split / /, statuses("GET /topics HTTP/1.1\r\nHost: x\r\n\r\n" x 3000 . "GET /topics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")),
+	3001, 'a flood over one connection');
+is($front->metric('evaudit_http_memory_bytes'), 0, 'costs nothing afterwards');
 
 # Bytes that come one by one do not keep a connection: each phase has a time.
 sub drip
@@ -125,6 +154,7 @@ sub drip
 }
 drip('a connection that says nothing', '', '');
 drip('a slow first line', 'GET /', 'a');
+drip('empty lines', '', "\r\n");
 drip('a slow head', "GET /topics HTTP/1.1\r\nHost: x\r\nX: ", 'a');
 drip('a slow body', "$head" . $body_of->(50000) . "\r\n", ' ');
 drip('a slow body of chunks', "$head$chunked\r\n", "1\r\n \r\n");
@@ -155,6 +185,12 @@ is($front->metric('evaudit_http_connections'), 50, 'an address has so many conne
 @sockets = ();
 $front->await_metric('evaudit_http_connections', 0);
 is($front->request('GET', '/topics')->{status}, 200, 'and can come again');
+
+# What all of this took at most: 2 MB of bodies and responses, 40 kB for each
+# connection, and for each of two connections to the database 32 responses.
+my ($peak) = slurp_file("/proc/$front->{pid}/status") =~ /^VmHWM:\s+(\d+) kB/m;
+note("$peak kB");
+cmp_ok($peak, '<', 100_000, 'the memory of the process was bounded');
 
 # Proxies are not counted, and clients of theirs have addresses of their own.
 $front->stop;

@@ -28,6 +28,14 @@ $node->safe_psql('postgres', q(
 			request jsonb := $3;
 			event jsonb;
 		BEGIN
+			-- what the database was told about the front
+			IF $2 = '/told' THEN
+				http.status := 200;
+				http.headers := '{"Content-Type": "text/plain"}';
+				SELECT convert_to(string_agg(lower(key) || '=' || value, ' ' ORDER BY key), 'UTF8') INTO http.body
+					FROM jsonb_each_text(request) WHERE key ILIKE 'x-evaudit-%';
+				RETURN;
+			END IF;
 			SELECT h.* INTO http.status, http.headers, http.body FROM evaudit.http_before($1, $2, $3, $4) h;
 			IF request ? 'Prefer' AND $1 = 'POST' THEN
 				event := convert_from($4, 'UTF8');
@@ -66,6 +74,10 @@ sub decide
 	$node->safe_psql('postgres', qq(INSERT INTO decided SELECT 'event "' || event_id || '"\\', $status, '$answer'
 		FROM evaudit.events WHERE event_id LIKE '$like'));
 }
+
+# Such headers are the front's and the database's alone: none comes in.
+is($front->request('GET', '/told', undef, map { $_ => 'forged' } qw(X-Evaudit-Wait x-evaudit-front X-EVAUDIT-SUBJECT X-Evaudit-))->{content},
+	'x-evaudit-front=1', 'what a client says in headers of the front does not count');
 
 my $one = post('one');
 $front->await_metric('evaudit_http_waits', 1);
