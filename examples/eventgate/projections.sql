@@ -130,3 +130,4 @@ $$;
 
 -- Publishers over HTTP have a grant; nobody else calls these.
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA eventgate FROM PUBLIC;
+RESET ROLE;

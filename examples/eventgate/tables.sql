@@ -1,7 +1,15 @@
 -- tables.sql: the tables that a gateway's writer for PostgreSQL fills.  They are
 -- left as they are where they exist: a gateway's own migrations make the same.
+--
+-- A role that nobody logs in as owns them and the functions that fill them, so
+-- that those run with its rights: the role that HTTP comes by needs none.
 
-CREATE SCHEMA IF NOT EXISTS eventgate;
+SELECT 'CREATE ROLE eventgate NOLOGIN' WHERE to_regrole('eventgate') IS NULL
+\gexec
+SELECT 'CREATE SCHEMA eventgate AUTHORIZATION eventgate'
+WHERE to_regnamespace('eventgate') IS NULL
+\gexec
+SET ROLE eventgate;
 
 CREATE TABLE IF NOT EXISTS eventgate.runs (
 	event_id text NOT NULL,

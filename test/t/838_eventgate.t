@@ -1,58 +1,25 @@
 # examples/eventgate: a gateway is replaced.  Its configuration is imported as
-# it is; the events that its tests post are read from the broker, from a queue
-# behind the bus, and from the tables.
+# it is; the events that its tests post, over HTTP, are read from the broker,
+# from a queue behind the bus, and from the tables.
 
 use strict;
 use warnings;
 
 use Evaudit::Cluster;
-use Evaudit::Kafka;
-use Evaudit::KeyServer;
-use Evaudit::Moto;
+use Evaudit::Gateway;
 use Evaudit::Pipeline;
-use Evaudit::Token;
-use FindBin;
 use JSON::PP;
-use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $why = Evaudit::Kafka::unavailable() || Evaudit::Moto::unavailable();
-plan skip_all => $why if $why;
+plan skip_all => Evaudit::Gateway::unavailable()
+  if Evaudit::Gateway::unavailable();
 
-my $script = "$FindBin::RealBin/../../examples/eventgate/import.sql";
 my $json = JSON::PP->new->canonical->utf8;
-
-# --- what the gateway talks to
-
-delete $ENV{$_} foreach grep { /^AWS_|_proxy$/i } keys %ENV;
-$ENV{AWS_ACCESS_KEY_ID} = $ENV{AWS_SECRET_ACCESS_KEY} = 'test';
-my $moto = Evaudit::Moto->new;
-$moto->start;
-my $bus = $moto->call('events', 'create_event_bus', { Name => 'gate' })->{EventBusArn};
-$moto->queue->create_queue('seen', VisibilityTimeout => 30);
-$moto->call('events', 'put_rule', { Name => 'all', EventBusName => 'gate',
-	EventPattern => '{"detail-type": ["JSON"]}' });
-$moto->call('events', 'put_targets', { Rule => 'all', EventBusName => 'gate',
-	Targets => [ { Id => '1', Arn => $moto->arn('seen') } ] });
-my $kafka = Evaudit::Kafka->new;
-$kafka->start;
 my @names = map { "public.cps.za.$_" } qw(runs dlchange test status_change);
-$kafka->create_topic($_, 3) foreach @names;
-my $issuer = Evaudit::Token->new(PostgreSQL::Test::Utils::tempdir());
-my $keys = Evaudit::KeyServer->new;
-$keys->answer(200, $issuer->keys);
+my $gateway = Evaudit::Gateway->new(@names);
+my ($conf, $kafka, $moto, $issuer) = @$gateway{qw(conf kafka moto issuer)};
 
 # --- its configuration
-
-my $conf = PostgreSQL::Test::Utils::tempdir();
-mkdir "$conf/topic_schemas" or die "mkdir: $!";
-
-sub write_json
-{
-	my ($name, $value) = @_;
-	append_to_file("$conf/$name", $json->encode($value));
-	return;
-}
 
 # A schema of an object: members with their types, all required unless "?".
 sub schema
@@ -65,69 +32,53 @@ sub schema
 
 my %origin = map { $_ => 'string' } qw(event_id tenant_id source_app environment);
 my %version = (%origin, source_app_version => 'string');
-write_json('topic_schemas/test.json',
+write_json("$conf/topic_schemas/test.json",
 	schema(%origin, timestamp => 'number', additional_info => 'object?'));
-write_json('topic_schemas/dlchange.json',
+write_json("$conf/topic_schemas/dlchange.json",
 	schema(%version, timestamp_event => 'number', catalog_id => 'string', operation => 'string',
 		format => 'string', location => 'string?', format_options => 'object?'));
 my $runs = schema(%version, job_ref => 'string', timestamp_start => 'number', timestamp_end => 'number', jobs => 'array');
 $runs->{properties}{jobs}{items} = schema(catalog_id => 'string', status => 'string',
 	timestamp_start => 'number', timestamp_end => 'number', country => 'string?', message => 'string?');
-write_json('topic_schemas/runs.json', $runs);
+write_json("$conf/topic_schemas/runs.json", $runs);
 my $status = schema(event_id => 'string', event_type => 'string', job_id => 'string',
 	status_type => 'string', timestamp_event => 'integer');
 $status->{properties}{$_}{format} = 'uuid' foreach 'event_id', 'job_id';
-write_json('topic_schemas/status_change.json', $status);
-write_json('access.json', {
+write_json("$conf/topic_schemas/status_change.json", $status);
+write_json("$conf/access.json", {
 	$names[0] => { Runner => {}, Bound => { source_app => ['app'], environment => ['dev|test'] } },
 	map { $names[$_] => ['Tester'] } 1 .. 3 });
-write_json('topic_keys.json', { $names[3] => 'job_id' });
-write_json('config.json', {
-	access_config => 's3://bucket/access.json',
-	topic_keys_config => 'conf/topic_keys.json',
-	token_provider_url => 'https://provider.example/token',
-	token_public_keys_url => $keys->url,
-	ssl_ca_bundle => $keys->ca_file,
-	kafka_bootstrap_server => $kafka->servers,
-	event_bus_arn => $bus });
+write_json("$conf/topic_keys.json", { $names[3] => 'job_id' });
 
 # --- the import, twice
 
 my $node = Evaudit::Cluster->new('main', conf => "evaudit.max_backoff = '300ms'\n");
-{
-	local $ENV{EVENTGATE_CONF} = $conf;
-	local $ENV{AWS_ENDPOINT_URL} = $moto->endpoint;
-	command_ok([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-f', $script ], 'imported');
-	$node->safe_psql('postgres', "SELECT evaudit.grant_publish('$names[1]', 'Stranger')");
-	command_ok([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-f', $script ], 'and once more');
-}
+$gateway->import_into($node);
+$node->safe_psql('postgres', "SELECT evaudit.grant_publish('$names[1]', 'Stranger')");
+$gateway->import_into($node);
 is( $node->safe_psql('postgres', q{SELECT string_agg(subject, ' ' ORDER BY topic, subject COLLATE "C") FROM evaudit.publish_grants}),
 	'Tester Bound Runner Tester Tester', 'the whole map is replaced');
-$node->wait_for(q{SELECT string_agg(kind || ' ' || state, ', ' ORDER BY kind) FROM evaudit.stat_sinks},
-	'eventbridge running, kafka running');
+my $front = $gateway->start_front($node);
 
 # --- its events
 
 my $number = 0;
 
+my %tokens;
+
 # Post an event of a topic; returns the status.
 sub post
 {
 	my ($kind, $who, %event) = @_;
-	my $headers = $json->encode({ Authorization => 'Bearer ' . $issuer->token(sub => $who) });
-	my $body = $json->encode(\%event);
 
-	return $node->safe_psql('postgres', qq{
-		SELECT status FROM evaudit.http('POST', '/topics/public.cps.za.$kind', \$\$$headers\$\$,
-			convert_to(\$\$$body\$\$, 'UTF8'))});
+	return $front->request('POST', "/topics/public.cps.za.$kind", $json->encode(\%event),
+		Authorization => 'Bearer ' . ($tokens{$who} //= $issuer->token(sub => $who)))->{status};
 }
 
 # An event's id, and what each has.
 sub id { return sprintf('00000000-0000-4000-8000-%012d', ++$number); }
 sub common { return (event_id => id(), tenant_id => 'T', source_app => 'app', source_app_version => '1', environment => 'dev', @_); }
 
-$node->wait_for(q{SELECT (SELECT status FROM evaudit.http('POST', '/topics/public.cps.za.test', '}
-	  . $json->encode({ Authorization => 'Bearer ' . $issuer->token(sub => 'Tester') }) . q{', '{}')) <> 401});
 my %job = (catalog_id => 'c', timestamp_start => 1, timestamp_end => 2);
 my %run = (common(job_ref => 'r', timestamp_start => 1, timestamp_end => 9,
 	jobs => [ { %job, status => 'succeeded' }, { %job, status => 'failed', country => 'za', message => 'm' } ]));
@@ -170,12 +121,65 @@ is( $node->safe_psql('postgres', qq{
 		FROM eventgate.status_change WHERE job_id = '$job'}),
 	'n|p|2|{"a": 1, "b": 1}|SUCCEEDED|d|1|2|4|4', 'a job, as the gateway merges what comes late');
 
+# What the gateway's tests look at: all columns, jobs of jobs, further attempts,
+# an order of events that makes no difference, an event that comes again.
+my %started = (event_type => 'JobCreatedAndStartedEvent', job_ref => 'ref', tenant_id => 'abcd', source_app => 'ingest',
+	source_app_version => '2.14.0', environment => 'dev', timestamp_event => 1_000_000_000_000, country => 'za', job_name => 'Ingestion',
+	platform => 'aws', platform_metadata => { created => 'a' }, input_arguments => { id => 1234, day => '2026-05-19' },
+	definition_id => '12', definition_version => 'v1', status_type => 'RUNNING', status_subtype => 'sub', status_detail => 'detail',
+	additional_context => { created => 'a', common => 'a' });
+my %updated = (event_type => 'JobUpdatedEvent', timestamp_event => 1_500_000_000_000, attempt_number => 2, status_type => 'RUNNING');
+my %finished = (event_type => 'JobFinishedEvent', timestamp_event => 2_000_000_000_000, status_type => 'SUCCEEDED',
+	additional_context => { finished => 'b', common => 'b' }, platform_metadata => { finished => 'b' });
+
+# Post events of one job; returns what its row has, without the job's own ids.
+sub job
+{
+	my ($job_id, @events) = @_;
+
+	is(post('status_change', 'Tester', event_id => id(), job_id => $job_id, job_group_id => $job_id, %$_), 202, "a $_->{event_type}") foreach @events;
+	my $row = $json->decode($node->safe_psql('postgres', "SELECT to_jsonb(s) FROM eventgate.status_change s WHERE job_id = '$job_id'"));
+	is(delete $row->{job_id}, $job_id, 'one row of a job');
+	is(delete $row->{job_group_id}, $job_id, 'of its group');
+	return $row;
+}
+
+my @ids = map { id() } 1 .. 3;
+my $row = job(id(), { %started, parent_job_id => $ids[0], initial_job_id => $ids[1] });
+my %same = %started;
+delete @same{ 'event_type', 'timestamp_event' };
+is_deeply({ %$row, map { $_ => substr($row->{$_} // '', 0, 10) } qw(created_at started_at finished_at last_updated_at) },
+	{ %same, attempt_number => 1, parent_job_id => $ids[0], initial_job_id => $ids[1], created_at => '2001-09-09',
+		started_at => '2001-09-09', finished_at => '', last_updated_at => '2001-09-09' }, 'all that an event has');
+$row = job(id(), \%started, \%updated, \%finished);
+is_deeply($row->{additional_context}, { created => 'a', finished => 'b', common => 'b' }, 'contexts are merged');
+is_deeply([ @$row{qw(platform_metadata attempt_number status_type status_subtype status_detail)} ],
+	[ { finished => 'b' }, 2, 'SUCCEEDED', undef, undef ], 'the rest is of the newest');
+is_deeply(job(id(), \%finished, \%started, \%updated), $row, 'whatever the order');
+is(job(id(), { %started, parent_job_id => $ids[2] })->{parent_job_id}, $ids[2], 'a job within a job');
+is_deeply([ @{ job(id(), { %started, initial_job_id => $ids[2], attempt_number => 2 }) }{qw(initial_job_id attempt_number)} ],
+	[ $ids[2], 2 ], 'one that is tried again');
+my %again = (%started, event_id => id());
+is_deeply(job($ids[0], \%again, \%again)->{additional_context}, $again{additional_context}, 'an event that comes again');
+
+# --- connections and privileges
+
+my $sessions = q{SELECT string_agg(pid::text, ' ' ORDER BY pid) FROM pg_stat_activity WHERE usename = 'front'};
+my $before = $node->safe_psql('postgres', $sessions);
+is(post('test', 'Tester', common(timestamp => 8)), 202, 'another test');
+is($front->request('POST', '/stats/public.cps.za.runs', '{}')->{status}, 200, 'statistics');
+is($node->safe_psql('postgres', $sessions), $before, 'connections are used again');
+is($node->safe_psql('postgres', q{
+		SELECT string_agg(DISTINCT p, ' ') FROM pg_tables t, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) p
+		WHERE schemaname = 'eventgate' AND has_table_privilege('front', format('%I.%I', schemaname, tablename), p);
+		SELECT has_schema_privilege('front', 'eventgate', 'CREATE')}), "\nf", 'the front itself has no right to a table');
+
 # --- the broker and the bus
 
 my $accepted = $node->safe_psql('postgres',
 	q{SELECT string_agg(event_id, ' ' ORDER BY event_id COLLATE "C") FROM evaudit.events});
 my @expected = split / /, $accepted;
-is(scalar(@expected), 8, 'accepted events');
+is(scalar(@expected), 19, 'accepted events');
 my @records;
 wait_until(sub {
 		@records = map { my $topic = $_; map { { %$_, topic => $topic } } @{ $kafka->records($topic) } } @names;
