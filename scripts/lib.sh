@@ -132,13 +132,18 @@ jar_cache() {
 		"$root/test/$1/pom.xml" | tail -1)"
 }
 
+# Whether they are there, of a pom.xml that is as it is now.
+has_jars() {
+	cmp -s "$root/test/$1/pom.xml" "$(jar_cache "$1")/pom.xml"
+}
+
 # Bring the jars that test/NAME/pom.xml names, for each NAME given, and say
 # where they are for a server's user: EVAUDIT_NAME_JARS.
 fetch_jars() {
 	local name jars options log=$work/maven.log
 	for name in "$@"; do
 		jars=$(jar_cache "$name")
-		if [ ! -d "$jars" ]; then
+		if ! has_jars "$name"; then
 			say "fetching ${jars##*/}"
 			mkdir -p "$cache"
 			# where the usual repository cannot be written, keep one of our own
@@ -151,6 +156,8 @@ fetch_jars() {
 				dependency:copy-dependencies \
 				-DoutputDirectory="$jars.new" >"$log" 2>&1 ||
 				{ tail -20 "$log" >&2; fail "Maven failed"; }
+			cp "$root/test/$name/pom.xml" "$jars.new"
+			rm -rf "$jars"
 			mv "$jars.new" "$jars"
 		fi
 		mkdir -p "$work/jars"

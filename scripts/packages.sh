@@ -176,7 +176,7 @@ need() {
 # What the jars of test/$1 take to fetch and to run; for need() alone.
 need_jars() {
 	have java || missing+=(default-jre-headless)
-	[ -d "$(jar_cache "$1")" ] || have mvn || missing+=(maven)
+	has_jars "$1" || have mvn || missing+=(maven)
 }
 
 need_pip() {

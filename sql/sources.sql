@@ -91,7 +91,7 @@ CREATE FUNCTION evaudit.create_source(name text, server name,
 RETURNS void
 LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_create_source';
 COMMENT ON FUNCTION evaudit.create_source(text, name, text, jsonb) IS
-	'read events of a topic from a server, as the current user; needs USAGE on the server. Options of all sources: batch_size, batch_interval, max_event_bytes, workers; of Kafka: topics, start; of SQS: queue, envelope, topic_arns, verify_sns, max_receives, visibility_timeout, on_bad_event, max_attempts';
+	'read events of a topic from a server, as the current user; needs USAGE on the server. Options of all sources: batch_size, batch_interval, max_event_bytes, workers; of Kafka: topics, start, group_id; of SQS: queue, envelope, topic_arns, verify_sns, max_receives, visibility_timeout, on_bad_event, max_attempts';
 
 CREATE FUNCTION evaudit.alter_source(name text, options jsonb)
 RETURNS void

@@ -160,21 +160,24 @@ evaudit_kafka_client_watch(EvauditKafka *kafka, rd_kafka_queue_t *queue)
 
 /*
  * Start a consumer from options that evaudit_kafka_read_options() returned;
- * ambient: whether their user may use the server's own credentials.  Call
- * this once in a process.
+ * ambient: whether their user may use the server's own credentials.  The
+ * group is what requests name that need one, unless the options say another;
+ * shown_group that of group.c, or NULL.  Call this once in a process.
  */
 EvauditKafka *
-evaudit_kafka_client_open(List *options, bool ambient, const char *group)
+evaudit_kafka_client_open(List *options, bool ambient, const char *group,
+						  const char *shown_group)
 {
 	EvauditKafka *kafka = MemoryContextAllocZero(TopMemoryContext,
 												 sizeof(EvauditKafka));
 	rd_kafka_conf_t *conf = evaudit_kafka_consumer_conf(options, ambient,
-														group);
+														group, shown_group);
 	rd_kafka_queue_t *events;
 
 	rd_kafka_conf_set_opaque(conf, kafka);
 	rd_kafka_conf_set_error_cb(conf, error_callback);
 	rd_kafka_conf_set_stats_cb(conf, statistics_callback);
+	rd_kafka_conf_set_offset_commit_cb(conf, evaudit_kafka_group_committed);
 	(void) rd_kafka_conf_set(conf, "statistics.interval.ms",
 							 STATISTICS_INTERVAL, NULL, 0);
 	kafka->serve = serve_consumer;
@@ -270,8 +273,8 @@ evaudit_kafka_client_check(EvauditKafka *kafka)
 }
 
 /* Build librdkafka's list of partitions. */
-static rd_kafka_topic_partition_list_t *
-make_list(const EvauditKafkaOffset *offsets, int n)
+rd_kafka_topic_partition_list_t *
+evaudit_kafka_client_list(const EvauditKafkaOffset *offsets, int n)
 {
 	rd_kafka_topic_partition_list_t *list =
 		rd_kafka_topic_partition_list_new(n);
@@ -288,7 +291,7 @@ void
 evaudit_kafka_client_assign(EvauditKafka *kafka, const EvauditKafkaOffset *offsets,
 							int n)
 {
-	rd_kafka_topic_partition_list_t *list = make_list(offsets, n);
+	rd_kafka_topic_partition_list_t *list = evaudit_kafka_client_list(offsets, n);
 	rd_kafka_resp_err_t err = rd_kafka_assign(kafka->client, list);
 
 	rd_kafka_topic_partition_list_destroy(list);
@@ -303,7 +306,7 @@ evaudit_kafka_client_assign(EvauditKafka *kafka, const EvauditKafkaOffset *offse
 bool
 evaudit_kafka_client_seek_to(EvauditKafka *kafka, const EvauditKafkaOffset *offset)
 {
-	rd_kafka_topic_partition_list_t *list = make_list(offset, 1);
+	rd_kafka_topic_partition_list_t *list = evaudit_kafka_client_list(offset, 1);
 	rd_kafka_error_t *error = rd_kafka_seek_partitions(kafka->client, list,
 													   SEEK_TIMEOUT);
 	bool		done = error == NULL &&
@@ -437,7 +440,7 @@ void
 evaudit_kafka_client_positions(EvauditKafka *kafka, EvauditKafkaOffset *offsets,
 							   int n)
 {
-	rd_kafka_topic_partition_list_t *list = make_list(offsets, n);
+	rd_kafka_topic_partition_list_t *list = evaudit_kafka_client_list(offsets, n);
 	rd_kafka_resp_err_t err = rd_kafka_position(kafka->client, list);
 
 	for (int i = 0; i < n; i++)

@@ -83,7 +83,8 @@ extern List *evaudit_kafka_read_options(Oid server, Oid user);
 
 /* client.c: the consumer */
 extern EvauditKafka *evaudit_kafka_client_open(List *options, bool ambient,
-											   const char *group);
+											   const char *group,
+											   const char *shown_group);
 extern int	evaudit_kafka_client_fd(EvauditKafka *kafka);
 extern void evaudit_kafka_client_assign(EvauditKafka *kafka,
 										const EvauditKafkaOffset *offsets, int n);
@@ -100,6 +101,11 @@ extern int64 evaudit_kafka_client_end(EvauditKafka *kafka, const char *topic,
 									  int32 partition);
 extern void evaudit_kafka_client_positions(EvauditKafka *kafka,
 										   EvauditKafkaOffset *offsets, int n);
+
+/* group.c: positions for others to see */
+extern bool evaudit_kafka_group_commit(EvauditKafka *kafka,
+									   const EvauditKafkaOffset *offsets, int n);
+extern bool evaudit_kafka_group_commit_ended(EvauditKafka *kafka, char **error);
 
 /* statistics.c: how brokers and partitions do */
 extern List *evaudit_kafka_client_health(EvauditKafka *kafka);

@@ -39,6 +39,10 @@ struct EvauditKafka
 	size_t		statistics_len;
 	List	   *brokers;		/* as of the statistics before */
 
+	bool		committing;		/* to the group: see group.c */
+	bool		commit_ended;
+	rd_kafka_resp_err_t commit_error;
+
 	/* Take what the library reports, without waiting; never an ERROR. */
 	void		(*serve) (EvauditKafka *kafka);
 };
@@ -73,7 +77,8 @@ struct EvauditKafkaRequest
 
 /* conf.c */
 extern rd_kafka_conf_t *evaudit_kafka_consumer_conf(List *options, bool ambient,
-													const char *group);
+													const char *group,
+													const char *shown_group);
 extern rd_kafka_conf_t *evaudit_kafka_producer_conf(List *options, bool ambient,
 													const char *transactional_id,
 													int batch_bytes);
@@ -82,6 +87,8 @@ extern rd_kafka_conf_t *evaudit_kafka_producer_conf(List *options, bool ambient,
 extern void evaudit_kafka_client_start(EvauditKafka *kafka,
 									   rd_kafka_type_t type,
 									   rd_kafka_conf_t *conf);
+extern rd_kafka_topic_partition_list_t *evaudit_kafka_client_list(const EvauditKafkaOffset *offsets,
+																  int n);
 extern void evaudit_kafka_serve_nothing(EvauditKafka *kafka);
 extern void evaudit_kafka_client_watch(EvauditKafka *kafka,
 									   rd_kafka_queue_t *queue);
@@ -95,6 +102,12 @@ extern bool evaudit_kafka_client_is_up(EvauditKafka *kafka);
 pg_noreturn extern void evaudit_kafka_client_fail(EvauditKafka *kafka,
 												  const char *what,
 												  rd_kafka_resp_err_t err);
+
+/* group.c */
+extern void evaudit_kafka_group_committed(rd_kafka_t *client,
+										  rd_kafka_resp_err_t err,
+										  rd_kafka_topic_partition_list_t *offsets,
+										  void *opaque);
 
 /* request.c */
 extern EvauditKafkaRequest *evaudit_kafka_request_make(EvauditKafka *kafka,

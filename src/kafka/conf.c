@@ -302,15 +302,18 @@ set_options(rd_kafka_conf_t *conf, List *options, bool ambient)
 				 errhint("Set sasl.mechanism and the user's own credentials.")));
 }
 
-/* A consumer's configuration. */
+/* A consumer's configuration; shown_group may be NULL. */
 rd_kafka_conf_t *
-evaudit_kafka_consumer_conf(List *options, bool ambient, const char *group)
+evaudit_kafka_consumer_conf(List *options, bool ambient, const char *group,
+							const char *shown_group)
 {
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
 
 	set_property(conf, "client.id", "evaudit", false);
 	set_property(conf, "group.id", group, false);
 	set_options(conf, options, ambient);
+	if (shown_group != NULL)
+		set_property(conf, "group.id", shown_group, false);
 	set_fixed(conf, fixed_for_consumers, lengthof(fixed_for_consumers));
 	return conf;
 }

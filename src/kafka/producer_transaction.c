@@ -116,7 +116,7 @@ group_reader(List *options, bool ambient, const char *group)
 		evaudit_kafka_client_start(kafka, RD_KAFKA_CONSUMER,
 								   evaudit_kafka_consumer_conf(options,
 															   ambient,
-															   group));
+															   group, NULL));
 		reader = kafka;
 	}
 	return reader;

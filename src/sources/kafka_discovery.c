@@ -486,6 +486,7 @@ evaudit_kafka_source_load(KafkaSource *state)
 		partition->log = psprintf("%s:%s:%d", state->cluster, all[i].topic,
 								  all[i].incarnation);
 		partition->last_event = -1;
+		partition->unshown = true;
 		partition->silent_since = GetCurrentTimestamp();
 		state->npartitions++;
 	}

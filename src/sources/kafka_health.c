@@ -79,10 +79,12 @@ note_health(KafkaSource *state, KafkaPartition *partition,
 		set_stalled(state, partition, health->error);
 }
 
-/* Whether all partitions of this worker are read. */
+/* Whether all partitions of this worker are read, and shown to the group. */
 static bool
-all_are_read(const KafkaSource *state)
+all_is_well(const KafkaSource *state)
 {
+	if (state->group_error != NULL)
+		return false;
 	for (int i = 0; i < state->npartitions; i++)
 	{
 		const KafkaPartition *partition = &state->partitions[i];
@@ -118,7 +120,7 @@ evaudit_kafka_source_check_health(KafkaSource *state)
 	if (partitions != NIL)
 	{
 		state->drained = false;
-		if (all_are_read(state))
+		if (all_is_well(state))
 			evaudit_source_recovered(state->source);
 	}
 	MemoryContextSwitchTo(previous);

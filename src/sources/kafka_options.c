@@ -6,6 +6,7 @@
  *	  topics	see kafka_topics.c
  *	  start		earliest (the default), latest, an RFC 3339 time, or offsets
  *	  workers	processes that the partitions are spread over
+ *	  group_id	consumer group that is shown the positions; none
  *
  * A place to start or seek to is called a target.  Offsets are a JSON object
  * from partition numbers to offsets, for every topic, or from topics to such
@@ -23,12 +24,19 @@
 
 #include "server/epoch.h"
 #include "sources/kafka_source.h"
+#include "text/ascii.h"
 #include "text/jsonb.h"
 #include "text/options.h"
 #include "text/rfc3339.h"
 
+/* Longest name of a consumer group, in bytes. */
+#define MAX_GROUP_BYTES		255
+
+/* What names of the extension's own groups begin with. */
+#define EVAUDIT_PREFIX		"evaudit-"
+
 static const char *const own_options[] = {
-	"topics", "start", "workers", NULL
+	"topics", "start", "workers", "group_id", NULL
 };
 
 /* Parse a target that is a word or a time: what librdkafka takes. */
@@ -165,6 +173,25 @@ evaudit_kafka_source_workers(Jsonb *options)
 	return evaudit_option_int(options, "workers", 1, 1, EVAUDIT_MAX_PROCESSES);
 }
 
+/* The consumer group that is shown the positions, or NULL. */
+char *
+evaudit_kafka_source_group(Jsonb *options)
+{
+	char	   *group = evaudit_option_text(options, "group_id");
+
+	/* a sink's position is the offset of such a group */
+	if (group != NULL &&
+		(!evaudit_is_word(group, MAX_GROUP_BYTES) ||
+		 strncmp(group, EVAUDIT_PREFIX, strlen(EVAUDIT_PREFIX)) == 0))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for option \"%s\": \"%s\"",
+						"group_id", group),
+				 errdetail("It must be 1 to %d printable characters without spaces, and not begin with \"%s\".",
+						   MAX_GROUP_BYTES, EVAUDIT_PREFIX)));
+	return group;
+}
+
 /* The place to start from, as text. */
 char *
 evaudit_kafka_source_start(Jsonb *options)
@@ -186,4 +213,5 @@ evaudit_kafka_source_check_options(Jsonb *options)
 	evaudit_kafka_source_check_topics(options);
 	evaudit_kafka_source_check_target(evaudit_kafka_source_start(options));
 	(void) evaudit_kafka_source_workers(options);
+	(void) evaudit_kafka_source_group(options);
 }

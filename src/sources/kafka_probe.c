@@ -68,7 +68,7 @@ evaudit_kafka_source_probe(EvauditProbe *probe)
 {
 	EvauditKafka *kafka = evaudit_kafka_client_open(probe->options,
 													probe->ambient,
-													"evaudit-check");
+													"evaudit-check", NULL);
 	List	   *topics = NIL;
 	char	   *error;
 	ListCell   *lc;

@@ -41,7 +41,8 @@ open_client(KafkaSource *state)
 	state->kafka = evaudit_kafka_client_open(options,
 											 evaudit_may_use_ambient(GetUserId()),
 											 psprintf("evaudit-%s",
-													  state->source->name));
+													  state->source->name),
+											 state->group);
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(context);
 	state->waits = evaudit_wait_set_create(evaudit_kafka_client_fd(state->kafka));
@@ -60,6 +61,7 @@ open_source(EvauditSource *source)
 	state->messages = MemoryContextAllocHuge(CurrentMemoryContext,
 											 source->max_events *
 											 sizeof(EvauditKafkaMessage));
+	state->group = evaudit_kafka_source_group(source->options);
 	open_client(state);
 	state->cluster = evaudit_kafka_client_cluster(state->kafka);
 
@@ -175,6 +177,7 @@ run_maintenance(KafkaSource *state)
 	TimestampTz now = GetCurrentTimestamp();
 
 	evaudit_kafka_source_run_discovery(state);
+	evaudit_kafka_source_show_to_group(state);
 	if (evaudit_process_counter(state->source->process,
 								EVAUDIT_SOURCE_ASSIGNMENT) !=
 		state->assignment)
@@ -312,9 +315,11 @@ acknowledge_batch(void *arg, EvauditBatch *batch)
 		if (!partition->changed)
 			continue;
 		partition->changed = false;
+		partition->unshown = true;
 		partition->committed = partition->now.next_offset;
 		evaudit_kafka_source_show(state, partition);
 	}
+	evaudit_kafka_source_show_to_group(state);
 }
 
 /* The options themselves tell what is received again. */

@@ -32,6 +32,7 @@ typedef struct KafkaPartition
 	TimestampTz silent_since;	/* that, or when it was loaded */
 	TimestampTz caught_up_at;	/* when all of it was last read, or 0 */
 	char	   *stalled;		/* why its broker does not answer, or NULL */
+	bool		unshown;		/* its position is to go to the group */
 } KafkaPartition;
 
 /* Partitions whose offsets are being looked up; private to kafka_lookup.c. */
@@ -43,6 +44,9 @@ typedef struct KafkaSource
 	EvauditKafka *kafka;
 	WaitEventSet *waits;		/* for the client and the latch */
 	char	   *cluster;		/* its id */
+	char	   *group;			/* of the option "group_id", or NULL */
+	char	   *group_error;	/* why its last commit failed, or NULL */
+	TimestampTz group_retry_at; /* not before that after a failure */
 
 	MemoryContext context;		/* of the partitions; reset at each reload */
 	KafkaPartition *partitions; /* by topic and number */
@@ -71,6 +75,7 @@ typedef struct KafkaSource
 extern void evaudit_kafka_source_check_options(Jsonb *options);
 extern void evaudit_kafka_source_check_target(const char *target);
 extern int	evaudit_kafka_source_workers(Jsonb *options);
+extern char *evaudit_kafka_source_group(Jsonb *options);
 extern char *evaudit_kafka_source_start(Jsonb *options);
 extern int64 evaudit_kafka_source_target_time(const char *target);
 extern int	evaudit_kafka_source_apply_target(const char *target,
@@ -112,6 +117,9 @@ extern void evaudit_kafka_source_assign_all(KafkaSource *state);
 extern void evaudit_kafka_source_sweep(KafkaSource *state);
 extern uint32 evaudit_kafka_source_checksum(const char *key, size_t key_len,
 											const char *payload, size_t payload_len);
+
+/* kafka_group.c */
+extern void evaudit_kafka_source_show_to_group(KafkaSource *state);
 
 /* kafka_health.c */
 extern void evaudit_kafka_source_check_health(KafkaSource *state);
