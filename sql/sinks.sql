@@ -97,6 +97,14 @@ CREATE TRIGGER announce_change
 	FOR EACH STATEMENT EXECUTE FUNCTION evaudit.announce_change();
 ALTER TABLE evaudit.outbox_state ENABLE ALWAYS TRIGGER announce_change;
 
+-- Starts of a server from a backup that the sinks of this database know of: a
+-- new one pauses them.
+CREATE TABLE evaudit.restores (
+	id bigint PRIMARY KEY
+);
+COMMENT ON TABLE evaudit.restores IS
+	'internal: by which starts from a backup sinks were paused';
+
 -- How far each sink has got: the row of the greatest version counts.  Rows are
 -- added, so that a transaction that stays open does not have each update walk
 -- the versions before it; the process of the sink deletes those behind.

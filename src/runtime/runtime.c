@@ -15,6 +15,7 @@
 #include "utils/memutils.h"
 
 #include "runtime/runtime.h"
+#include "server/restored.h"
 
 int			evaudit_max_backoff = 60000;
 int			evaudit_max_workers_per_role = -1;
@@ -41,6 +42,7 @@ evaudit_runtime_init(void)
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
 	if (!process_shared_preload_libraries_in_progress)
 		return;
+	evaudit_restored_init();
 	evaudit_slots_init();
 	evaudit_launcher_init();
 	evaudit_database_ddl_init();

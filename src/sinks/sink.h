@@ -25,8 +25,8 @@
 typedef enum EvauditOutcome
 {
 	EVAUDIT_OUTCOME_PENDING,	/* not sent, or not known: it is sent again;
-								 * by itself, after max_attempts refused, if
-								 * it has an error and the batch has none */
+								 * by itself if it failed and the batch has no
+								 * error; refused after max_attempts */
 	EVAUDIT_OUTCOME_DELIVERED,
 	EVAUDIT_OUTCOME_REFUSED,	/* can never go: too large, malformed, ... */
 	EVAUDIT_OUTCOME_HELD		/* not by send(): it stays behind, retried by
@@ -55,6 +55,8 @@ typedef struct EvauditDelivery
 	EvauditOutcome outcome;
 	const char *code;			/* the destination's, or ours; or NULL */
 	const char *error;			/* for the operator, in the batch's context */
+	bool		failed;			/* pending, and the destination itself said so
+								 * of this one: it may be what is wrong */
 
 	/* of evaudit.delivery_store */
 	int64		id;				/* its row, if it was read from there; else 0 */
@@ -152,6 +154,13 @@ typedef struct EvauditSinkKind
 	void	   *(*open) (EvauditSink *sink, List *options);
 
 	/*
+	 * Before a batch is decided, have the destination know the number of the
+	 * last one that was sent, if it may have forgotten it; NULL: it remembers
+	 * none.  Outside a transaction.
+	 */
+	void		(*renew) (void *state, EvauditSinkBatch *batch, int64 number);
+
+	/*
 	 * Whether the destination holds the batch of this number and hash, after
 	 * a crash between the decision and the position; an ERROR if what the
 	 * destination remembers fits neither this batch nor the one before. NULL:
@@ -204,6 +213,7 @@ extern const EvauditJobKind evaudit_sink_job;
 extern EvauditServerJobs evaudit_sink_jobs;
 
 extern void evaudit_sinks_init(void);
+extern void evaudit_sink_note_restored(void);
 pg_noreturn extern void evaudit_sink_stop(const EvauditSink *sink,
 										  const char *error);
 extern void evaudit_sink_run(EvauditProcess *process);

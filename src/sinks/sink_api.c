@@ -105,6 +105,7 @@ evaudit_create_sink(PG_FUNCTION_ARGS)
 	values[3] = CStringGetTextDatum(server);
 	values[4] = PG_GETARG_DATUM(2);
 	values[5] = PG_GETARG_DATUM(3);
+	evaudit_sink_note_restored();
 	evaudit_server_job_create(&evaudit_sink_jobs, &create, name, values);
 	evaudit_position_latest(id_of(name));
 	PG_RETURN_VOID();
@@ -154,15 +155,15 @@ evaudit_pause_sink(PG_FUNCTION_ARGS)
 }
 
 /*
- * Whether a sink has no place in the outbox of this database: its row was
- * restored, or copied with the database.  An ERROR if it lost its place here.
+ * Whether a sink is another database's: its row was restored, or copied with
+ * the database or the server.  An ERROR if it lost its place here.
  */
 static bool
 is_from_elsewhere(const char *name)
 {
 	static EvauditStatement find = {
-		"SELECT database IS DISTINCT FROM $2, detached FROM evaudit.sinks"
-		" WHERE name = $1",
+		"SELECT database IS DISTINCT FROM $2 OR cluster IS NULL, detached"
+		" FROM evaudit.sinks WHERE name = $1",
 		2, {TEXTOID, OIDOID}
 	};
 	Datum		values[2] = {CStringGetTextDatum(name),

@@ -14,6 +14,7 @@
 #include "utils/snapmgr.h"
 
 #include "events/outbox_space.h"
+#include "server/restored.h"
 #include "sinks/await.h"
 #include "sinks/sink.h"
 
@@ -84,10 +85,61 @@ evaudit_sink_stop(const EvauditSink *sink, const char *error)
 			 errmsg("sink \"%s\" is paused: %s", sink->name, error)));
 }
 
+/*
+ * Pause the sinks if this server was started from a backup that they do not
+ * know of: its origin may send on.  In a standby that was promoted they go
+ * on.
+ */
+static void
+pause_restored(void)
+{
+	static EvauditStatement note = {
+		"INSERT INTO evaudit.restores VALUES ($1) ON CONFLICT DO NOTHING",
+		1, {INT8OID}
+	};
+	static EvauditStatement pause = {
+		"UPDATE evaudit.sinks SET paused = true, cluster = NULL"
+	};
+	static int64 known = 0;
+	int64		id = evaudit_restored_id();
+	Datum		value = Int64GetDatum(id);
+	EvauditSpi	spi;
+
+	if (id == known)
+		return;
+	evaudit_spi_begin(&spi);
+	if (evaudit_spi_execute(&note, &value, NULL) == 0)
+		known = id;
+	else if (evaudit_spi_execute(&pause, NULL, NULL) > 0)
+		ereport(LOG,
+				(errmsg("sinks are paused, since this server was started from a backup"),
+				 errhint("evaudit.resume_sink() lets one run here, too.")));
+	evaudit_spi_end(&spi);
+}
+
+/* The sinks that are made from now on belong to this server. */
+void
+evaudit_sink_note_restored(void)
+{
+	static EvauditStatement note = {
+		"INSERT INTO evaudit.restores SELECT $1"
+		" WHERE $1 <> 0 AND NOT EXISTS (SELECT FROM evaudit.sinks)"
+		" ON CONFLICT DO NOTHING",
+		1, {INT8OID}
+	};
+	Datum		value = Int64GetDatum(evaudit_restored_id());
+	EvauditSpi	spi;
+
+	evaudit_spi_begin(&spi);
+	(void) evaudit_spi_execute(&note, &value, NULL);
+	evaudit_spi_end(&spi);
+}
+
 /* List the sinks. */
 static List *
 list_sinks(bool requested)
 {
+	pause_restored();
 	return evaudit_server_jobs_list(&evaudit_sink_jobs);
 }
 
