@@ -69,6 +69,7 @@ struct EvauditKafkaRequest
 	rd_kafka_topic_partition_list_t *offsets;
 	rd_kafka_topic_t *topic;
 	const char *name;			/* of a topic or a group */
+	bool		stable;			/* without offsets of open transactions */
 	char	   *cluster;		/* result: the cluster's id, or NULL */
 };
 

@@ -77,8 +77,8 @@ extern void evaudit_kafka_producer_release_topic(EvauditKafkaDestination *found)
 /* producer_transaction.c: transactions that carry a number */
 extern char *evaudit_kafka_transaction_init(EvauditKafkaProducer *producer);
 extern char *evaudit_kafka_transaction_number(List *options, bool ambient,
-											  const char *group, int64 *number,
-											  char **metadata);
+											  const char *group, bool stable,
+											  int64 *number, char **metadata);
 extern void evaudit_kafka_transaction_begin(EvauditKafkaProducer *producer);
 extern char *evaudit_kafka_transaction_position(EvauditKafkaProducer *producer,
 												const char *group,

@@ -81,7 +81,8 @@ send_list_offsets(EvauditKafkaRequest *request)
 		rd_kafka_AdminOptions_new(request->client,
 								  RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
 	rd_kafka_error_t *error =
-		rd_kafka_AdminOptions_set_require_stable_offsets(options, 1);
+		rd_kafka_AdminOptions_set_require_stable_offsets(options,
+														 request->stable);
 	char		unused[64];
 
 	if (error != NULL)
@@ -245,13 +246,13 @@ list_error(rd_kafka_event_t *event,
  * Read the number of the last transaction committed for a group, and the text
  * beside it; -1 if there is none.  Returns NULL, or why it was not to be had.
  * A request without a response is an ERROR: the process ends, and librdkafka
- * with it, which has the request still.  Call it once transactions are
- * initialized.
+ * with it, which has the request still.  A stable number, that does not change
+ * any more, is to be had once transactions are initialized.
  */
 char *
 evaudit_kafka_transaction_number(List *options, bool ambient,
-								 const char *group, int64 *number,
-								 char **metadata)
+								 const char *group, bool stable,
+								 int64 *number, char **metadata)
 {
 	EvauditKafka *reader = group_reader(options, ambient, group);
 	EvauditKafkaRequest *request =
@@ -261,6 +262,7 @@ evaudit_kafka_transaction_number(List *options, bool ambient,
 	char	   *error = NULL;
 
 	request->name = group;
+	request->stable = stable;
 	(void) evaudit_kafka_request_run(reader, request, true);
 	if (request->event == NULL)
 		ereport(ERROR,

@@ -23,8 +23,6 @@
  */
 #include "postgres.h"
 
-#include "access/xlog.h"
-
 #include "kafka/client.h"
 #include "server/compat.h"
 #include "sinks/kafka_sink.h"
@@ -57,68 +55,6 @@ open_sink(EvauditSink *sink, List *options)
 	return state;
 }
 
-/* What is committed beside a number. */
-static char *
-make_metadata(const KafkaSink *state, const char *hash)
-{
-	return psprintf("%s/%u/%s", state->sink->identity,
-					GetWALInsertionTimeLine(), hash);
-}
-
-/* Whether this sink committed a batch of a hash beside a number. */
-static bool
-is_batch(const KafkaSink *state, const char *metadata, const char *hash)
-{
-	size_t		len = strlen(state->sink->identity);
-	const char *last = strrchr(metadata, '/');
-
-	return strncmp(metadata, state->sink->identity, len) == 0 &&
-		metadata[len] == '/' && last != NULL && strcmp(last + 1, hash) == 0;
-}
-
-/*
- * Compare a batch with the number in Kafka; *held: Kafka holds the batch.
- * undecided: the batch may have been sent by a process before this one, so
- * that there must be a number, unless it is the first.  Returns NULL, or why
- * the batch cannot be sent.
- */
-static char *
-compare_number(KafkaSink *state, int64 number, const char *hash,
-			   bool undecided, bool *held)
-{
-	int64		found = -1;
-	char	   *metadata = NULL;
-	char	   *error = evaudit_kafka_transaction_number(state->server,
-														 state->sink->ambient,
-														 state->identity,
-														 &found, &metadata);
-
-	if (error != NULL)
-		return error;
-	*held = found == number && is_batch(state, metadata, hash);
-	if (!*held && found >= number)
-		return psprintf("cannot send batch %lld: Kafka has batch %lld of this sink, \"%s\", by another history of this database; use evaudit.seek_sink()",
-						(long long) number, (long long) found, metadata);
-	if (undecided && number > 1 && found < number - 1)
-		return psprintf("cannot tell whether batch %lld is in Kafka: group \"%s\" %s; use evaudit.seek_sink()",
-						(long long) number, state->identity,
-						found < 0 ? "has no number any more" :
-						psprintf("has number %lld", (long long) found));
-	state->compared = true;
-	return NULL;
-}
-
-/* Open the producer and, of a transactional one, its transactions. */
-static char *
-prepare(KafkaSink *state, EvauditSinkBatch *batch)
-{
-	char	   *error = evaudit_kafka_sink_find_topics(state, batch);
-
-	if (error == NULL && state->options.exactly_once)
-		error = evaudit_kafka_transaction_init(state->producer);
-	return error;
-}
-
 /* After a crash: whether Kafka holds the batch. */
 static bool
 recover(void *arg, int64 number, const char *hash)
@@ -130,9 +66,9 @@ recover(void *arg, int64 number, const char *hash)
 
 	if (!state->options.exactly_once)
 		return false;
-	error = prepare(state, &none);
+	error = evaudit_kafka_sink_find_topics(state, &none);
 	if (error == NULL)
-		error = compare_number(state, number, hash, true, &held);
+		error = evaudit_kafka_sink_compare(state, number, hash, true, &held);
 	if (error != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -198,8 +134,8 @@ send_number(KafkaSink *state, EvauditSinkBatch *batch,
 											  state->identity,
 											  topics_of(records, n),
 											  batch->number,
-											  make_metadata(state,
-															batch->hash));
+											  evaudit_kafka_sink_metadata(state,
+																		  batch->hash));
 }
 
 /*
@@ -322,7 +258,10 @@ send_as(KafkaSink *state, EvauditSinkBatch *batch, KafkaSinkRecord *records,
 	{
 		error = evaudit_kafka_transaction_commit(state->producer);
 		if (error == NULL)
+		{
+			evaudit_kafka_sink_known(state, batch->number);
 			return NULL;
+		}
 	}
 	if (exactly_once)
 		evaudit_kafka_transaction_abort(state->producer);
@@ -377,8 +316,8 @@ send_all(KafkaSink *state, EvauditSinkBatch *batch)
 	if (n == 0 || refused(records, n))
 		return NULL;
 	if (state->options.exactly_once && !state->compared)
-		error = compare_number(state, batch->number, batch->hash, false,
-							   &held);
+		error = evaudit_kafka_sink_compare(state, batch->number, batch->hash,
+										   false, &held);
 	if (error == NULL && !held)
 		error = send_records(state, batch, records, n);
 	if (error != NULL || refused(records, n))
@@ -393,7 +332,7 @@ static void
 send_batch(void *arg, EvauditSinkBatch *batch)
 {
 	KafkaSink  *state = arg;
-	char	   *error = prepare(state, batch);
+	char	   *error = evaudit_kafka_sink_find_topics(state, batch);
 
 	if (error == NULL)
 		error = send_all(state, batch);
@@ -438,6 +377,7 @@ const EvauditSinkKind evaudit_kafka_sink = {
 	.read_options = evaudit_kafka_read_options,
 	.probe = probe_sink,
 	.open = open_sink,
+	.renew = evaudit_kafka_sink_renew,
 	.recover = recover,
 	.send = send_batch,
 };

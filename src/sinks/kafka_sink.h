@@ -33,7 +33,10 @@ typedef struct KafkaSink
 
 	EvauditKafkaProducer *producer; /* NULL: not open */
 	int			batch_bytes;	/* of the producer's requests */
-	bool		compared;		/* the number in Kafka was, once */
+	bool		compared;		/* the number in Kafka was, since the producer
+								 * is open */
+	int64		known;			/* the number that Kafka has, */
+	TimestampTz known_at;		/* as of this moment */
 	bool		singly;			/* records are sent one after the other */
 
 	HTAB	   *topics;			/* KafkaSinkTopic by name, of the producer */
@@ -59,6 +62,16 @@ extern char *evaudit_kafka_sink_find_topics(KafkaSink *state,
 extern void evaudit_kafka_sink_forget_topics(KafkaSink *state);
 extern const EvauditKafkaDestination *evaudit_kafka_sink_destination(KafkaSink *state,
 																	 const char *topic);
+
+/* kafka_sink_number.c */
+extern void evaudit_kafka_sink_known(KafkaSink *state, int64 number);
+extern char *evaudit_kafka_sink_metadata(const KafkaSink *state,
+										 const char *hash);
+extern char *evaudit_kafka_sink_compare(KafkaSink *state, int64 number,
+										const char *hash, bool undecided,
+										bool *held);
+extern void evaudit_kafka_sink_renew(void *arg, EvauditSinkBatch *batch,
+									 int64 number);
 
 /* kafka_sink_records.c */
 extern KafkaSinkRecord *evaudit_kafka_sink_records(KafkaSink *state,

@@ -19,6 +19,9 @@
 /* How long what was found of a topic is used, in milliseconds. */
 #define USED_FOR		60000
 
+/* Topics that are remembered from one batch to the next. */
+#define MAX_TOPICS		4096
+
 /* Smallest size of requests, in bytes: a record of any size makes one. */
 #define MIN_BATCH_BYTES	1024
 
@@ -115,14 +118,15 @@ find_topic(KafkaSink *state, const char *topic)
 	return NULL;
 }
 
-/* Whether anything was found too long ago. */
+/* Whether anything was found too long ago, or too much. */
 static bool
 is_outdated(KafkaSink *state)
 {
 	HASH_SEQ_STATUS status;
 	KafkaSinkTopic *topic;
 	TimestampTz now = GetCurrentTimestamp();
-	bool		outdated = false;
+	bool		outdated =
+		hash_get_num_entries(topics_of(state)) > MAX_TOPICS;
 
 	hash_seq_init(&status, topics_of(state));
 	while ((topic = hash_seq_search(&status)) != NULL)
@@ -175,10 +179,13 @@ evaudit_kafka_sink_find_topics(KafkaSink *state, EvauditSinkBatch *batch)
 		int			limit;
 
 		if (state->producer == NULL)
+		{
+			state->compared = false;
 			state->producer = evaudit_kafka_producer_open(state->server,
 														  state->sink->ambient,
 														  id,
 														  state->batch_bytes);
+		}
 		if (evaudit_kafka_producer_was_down(state->producer) ||
 			is_outdated(state))
 			evaudit_kafka_sink_forget_topics(state);

@@ -212,6 +212,10 @@ set_hash(const EvauditSinkBatch *batch, char *hash)
 		{
 			digest[j] = hash_bytes_extended((const unsigned char *) &delivery->seq,
 											sizeof(delivery->seq), digest[j]);
+			/* two copies of a database may number other rows alike */
+			digest[j] = hash_bytes_extended((const unsigned char *) &delivery->received_at,
+											sizeof(delivery->received_at),
+											digest[j]);
 			digest[j] = hash_bytes_extended((const unsigned char *) delivery->event_id,
 											(int) strlen(delivery->event_id),
 											digest[j]);
@@ -272,6 +276,8 @@ evaudit_sink_decide(EvauditSinkWork *work, EvauditSinkBatch *batch,
 {
 	EvauditPosition *position = &work->position;
 
+	if (!anew && work->kind->renew != NULL)
+		work->kind->renew(work->state, batch, position->number);
 	evaudit_sink_begin();
 	if (synchronous_commit < SYNCHRONOUS_COMMIT_REMOTE_FLUSH)
 		(void) set_config_option("synchronous_commit", "on", PGC_USERSET,

@@ -222,3 +222,19 @@ run_offsets(Options *options, char **args)
 		printf("%d\t%lld\t%lld\n", p, (long long) low, (long long) high);
 	}
 }
+
+/* committed: the offset of a group in the first partition, or "none". */
+void
+run_committed(Options *options, char **args)
+{
+	rd_kafka_t *rk = connect_as(options, RD_KAFKA_CONSUMER);
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+
+	rd_kafka_topic_partition_list_add(list, args[0], 0);
+	check(rd_kafka_committed(rk, list, timeout_ms), "committed");
+	if (list->elems[0].offset < 0)
+		puts("none");
+	else
+		printf("%lld\n", (long long) list->elems[0].offset);
+	rd_kafka_topic_partition_list_destroy(list);
+}

@@ -135,6 +135,7 @@ static const Command commands[] = {
 	{"partitions", 2, run_partitions, "TOPIC PARTITIONS"},
 	{"delete-records", 3, run_delete_records, "TOPIC PARTITION BEFORE_OFFSET"},
 	{"offsets", 1, run_offsets, "TOPIC"},
+	{"committed", 1, run_committed, "TOPIC, of its first partition by -X group.id"},
 	{"produce", 1, run_produce, "TOPIC, lines from standard input"},
 	{"transaction", 2, run_transaction, "TOPIC commit|abort|abandon, the same"},
 	{"consume", 1, run_consume, "TOPIC, up to its end"},

@@ -41,6 +41,7 @@ extern void run_delete(Options *options, char **args);
 extern void run_partitions(Options *options, char **args);
 extern void run_delete_records(Options *options, char **args);
 extern void run_offsets(Options *options, char **args);
+extern void run_committed(Options *options, char **args);
 
 /* kafka_messages.c */
 extern void run_produce(Options *options, char **args);
