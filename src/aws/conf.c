@@ -57,16 +57,6 @@ static const struct
 	{"role_session_name", true, false, false, check_word},
 };
 
-/* Refuse a value; a secret's is not repeated. */
-pg_noreturn static void
-refuse_value(const char *name, const char *what)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-			 errmsg("invalid value for option \"%s\"", name),
-			 errdetail("%s", what)));
-}
-
 /* A region is part of a host's name and of signatures. */
 static void
 check_region(const char *name, const char *value)
@@ -75,7 +65,7 @@ check_region(const char *name, const char *value)
 	size_t		len = strlen(value);
 
 	if (len == 0 || len > 40 || strspn(value, allowed) != len)
-		refuse_value(name, "A region is a name such as eu-west-1.");
+		evaudit_refuse_value(name, "A region is a name such as eu-west-1.");
 }
 
 /* Requests are signed for the root of an endpoint. */
@@ -83,7 +73,7 @@ static void
 check_url(const char *name, const char *value)
 {
 	if (!evaudit_url_is_origin(value))
-		refuse_value(name, "It must be an http or https URL of a host and perhaps a port, without a path.");
+		evaudit_refuse_value(name, "It must be an http or https URL of a host and perhaps a port, without a path.");
 }
 
 /* A file of the server. */
@@ -91,7 +81,7 @@ static void
 check_ca_file(const char *name, const char *value)
 {
 	if (!is_absolute_path(value))
-		refuse_value(name, "It must be an absolute path.");
+		evaudit_refuse_value(name, "It must be an absolute path.");
 }
 
 /* A time. */
@@ -106,11 +96,11 @@ static void
 check_word(const char *name, const char *value)
 {
 	if (*value == '\0')
-		refuse_value(name, "It is empty.");
+		evaudit_refuse_value(name, "It is empty.");
 	for (; *value != '\0'; value++)
 	{
 		if (*value <= 0x20 || *value >= 0x7f)
-			refuse_value(name, "It has a character that is not allowed there.");
+			evaudit_refuse_value(name, "It has a character that is not allowed there.");
 	}
 }
 
@@ -120,7 +110,7 @@ check_role(const char *name, const char *value)
 {
 	check_word(name, value);
 	if (strncmp(value, "arn:", 4) != 0)
-		refuse_value(name, "A role is named as arn:aws:iam::123456789012:role/name.");
+		evaudit_refuse_value(name, "A role is named as arn:aws:iam::123456789012:role/name.");
 }
 
 /* The names of options that are there to choose from. */
@@ -154,7 +144,7 @@ check_option(const char *name, const char *value, bool user_mapping, Oid user)
 		known_options[i].user_mapping != user_mapping)
 		evaudit_refuse_option(name, user_mapping, option_names(user_mapping));
 	if (strlen(value) > MAX_VALUE)
-		refuse_value(name, "It is too long.");
+		evaudit_refuse_value(name, "It is too long.");
 	if (known_options[i].reads_file)
 		evaudit_check_file_option(name, user);
 	known_options[i].check(name, value);
@@ -202,9 +192,7 @@ evaudit_aws_check_options(List *options, bool user_mapping, Oid user)
 					 user);
 	}
 	if (!user_mapping && !is_given(options, "region"))
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
-				 errmsg("option \"%s\" is required", "region")));
+		evaudit_refuse_missing("region");
 	check_needs(options, "access_key_id", "secret_access_key");
 	check_needs(options, "secret_access_key", "access_key_id");
 	check_needs(options, "session_token", "access_key_id");
@@ -270,8 +258,6 @@ evaudit_aws_conf(List *options, bool ambient)
 	conf->session_name = take_option(options, "role_session_name");
 	conf->ambient = ambient;
 	if (conf->region == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
-				 errmsg("option \"%s\" is required", "region")));
+		evaudit_refuse_missing("region");
 	return conf;
 }

@@ -186,9 +186,7 @@ evaudit_kafka_check_options(List *options, bool user_mapping, Oid user)
 			strcmp(option->defname, "metadata.broker.list") == 0;
 	}
 	if (!user_mapping && !brokers)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
-				 errmsg("option \"%s\" is required", "bootstrap.servers")));
+		evaudit_refuse_missing("bootstrap.servers");
 }
 
 /*

@@ -165,6 +165,25 @@ evaudit_check_file_option(const char *name, Oid user)
 						   "pg_read_server_files")));
 }
 
+/* Refuse the value of an option; it may be a secret, and is not repeated. */
+void
+evaudit_refuse_value(const char *name, const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+			 errmsg("invalid value for option \"%s\"", name),
+			 errdetail("%s", detail)));
+}
+
+/* Raise an ERROR about an option that there must be. */
+void
+evaudit_refuse_missing(const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+			 errmsg("option \"%s\" is required", name)));
+}
+
 /* Refuse a secret where everybody could read it. */
 void
 evaudit_refuse_secret(const char *name)

@@ -30,6 +30,9 @@ extern List *evaudit_server_options(Oid serverid, Oid user,
 									EvauditCheckOptions check);
 extern void evaudit_check_file_option(const char *name, Oid user);
 extern void evaudit_check_network_option(const char *name, Oid user);
+pg_noreturn extern void evaudit_refuse_value(const char *name,
+											 const char *detail);
+pg_noreturn extern void evaudit_refuse_missing(const char *name);
 pg_noreturn extern void evaudit_refuse_secret(const char *name);
 pg_noreturn extern void evaudit_refuse_option(const char *name,
 											  bool user_mapping,

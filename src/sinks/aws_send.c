@@ -24,6 +24,9 @@
 /* Failures in a row after which the sender gives up. */
 #define MAX_FAILURES		3
 
+/* Failures of an entry, of a request that did not fail, after which it waits. */
+#define MAX_TRIES			3
+
 /* A request under way: the tag of its response. */
 typedef struct AwsRequest
 {
@@ -40,6 +43,7 @@ typedef struct AwsSending
 	EvauditReady *ready;
 	MemoryContext scratch;		/* of a response */
 	bool	   *alone;			/* by place: sent by itself */
+	uint8	   *tries;			/* by place: how often it failed */
 	int			nrequests;		/* under way */
 	bool		stopped;		/* start no more of them */
 	int			failures;		/* in a row */
@@ -177,7 +181,8 @@ start_requests(AwsSending *sending)
 	EvauditAwsSink *aws = sending->aws;
 	const EvauditAwsOperation *operation = aws->operation;
 
-	while (!sending->stopped && sending->nrequests < aws->window &&
+	while (!sending->stopped && sending->batch->error == NULL &&
+		   sending->nrequests < aws->window &&
 		   sending->not_before <= GetCurrentTimestamp())
 	{
 		AwsRequest *request = palloc(sizeof(AwsRequest));
@@ -218,11 +223,17 @@ handle_entry(AwsSending *sending, const AwsRequest *request,
 		const char *code = entry->named ? entry->code : "";
 		const char *message = entry->named ? entry->message :
 			"the response does not say what became of an entry";
+		EvauditAwsFault fault = entry->named ? evaudit_aws_classify(code) :
+			EVAUDIT_AWS_TRANSPORT;
+		uint8	   *tries = &sending->tries[delivery - sending->batch->deliveries];
 
 		give_reason(sending, delivery, code, message);
-		note_failure(sending, request, entry->named ?
-					 evaudit_aws_classify(code) : EVAUDIT_AWS_TRANSPORT,
-					 code, message);
+		if (fault == EVAUDIT_AWS_TRANSPORT && ++*tries >= MAX_TRIES)
+		{
+			evaudit_ready_failed(sending->ready, delivery);
+			return;
+		}
+		note_failure(sending, request, fault, code, message);
 		evaudit_ready_again(sending->ready, delivery);
 	}
 }
@@ -328,7 +339,7 @@ run(AwsSending *sending)
 	{
 		start_requests(sending);
 		if (sending->nrequests == 0 &&
-			(sending->stopped ||
+			(sending->stopped || sending->batch->error != NULL ||
 			 evaudit_ready_first(sending->ready) == NULL))
 			break;
 		wait_for_responses(sending);
@@ -348,6 +359,7 @@ evaudit_aws_sink_send(void *state, EvauditSinkBatch *batch)
 	{
 		sending.ready = evaudit_ready_make(sending.aws->sink, batch);
 		sending.alone = palloc0(Max(batch->n, 1));
+		sending.tries = palloc0(Max(batch->n, 1));
 		sending.scratch = AllocSetContextCreate(batch->context,
 												"evaudit AWS response",
 												ALLOCSET_DEFAULT_SIZES);
@@ -355,6 +367,7 @@ evaudit_aws_sink_send(void *state, EvauditSinkBatch *batch)
 		MemoryContextDelete(sending.scratch);
 		if (sending.stopped)
 			batch->error = sending.error;
+		evaudit_ready_end(sending.ready);
 		evaudit_process_set_time(sending.aws->sink->process,
 								 EVAUDIT_SINK_CREDENTIALS_EXPIRE,
 								 evaudit_aws_credentials_expire_at(sending.aws->aws));

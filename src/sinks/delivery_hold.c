@@ -185,6 +185,24 @@ hold_up_key(const EvauditSink *sink, EvauditSinkBatch *batch,
 }
 
 /*
+ * The destination failed for a delivery: what becomes of it.  It is put aside
+ * if others are taken, and refused when it was tried often enough, whether
+ * others are taken or not.
+ */
+static EvauditOutcome
+outcome_of_failure(const EvauditSink *sink, const EvauditSinkBatch *batch,
+				   EvauditDelivery *delivery)
+{
+	if (sink->max_attempts > 0 &&
+		delivery->attempts + 1 >= sink->max_attempts)
+		return EVAUDIT_OUTCOME_REFUSED;
+	if (batch->error == NULL)
+		return EVAUDIT_OUTCOME_HELD;
+	delivery->attempts++;
+	return EVAUDIT_OUTCOME_PENDING;
+}
+
+/*
  * Give what does not stay pending its outcome.  Returns whether anything is
  * pending still that nothing is known to be wrong with.
  */
@@ -196,8 +214,6 @@ evaudit_deliveries_review(const EvauditSink *sink, EvauditSinkBatch *batch)
 	for (int i = 0; i < batch->n; i++)
 	{
 		EvauditDelivery *delivery = &batch->deliveries[i];
-		bool		alone = delivery->outcome == EVAUDIT_OUTCOME_PENDING &&
-			delivery->error != NULL && batch->error == NULL;
 
 		if (delivery->outcome == EVAUDIT_OUTCOME_DELIVERED)
 			continue;
@@ -207,11 +223,9 @@ evaudit_deliveries_review(const EvauditSink *sink, EvauditSinkBatch *batch)
 			delivery->error = NULL;
 			delivery->code = NULL;
 		}
-		else if (alone && sink->max_attempts > 0 &&
-				 delivery->attempts + 1 >= sink->max_attempts)
-			delivery->outcome = EVAUDIT_OUTCOME_REFUSED;
-		else if (alone)
-			delivery->outcome = EVAUDIT_OUTCOME_HELD;
+		else if (delivery->outcome == EVAUDIT_OUTCOME_PENDING &&
+				 delivery->failed)
+			delivery->outcome = outcome_of_failure(sink, batch, delivery);
 		if (delivery->outcome == EVAUDIT_OUTCOME_PENDING)
 			pending = true;
 		else
@@ -294,7 +308,7 @@ add_row(const EvauditSink *sink, const EvauditDelivery *delivery)
 	const EvauditEventValue *event = delivery->event;
 	bool		parked = delivery->outcome == EVAUDIT_OUTCOME_REFUSED;
 	bool		retrying = !parked && delivery->error != NULL;
-	int			attempts = parked || retrying ? 1 : 0;
+	int			attempts = parked || retrying ? delivery->attempts + 1 : 0;
 	Datum		values[19];
 	char		nulls[19];
 

@@ -8,6 +8,12 @@
  * way: the next one becomes ready when it has been delivered.  Those without a
  * key wait for none.  Among those that are ready the oldest goes first.
  *
+ * A destination may fail for a delivery by an error that can pass.  While it
+ * takes others, that delivery alone is put aside.  When it fails for many in a
+ * row, or takes none, which is tried some times, it is the destination that
+ * fails: the batch has an error then, and waits.  What was put aside before
+ * says nothing about the destination.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -16,10 +22,20 @@
 
 #include "sinks/ready.h"
 
+/* Failures in a row after which it is the destination that fails. */
+#define MAX_FAILED	10
+
+/* Attempts after which what fails is put aside though nothing else is taken. */
+#define MAX_ATTEMPTS	5
+
 struct EvauditReady
 {
 	EvauditSinkBatch *batch;
 	bool		blocking;
+	bool		delivered;		/* anything was */
+	bool		again;			/* what failed is worth further attempts */
+	int			nfailed;		/* since then */
+	const char *error;			/* of the last one that failed */
 	int		   *next;			/* of the same key, by place; -1: none */
 	binaryheap *heap;			/* places, the least one first */
 };
@@ -107,6 +123,9 @@ evaudit_ready_make(const EvauditSink *sink, EvauditSinkBatch *batch)
 	EvauditReady *ready = palloc(sizeof(EvauditReady));
 
 	ready->batch = batch;
+	ready->delivered = ready->again = false;
+	ready->nfailed = 0;
+	ready->error = NULL;
 	ready->blocking = sink->ordered && sink->blocking;
 	ready->next = palloc(sizeof(int) * Max(batch->n, 1));
 	ready->heap = binaryheap_allocate(Max(batch->n, 1), compare_places, NULL);
@@ -148,6 +167,11 @@ evaudit_ready_done(EvauditReady *ready, const EvauditDelivery *delivery)
 {
 	int			next = ready->next[delivery - ready->batch->deliveries];
 
+	if (delivery->outcome == EVAUDIT_OUTCOME_DELIVERED)
+	{
+		ready->delivered = true;
+		ready->nfailed = 0;
+	}
 	/* what was decided before has let the next one go ahead, or has not */
 	while (next >= 0 && !holds_up(ready, delivery))
 	{
@@ -159,6 +183,27 @@ evaudit_ready_done(EvauditReady *ready, const EvauditDelivery *delivery)
 		}
 		next = ready->next[next];
 	}
+}
+
+/* The destination failed for a delivery that was taken, which has an error. */
+void
+evaudit_ready_failed(EvauditReady *ready, EvauditDelivery *delivery)
+{
+	delivery->failed = true;
+	ready->error = delivery->error;
+	if (delivery->id != 0)
+		return;
+	ready->again |= delivery->attempts + 1 < MAX_ATTEMPTS;
+	if (++ready->nfailed >= MAX_FAILED)
+		ready->batch->error = ready->error;
+}
+
+/* Nothing is under way any more. */
+void
+evaudit_ready_end(EvauditReady *ready)
+{
+	if (ready->batch->error == NULL && !ready->delivered && ready->again)
+		ready->batch->error = ready->error;
 }
 
 /* A delivery that was taken is to be sent once more. */

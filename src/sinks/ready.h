@@ -24,6 +24,9 @@ extern EvauditDelivery *evaudit_ready_first(EvauditReady *ready);
 extern void evaudit_ready_take(EvauditReady *ready);
 extern void evaudit_ready_done(EvauditReady *ready,
 							   const EvauditDelivery *delivery);
+extern void evaudit_ready_failed(EvauditReady *ready,
+								 EvauditDelivery *delivery);
+extern void evaudit_ready_end(EvauditReady *ready);
 extern void evaudit_ready_again(EvauditReady *ready,
 								const EvauditDelivery *delivery);
 

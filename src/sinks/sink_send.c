@@ -95,7 +95,10 @@ hand_over(EvauditSinkWork *work, EvauditSinkBatch *batch, int pending)
 	/* what an earlier attempt has left says nothing about this one */
 	for (int i = 0; i < batch->n; i++)
 		if (batch->deliveries[i].outcome == EVAUDIT_OUTCOME_PENDING)
+		{
 			batch->deliveries[i].error = batch->deliveries[i].code = NULL;
+			batch->deliveries[i].failed = false;
+		}
 	work->kind->send(work->state, batch);
 	MemoryContextSwitchTo(work->process->iteration);
 }

@@ -3,15 +3,11 @@
  * webhook_sink.c
  *	  Sinks to an endpoint of HTTP, as Standard Webhooks has them.
  *
- * Options of a server: url, allow_private, ca_file, request_timeout; of a user
- * mapping: secret, or several with spaces between them; of a sink:
- * max_requests, as many as are under way at a time.
- *
- * Each event is a POST of its own, signed by the secrets.  By the status of
- * the response it is delivered (2xx), refused for what it is (400, 413, 414,
- * 415, 422, 431) or tried again; 410 stops the sink.  Redirects are not
- * followed, and only public addresses are connected to, unless the server's
- * owner may use the server's own place in the network.
+ * Each event is a POST of its own, signed by the secrets of the user mapping.
+ * By the status of the response it is delivered (2xx), refused for what it is,
+ * tried again alone, or later with all others; 410 stops the sink.  Redirects
+ * are not followed, and only public addresses are connected to, unless the
+ * server's owner may use the server's own place in the network.
  *
  *-------------------------------------------------------------------------
  */
@@ -59,16 +55,6 @@ typedef struct Webhook
 	EvauditWebhookSecrets secrets;
 } Webhook;
 
-/* Refuse a value of an option, which is not repeated. */
-pg_noreturn static void
-refuse_value(const char *name, const char *hint)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-			 errmsg("invalid value for option \"%s\"", name),
-			 errhint("%s", hint)));
-}
-
 /* Take the value of an option; an ERROR if it is invalid, false if unknown. */
 static bool
 take_option(Webhook *hook, DefElem *option)
@@ -79,7 +65,7 @@ take_option(Webhook *hook, DefElem *option)
 	if (strcmp(name, "secret") == 0)
 	{
 		if (!evaudit_webhook_secrets(value, &hook->secrets))
-			refuse_value(name, "A secret is whsec_ and 24 to 64 bytes in base64; up to four can have spaces between them.");
+			evaudit_refuse_value(name, "A secret is whsec_ and 24 to 64 bytes in base64; up to four can have spaces between them.");
 	}
 	else if (strcmp(name, "url") == 0)
 		hook->request.url = value;
@@ -101,12 +87,10 @@ check_server(const Webhook *hook, Oid owner)
 	const char *url = hook->request.url;
 
 	if (url == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
-				 errmsg("option \"%s\" is required", "url")));
+		evaudit_refuse_missing("url");
 	if (!evaudit_is_word(url, MAX_URL) || !evaudit_url_is_endpoint(url) ||
 		(!hook->allow_private && pg_strncasecmp(url, "https://", 8) != 0))
-		refuse_value("url", "It must be a URL without credentials, of https unless option \"allow_private\" is set.");
+		evaudit_refuse_value("url", "It must be a URL without credentials, of https unless option \"allow_private\" is set.");
 	if (hook->request.ca_file != NULL)
 		evaudit_check_file_option("ca_file", owner);
 	if (hook->allow_private)
@@ -168,10 +152,7 @@ open_sink(EvauditSink *sink, List *options)
 	foreach(lc, options)
 		(void) take_option(hook, lfirst_node(DefElem, lc));
 	if (hook->secrets.n == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
-				 errmsg("option \"%s\" is required", "secret"),
-				 errhint("Use CREATE USER MAPPING.")));
+		evaudit_refuse_missing("secret");
 	hook->sink = sink;
 	hook->http = evaudit_http_open();
 	hook->max_requests = READ_MAX_REQUESTS(sink->options);
@@ -220,39 +201,43 @@ start_request(Webhook *hook, EvauditDelivery *delivery)
 	(void) evaudit_http_start(hook->http, &hook->request);
 }
 
-/* Handle a response; with an error of the batch no more is sent. */
+/*
+ * Handle a response; with an error of the batch no more is sent.  Of a body
+ * that is too large the status counts.
+ */
 static void
-handle_response(EvauditSinkBatch *batch, const EvauditHttpResponse *response)
+handle_response(EvauditReady *ready, EvauditSinkBatch *batch,
+				const EvauditHttpResponse *response)
 {
 	EvauditDelivery *delivery = response->tag;
-	int			status = response->status;
+	bool		reached = response->fault == EVAUDIT_HTTP_OK ||
+		response->fault == EVAUDIT_HTTP_TOO_LARGE;
+	int			status = reached ? response->status : 0;
+	int64		wait = Min(evaudit_http_retry_after(response), MAX_RETRY_AFTER);
 
-	/* of a body that is too large the status counts */
-	if (response->fault != EVAUDIT_HTTP_OK &&
-		response->fault != EVAUDIT_HTTP_TOO_LARGE)
-		delivery->error = psprintf("the endpoint cannot be reached: %s",
-								   response->error);
-	else if (status >= 200 && status < 300)
+	delivery->code = reached ? psprintf("%d", status) : NULL;
+	delivery->error = reached ? psprintf("HTTP status %d%s", status,
+										 status >= 300 && status < 400 ?
+										 ": redirects are not followed" :
+										 status == 410 ?
+										 ": the endpoint wants no more events" : "") :
+		psprintf("the endpoint cannot be reached: %s", response->error);
+	if (status >= 200 && status < 300)
 		delivery->outcome = EVAUDIT_OUTCOME_DELIVERED;
+	else if (status == 400 || (status >= 413 && status <= 415) ||
+			 status == 422 || status == 431)
+		delivery->outcome = EVAUDIT_OUTCOME_REFUSED;
+	else if (wait == 0 && (status == 409 || status == 425 || status == 500 ||
+						   status == 501))
+		evaudit_ready_failed(ready, delivery);
 	else
 	{
-		delivery->code = psprintf("%d", status);
-		delivery->error = psprintf("HTTP status %d%s", status,
-								   status >= 300 && status < 400 ?
-								   ": redirects are not followed" :
-								   status == 410 ?
-								   ": the endpoint wants no more events" : "");
-		if (status == 400 || (status >= 413 && status <= 415) ||
-			status == 422 || status == 431)
-			delivery->outcome = EVAUDIT_OUTCOME_REFUSED;
+		batch->stop |= status == 410;
+		batch->error = delivery->error;
+		batch->retry_after = Max(batch->retry_after, 1000 * wait);
 	}
 	if (delivery->outcome != EVAUDIT_OUTCOME_PENDING)
-		return;
-	batch->stop |= status == 410;
-	batch->error = delivery->error;
-	batch->retry_after =
-		Max(batch->retry_after,
-			1000 * Min(evaudit_http_retry_after(response), MAX_RETRY_AFTER));
+		evaudit_ready_done(ready, delivery);
 }
 
 /* EvauditSinkKind.send */
@@ -266,7 +251,6 @@ send_batch(void *state, EvauditSinkBatch *batch)
 	EvauditDelivery *delivery;
 	int			nrequests = 0;
 
-	batch->error = NULL;
 	do
 	{
 		for (; batch->error == NULL && nrequests < hook->max_requests &&
@@ -279,13 +263,13 @@ send_batch(void *state, EvauditSinkBatch *batch)
 			(void) evaudit_http_wait(hook->http, -1);
 		while ((response = evaudit_http_take(hook->http, hook)) != NULL)
 		{
-			handle_response(batch, response);
-			evaudit_ready_done(ready, response->tag);
+			handle_response(ready, batch, response);
 			evaudit_http_release(hook->http, response);
 			nrequests--;
 		}
 	} while (nrequests > 0 ||
 			 (batch->error == NULL && evaudit_ready_first(ready) != NULL));
+	evaudit_ready_end(ready);
 	MemoryContextSwitchTo(previous);
 }
 
