@@ -28,14 +28,17 @@
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
 #include "executor/executor.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 
+#include "events/event_json.h"
 #include "events/outbox.h"
 #include "events/outbox_space.h"
 #include "events/projection_batch.h"
@@ -71,9 +74,13 @@ typedef struct Outbox
 	EState	   *estate;
 	ResultRelInfo *result;
 	TupleTableSlot *slot;
+	const char *request_id;		/* in UTF-8; NULL: none */
 	Oid			user;			/* to go back to */
 	int			security;
 } Outbox;
+
+/* The header that says in which request an event was published. */
+#define REQUEST_ID	"request_id"
 
 /* The oid of a relation of the extension; an ERROR if there is none. */
 static Oid
@@ -124,10 +131,21 @@ check_table(Relation rel)
 				 errhint("Drop them.")));
 }
 
+/* The request that the session says it acts in; NULL: none. */
+static const char *
+request_id(void)
+{
+	const char *id = GetConfigOption("evaudit.request_id", true, false);
+
+	return id == NULL || *id == '\0' ? NULL :
+		pg_server_to_any(id, (int) strlen(id), PG_UTF8);
+}
+
 /* Open the partition that is written to, as its owner. */
 static void
 open_outbox(Outbox *outbox)
 {
+	outbox->request_id = request_id();
 	outbox->part = current_part();
 	outbox->sequence = relation_of("outbox_seq");
 	outbox->rel = table_open(evaudit_outbox_part(outbox->part),
@@ -171,6 +189,31 @@ set_text(TupleTableSlot *slot, int column, const char *value)
 	set_pointer(slot, column, value == NULL ? NULL : cstring_to_text(value));
 }
 
+/* The headers of an event, with the id of the request if it has none. */
+static Jsonb *
+headers_of(const Outbox *outbox, const EvauditEvent *event, Jsonb *headers)
+{
+	EvauditEvent with = *event;
+
+	if (outbox->request_id == NULL)
+		return headers;
+	for (int i = 0; i < event->nheaders; i++)
+	{
+		if (strcmp(event->headers[i].name, REQUEST_ID) == 0)
+			return headers;
+	}
+	with.headers = palloc((event->nheaders + 1) * sizeof(EvauditHeader));
+	if (event->nheaders > 0)
+		memcpy(with.headers, event->headers,
+			   event->nheaders * sizeof(EvauditHeader));
+	with.headers[with.nheaders++] = (EvauditHeader)
+	{
+		.name = REQUEST_ID,.value = outbox->request_id,
+			.value_len = strlen(outbox->request_id)
+	};
+	return evaudit_event_headers(&with);
+}
+
 /* Write the row of an event. */
 static void
 write_row(Outbox *outbox, const EvauditTopic *topic,
@@ -194,7 +237,8 @@ write_row(Outbox *outbox, const EvauditTopic *topic,
 	set_pointer(slot, KEY_COLUMN, event->payload_key != NULL ?
 				(const void *) event->payload_key : value.key);
 	set_pointer(slot, PAYLOAD_COLUMN, value.payload);
-	set_pointer(slot, HEADERS_COLUMN, value.headers);
+	set_pointer(slot, HEADERS_COLUMN,
+				headers_of(outbox, event, value.headers));
 	slot->tts_values[EVENT_TIME_COLUMN] =
 		TimestampTzGetDatum(value.event_time);
 	set_text(slot, SUBJECT_COLUMN, value.subject);

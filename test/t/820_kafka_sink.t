@@ -43,12 +43,22 @@ $kafka->create_topic('orders', 1);
 $node->safe_psql('postgres', q{
 	SELECT evaudit.create_sink('orders_out', 'kafka', '{orders}');
 	SELECT evaudit.publish('orders', '{"customer": "c1", "n": 1}', 'first');
-	SELECT evaudit.publish('orders', '{"customer": "é", "n": 2}', 'second')});
-sent('orders_out', 2);
+	BEGIN;
+	SET LOCAL evaudit.request_id = 'request é';
+	SELECT evaudit.publish('orders', '{"customer": "é", "n": 2}', 'second');
+	COMMIT;
+	SELECT evaudit.publish('orders', '{"customer": "", "n": 3}', 'third');
+	SELECT evaudit.publish('orders', '{"n": 4}', 'fourth')});
+sent('orders_out', 4);
 my $records = $kafka->records('orders');
 is_deeply([ map { [ @$_{qw(key value)} ] } @$records ],
 	[ [ 'c1', '{"n": 1, "customer": "c1"}' ],
-		[ 'é', '{"n": 2, "customer": "é"}' ] ], 'key and payload, in order');
+		[ 'é', '{"n": 2, "customer": "é"}' ],
+		[ '', '{"n": 3, "customer": ""}' ], [ undef, '{"n": 4}' ] ],
+	'key and payload, in order: a key of no bytes, and no key');
+is($records->[0]{headers}{subject}, 'postgres', 'its subject, too');
+is_deeply([ map { $_->{headers}{request_id} } @$records ],
+	[ undef, 'request é', undef, undef ], 'and the request that it was published in');
 is($records->[0]{headers}{id}, 'first', 'the event\'s id is a header');
 like($records->[0]{headers}{time}, qr/^\d{4}-\d\d-\d\dT[\d:.]+Z$/, 'and its time');
 
