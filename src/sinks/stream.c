@@ -37,16 +37,15 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "audit/context.h"
-#include "events/outbox.h"
 #include "server/setting.h"
 #include "server/spi.h"
 #include "sinks/stream.h"
+#include "sinks/wanted.h"
 
 /* Rows that a cursor fetches at a time: each has what is not toasted of it. */
 #define FETCH_ROWS		256
@@ -65,20 +64,12 @@ struct EvauditStream
 	MemoryContext batch_context;
 	int64		safe_seq;		/* read before an xid was drawn that is
 								 * complete: low_seq of snapshots from now on */
-	List	   *topics;			/* as evaudit_sink_topics() has them */
-	HTAB	   *wanted;			/* by name: WantedTopic */
+	EvauditWanted *wanted;		/* topics */
 	bool		late_known;
 	int			nlate;			/* transactions that low lists as running and
 								 * that have rows in this batch */
 	Datum	   *late;			/* their xids */
 };
-
-/* Whether the sink wants a topic. */
-typedef struct WantedTopic
-{
-	char		name[EVAUDIT_MAX_TOPIC_BYTES + 1];	/* the key */
-	bool		wanted;
-} WantedTopic;
 
 /* Rows of a part of a batch, by seq. */
 typedef struct Part
@@ -118,18 +109,11 @@ EvauditStream *
 evaudit_stream_open(EvauditPosition *position, List *topics, bool audit)
 {
 	EvauditStream *stream = palloc0(sizeof(EvauditStream));
-	HASHCTL		info = {
-		.keysize = EVAUDIT_MAX_TOPIC_BYTES + 1,
-		.entrysize = sizeof(WantedTopic),
-		.hcxt = CurrentMemoryContext,
-	};
 
 	stream->position = position;
-	stream->topics = topics;
 	stream->audit = audit;
-	stream->wanted = hash_create("evaudit wanted topics", 16, &info,
-								 HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
 	stream->context = CurrentMemoryContext;
+	stream->wanted = evaudit_wanted_open(topics);
 	stream->batch_context = AllocSetContextCreate(CurrentMemoryContext,
 												  "evaudit stream batch",
 												  ALLOCSET_SMALL_SIZES);
@@ -390,21 +374,6 @@ copy_row(const Part *part, char *topic, EvauditStreamRow *row)
 	return bytes;
 }
 
-/* Whether the sink wants a topic. */
-static bool
-wants(EvauditStream *stream, const char *topic)
-{
-	WantedTopic *entry;
-	bool		found;
-
-	if (strlen(topic) > EVAUDIT_MAX_TOPIC_BYTES)
-		return false;
-	entry = hash_search(stream->wanted, topic, HASH_ENTER, &found);
-	if (!found)
-		entry->wanted = evaudit_sink_wants_topic(stream->topics, topic);
-	return entry->wanted;
-}
-
 /* Take rows from the parts, by seq, until the chunk is full. */
 static void
 take_rows(EvauditStream *stream, EvauditChunk *chunk, Part *parts, int nparts,
@@ -430,7 +399,7 @@ take_rows(EvauditStream *stream, EvauditChunk *chunk, Part *parts, int nparts,
 		previous = MemoryContextSwitchTo(context);
 		chunk->end_seq = next_seq(part);
 		topic = string_of(part, TOPIC, &ignored);
-		if (wants(stream, topic))
+		if (evaudit_wanted(stream->wanted, topic))
 			bytes += copy_row(part, topic, &chunk->rows[chunk->n++]);
 		else
 			skipped++;
