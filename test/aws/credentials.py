@@ -127,7 +127,8 @@ class Credentials:
                 return self.opened(door, request, path)
         if (request.command == "POST" and request.headers.get(
                 "Content-Type", "").startswith(
-                    "application/x-www-form-urlencoded")):
+                    "application/x-www-form-urlencoded") and
+                b"TopicArn=" not in request.body):
             return self.opened(self.sts, request, path)
         return None
 

@@ -225,14 +225,36 @@ same(
 $node->safe_psql('postgres', q{
 	CREATE SERVER k FOREIGN DATA WRAPPER evaudit_kafka
 		OPTIONS ("bootstrap.servers" 'h');
-	CREATE SERVER a FOREIGN DATA WRAPPER evaudit_aws OPTIONS (region 'x')});
+	CREATE SERVER a FOREIGN DATA WRAPPER evaudit_aws OPTIONS (region 'x');
+	CREATE SERVER f FOREIGN DATA WRAPPER evaudit_function;
+	CREATE SERVER h FOREIGN DATA WRAPPER evaudit_webhook OPTIONS (url 'https://h/');
+	CREATE USER MAPPING FOR CURRENT_USER SERVER h
+		OPTIONS (secret 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw')});
 my @kinds = (
 	'Options of a topic', q{SELECT evaudit.create_topic('t', options => '{"x": 1}')},
 	'Options of a Kafka source', q{SELECT evaudit.create_source('s', 'k', options => '{"x": 1, "topics": "t"}')},
 	'Options of an SQS source', q{SELECT evaudit.create_source('s', 'a', options => '{"x": 1, "queue": "q"}')},
 	'Options of an issuer', q{SELECT evaudit.create_issuer('i', '{"x": 1}')},
 	'Options of an AWS server', q{CREATE SERVER x FOREIGN DATA WRAPPER evaudit_aws OPTIONS (x 'y')},
-	'Options of an AWS user mapping', q{CREATE USER MAPPING FOR CURRENT_USER SERVER a OPTIONS (x 'y')});
+	'Options of an AWS user mapping', q{CREATE USER MAPPING FOR CURRENT_USER SERVER a OPTIONS (x 'y')},
+	'Options of a webhook server', q{CREATE SERVER x FOREIGN DATA WRAPPER evaudit_webhook OPTIONS (x 'y')},
+	'Options of a webhook user mapping', q{CREATE USER MAPPING FOR PUBLIC SERVER h OPTIONS (x 'y')});
+my @sinks = map { [ $_->[0], "SELECT evaudit.create_sink('s', '$_->[1]', '{t}',"
+	  . " '{\"x\": 1}'::jsonb || '$_->[2]')" ] } (
+	[ 'Options of a Kafka sink', 'k', '{}' ],
+	[ 'Options of an EventBridge sink', 'a', '{"service": "eventbridge"}' ],
+	[ 'Options of an SQS sink', 'a', '{"service": "sqs"}' ],
+	[ 'Options of an SNS sink', 'a', '{"service": "sns"}' ],
+	[ 'Options of a sink of functions', 'f', '{}' ],
+	[ 'Options of a sink of webhooks', 'h', '{}' ]);
+foreach my $sink (@sinks)
+{
+	my ($heading, $sql) = @$sink;
+	my ($hint) = ($node->psql('postgres', $sql, on_error_die => 0))[2] =~
+	  /HINT:  Valid options.*?are: (.*)\./;
+	same([ map { $_->[0] } map { $reference->tables($_) } 'Options of a sink', $heading ],
+		[ split /, /, $hint // '' ], lc $heading);
+}
 while (my ($heading, $sql) = splice @kinds, 0, 2)
 {
 	my ($hint) = ($node->psql('postgres', $sql, on_error_die => 0))[2] =~

@@ -124,6 +124,40 @@ await_events('orders', 20);
 is_deeply([ map { $_->{n} } details('orders') ], \@all, 'one key, the first of which fails');
 $aws->rules;
 
+# --- sizes: Time 14, and the bytes of Source, DetailType and Detail
+
+$node->safe_psql('postgres', q{SELECT evaudit.drop_sink('bus')});
+$aws->buses('orders');
+$aws->forget;
+sink('narrow', 'orders', max_request_bytes => 1024);
+
+# Publish an event whose detail, in UTF-8, has so many bytes.
+sub publish_bytes
+{
+	my ($id, $bytes) = @_;
+	$node->safe_psql('postgres', qq{
+		SELECT evaudit.publish('orders', jsonb_build_object('x', repeat(chr(233), n / 2)
+			|| repeat('x', n % 2), 'at', 1700000000, 'customer', '$id'), '$id')
+		FROM (SELECT $bytes - octet_length(jsonb_build_object('x', '', 'at', 1700000000,
+			'customer', '$id')::text)) f(n)});
+	return;
+}
+my $most = 1024 - 14 - length('orders') - length('JSON');
+publish_bytes('over', $most + 1);
+publish_bytes('fits', $most);
+publish_bytes("a$_", 330) foreach 1 .. 12;
+await_events('orders', 13);
+is($node->safe_psql('postgres', q{SELECT event_id, state, code, last_error FROM evaudit.deliveries}),
+	'over|parked|TooLarge|it has 1025 bytes, and 1024 are allowed', 'what is a byte too large is parked');
+is((grep { $_->{body} =~ /over/ } @{ $aws->requests('PutEvents') }), 0, 'and was not sent');
+my ($fits) = grep { $_->{Size} == 1024 } @{ $aws->events('orders') };
+ok($fits, 'what has all that is allowed is');
+my @over = grep { $_ > 2 } map { scalar @{ decode_json($_->{body})->{Entries} } }
+  @{ $aws->requests('PutEvents') };
+is_deeply(\@over, [], 'a request has no more either');
+$node->safe_psql('postgres', q{SELECT evaudit.drop_sink('narrow')});
+sink('bus', 'orders', detail_id => 'event');
+
 # --- denied, and not there
 
 sub await_error
