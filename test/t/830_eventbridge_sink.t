@@ -152,7 +152,7 @@ is($node->safe_psql('postgres', q{SELECT event_id, state, code, last_error FROM 
 is((grep { $_->{body} =~ /over/ } @{ $aws->requests('PutEvents') }), 0, 'and was not sent');
 my ($fits) = grep { $_->{Size} == 1024 } @{ $aws->events('orders') };
 ok($fits, 'what has all that is allowed is');
-my @over = grep { $_ > 2 } map { scalar @{ decode_json($_->{body})->{Entries} } }
+my @over = grep { $_ > 2 } map { scalar @{ JSON::PP->new->decode($_->{body})->{Entries} } }
   @{ $aws->requests('PutEvents') };
 is_deeply(\@over, [], 'a request has no more either');
 $node->safe_psql('postgres', q{SELECT evaudit.drop_sink('narrow')});
