@@ -58,7 +58,7 @@ COMMENT ON COLUMN @extschema@.audit.relation IS
 COMMENT ON COLUMN @extschema@.audit.item_key IS
 	'key of the row before the change; a JSON array if it has several columns';
 COMMENT ON COLUMN @extschema@.audit.operation IS
-	'INSERT, UPDATE, DELETE or TRUNCATE of a row; TRACK or UNTRACK: changes of the relation are captured from here on, or no longer';
+	'INSERT, UPDATE, DELETE or TRUNCATE of a row; TRACK or UNTRACK: changes of the relation are captured from here on, or no longer; SKIP: somebody had his changes in this transaction not captured';
 COMMENT ON COLUMN @extschema@.audit.modification_time IS
 	'when the change was made, by the server''s clock';
 COMMENT ON COLUMN @extschema@.audit.updated_attribute IS
@@ -150,16 +150,6 @@ CREATE TRIGGER "00_evaudit_raise" BEFORE INSERT ON @extschema@.audit
 	FOR EACH ROW EXECUTE FUNCTION evaudit.raise_seq();
 ALTER TABLE @extschema@.audit ENABLE REPLICA TRIGGER "00_evaudit_raise";
 
-CREATE FUNCTION evaudit.track(relation regclass) RETURNS void
-	AS 'MODULE_PATHNAME', 'evaudit_track' LANGUAGE C STRICT;
-COMMENT ON FUNCTION evaudit.track(regclass) IS
-	'begin to audit a table; for its owner';
-
-CREATE FUNCTION evaudit.untrack(relation regclass) RETURNS void
-	AS 'MODULE_PATHNAME', 'evaudit_untrack' LANGUAGE C STRICT;
-COMMENT ON FUNCTION evaudit.untrack(regclass) IS
-	'end the audit of a table; what was audited stays';
-
 -- The server clones row triggers to new partitions, but not those of TRUNCATE.
 CREATE FUNCTION evaudit.track_partitions() RETURNS event_trigger
 	AS 'MODULE_PATHNAME', 'evaudit_track_partitions' LANGUAGE C;
@@ -210,7 +200,7 @@ COMMENT ON FUNCTION evaudit.record_renamed() IS
 	'internal: event trigger that keeps names of tracked tables and their columns by range of audit.seq';
 CREATE EVENT TRIGGER evaudit_record_renamed ON ddl_command_end
 	WHEN TAG IN ('ALTER TABLE', 'ALTER FOREIGN TABLE', 'ALTER INDEX',
-		'ALTER SCHEMA')
+		'ALTER VIEW', 'ALTER MATERIALIZED VIEW', 'ALTER SCHEMA')
 	EXECUTE FUNCTION evaudit.record_renamed();
 ALTER EVENT TRIGGER evaudit_record_renamed ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER evaudit_record_renamed IS
@@ -220,30 +210,3 @@ CREATE FUNCTION evaudit.is_audited(relation regclass) RETURNS boolean
 	AS 'MODULE_PATHNAME', 'evaudit_is_audited' LANGUAGE C STRICT;
 COMMENT ON FUNCTION evaudit.is_audited(regclass) IS
 	'internal: whether all changes of a table and its partitions are captured';
-
-CREATE FUNCTION evaudit.audit_stats(relation regclass, OUT rows_written bigint,
-	OUT last_written_at timestamptz)
-	AS 'MODULE_PATHNAME', 'evaudit_audit_stats' LANGUAGE C STRICT;
-COMMENT ON FUNCTION evaudit.audit_stats(regclass) IS
-	'internal: counters of evaudit.stat_audit for a table';
-
-CREATE VIEW evaudit.stat_audit AS
-	SELECT c.oid::pg_catalog.regclass AS relation,
-		evaudit.is_audited(c.oid) AS enabled, s.rows_written,
-		s.last_written_at
-	FROM pg_catalog.pg_class c, evaudit.audit_stats(c.oid) s
-	WHERE c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't'
-		AND EXISTS (SELECT FROM pg_catalog.pg_trigger t
-			WHERE t.tgrelid = c.oid AND t.tgparentid = 0 AND t.tgfoid =
-				'evaudit.capture()'::pg_catalog.regprocedure);
-COMMENT ON VIEW evaudit.stat_audit IS
-	'tracked tables, and what was audited of them since the server started';
-COMMENT ON COLUMN evaudit.stat_audit.relation IS 'the tracked table';
-COMMENT ON COLUMN evaudit.stat_audit.enabled IS
-	'false if a trigger of the table or of a partition was changed or disabled, or is missing: call track() to repair it; NULL while one of them is locked';
-COMMENT ON COLUMN evaudit.stat_audit.rows_written IS
-	'audit rows committed, without those of prepared transactions; NULL without shared_preload_libraries';
-COMMENT ON COLUMN evaudit.stat_audit.last_written_at IS
-	'when the last of them was committed';
-
-SELECT evaudit.track('@extschema@.configuration');

@@ -9,7 +9,8 @@ GRANT USAGE ON SCHEMA evaudit TO PUBLIC;
 -- written, by owning the table to be tracked, by USAGE on the server, by
 -- membership in the owner of the source.
 GRANT EXECUTE ON FUNCTION
-	evaudit.track(regclass),
+	evaudit.track(regclass, jsonb),
+	evaudit.alter_tracking(regclass, jsonb),
 	evaudit.untrack(regclass),
 	evaudit.capture(),
 	evaudit.capture_truncate(),
@@ -84,6 +85,7 @@ TO PUBLIC;
 -- Each shows what belongs to the one who asks; stat_* all to pg_monitor.
 GRANT EXECUTE ON FUNCTION
 	evaudit.is_audited(regclass),
+	evaudit.tracking_options(regclass),
 	evaudit.audit_stats(regclass)
 TO pg_monitor;
 GRANT SELECT ON evaudit.stat_audit TO pg_monitor;

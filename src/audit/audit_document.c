@@ -128,6 +128,9 @@ make_document(const Datum *values, const bool *isnull)
 		add_string(&document, "operation", operation);
 		add_string(&document, "relation",
 				   text_or_null(values, isnull, EVAUDIT_AUDIT_RELATION));
+		if (!isnull[EVAUDIT_AUDIT_NEW_VALUE])
+			add_jsonb(&document, "options", values[EVAUDIT_AUDIT_NEW_VALUE],
+					  false);
 	}
 	return evaudit_jsonb_object(evaudit_jsonb_keys(document.names,
 												   document.nmembers),

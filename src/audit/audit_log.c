@@ -58,7 +58,7 @@ typedef struct AuditTable
 	IndexInfo **index_infos;
 	bool		by_executor;	/* rows are inserted by a statement */
 	uint64		writes;			/* how many rows were begun to be written */
-	text	   *operations[EVAUDIT_UNTRACK + 1];
+	text	   *operations[EVAUDIT_SKIP + 1];
 } AuditTable;
 
 /* The types of audit's columns. */
@@ -77,7 +77,8 @@ static Oid	watched_sequence = InvalidOid;
 static uint64 generation = 0;
 
 static const char *const operation_names[] = {
-	"INSERT", "UPDATE", "DELETE", "TRUNCATE", "TRACK", "UNTRACK"
+	"INSERT", "UPDATE", "DELETE", "TRUNCATE", "TRACK", "UNTRACK",
+	"SKIP"
 };
 
 /* Invalidation callback: audit or its sequence changed or was dropped. */

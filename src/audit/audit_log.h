@@ -20,7 +20,8 @@ typedef enum EvauditOperation
 	EVAUDIT_DELETE,
 	EVAUDIT_TRUNCATE,
 	EVAUDIT_TRACK,				/* changes are captured from here on */
-	EVAUDIT_UNTRACK				/* changes are no longer captured */
+	EVAUDIT_UNTRACK,			/* changes are no longer captured */
+	EVAUDIT_SKIP				/* somebody had his changes not captured */
 } EvauditOperation;
 
 /* The columns of audit, by their numbers less one. */

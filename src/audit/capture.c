@@ -33,10 +33,13 @@
 #include "audit/audit_stats.h"
 #include "audit/capture.h"
 #include "audit/capture_trigger.h"
+#include "audit/column.h"
 #include "audit/datum_fallback.h"
+#include "audit/hmac_keys.h"
 #include "audit/identity.h"
 #include "audit/item_key.h"
 #include "audit/replicated.h"
+#include "audit/skip.h"
 #include "audit/tracked.h"
 #include "server/compat.h"
 #include "server/spi.h"
@@ -54,20 +57,10 @@ void
 evaudit_audit_init(void)
 {
 	evaudit_context_init();
+	evaudit_hmac_init();
+	evaudit_skip_init();
 	if (process_shared_preload_libraries_in_progress)
 		evaudit_audit_stats_init();
-}
-
-/* Convert a slot's value in a column, which may be NULL. */
-static void
-column_to_json(EvauditColumn *column, TupleTableSlot *slot, EvauditPin *pin,
-			   JsonbValue *value)
-{
-	if (slot->tts_isnull[column->index])
-		value->type = jbvNull;
-	else
-		evaudit_datum_to_json(&column->type, slot->tts_values[column->index],
-							  pin, value);
 }
 
 /*
@@ -108,7 +101,7 @@ row_to_jsonb(EvauditTracked *tracked, TupleTableSlot *slot, EvauditPin *pin)
 								Max(tracked->ncolumns, 1));
 
 	for (int i = 0; i < tracked->ncolumns; i++)
-		column_to_json(&tracked->columns[i], slot, pin, &values[i]);
+		evaudit_column_to_json(&tracked->columns[i], slot, pin, &values[i]);
 	fit_row(tracked, slot, pin, values);
 	return evaudit_jsonb_object(tracked->object, values);
 }
@@ -143,47 +136,6 @@ capture_row(EvauditTracked *tracked, EvauditOperation operation,
 	evaudit_audit_stats_count(tracked->root, 1);
 }
 
-/* Is a column stored the same in two slots? */
-static bool
-column_unchanged(EvauditColumn *column, TupleTableSlot *old,
-				 TupleTableSlot *new)
-{
-	int			i = column->index;
-
-	if (old->tts_isnull[i] || new->tts_isnull[i])
-		return old->tts_isnull[i] == new->tts_isnull[i];
-	return evaudit_datum_equal(&column->type, old->tts_values[i],
-							   new->tts_values[i]);
-}
-
-/* Are two jsonb, written by jsonb_write.c, the same? */
-static bool
-same_jsonb(Jsonb *a, Jsonb *b)
-{
-	return VARSIZE(a) == VARSIZE(b) && memcmp(a, b, VARSIZE(a)) == 0;
-}
-
-/* Describe in an audit row how a column changed; false if it did not. */
-static bool
-describe_change(EvauditColumn *column, TupleTableSlot *old,
-				TupleTableSlot *new, EvauditPin *pin, EvauditAuditRow *row)
-{
-	int			i = column->index;
-	JsonbValue	value;
-
-	if (column_unchanged(column, old, new))
-		return false;
-	column_to_json(column, old, pin, &value);
-	row->old_value = evaudit_jsonb_value(&value);
-	column_to_json(column, new, pin, &value);
-	row->new_value = evaudit_jsonb_value(&value);
-	row->attribute = column->name;
-	return old->tts_isnull[i] || new->tts_isnull[i] ||
-		!same_jsonb(row->old_value, row->new_value) ||
-		!evaudit_datum_shows_same(&column->type, old->tts_values[i],
-								  new->tts_values[i], pin);
-}
-
 /* Write an audit row for each attribute that an UPDATE changed. */
 static void
 capture_update(EvauditTracked *tracked, TupleTableSlot *old,
@@ -196,15 +148,20 @@ capture_update(EvauditTracked *tracked, TupleTableSlot *old,
 	EvauditPin	pin = {0};
 	text	   *key = NULL;
 	int			nrows = 0;
+	bool		ignored = true;
 
 	slot_getallattrs(old);
 	slot_getallattrs(new);
 	for (int i = 0; i < tracked->ncolumns; i++)
 	{
-		if (describe_change(&tracked->columns[i], old, new, &pin,
-							&rows[nrows]))
-			nrows++;
+		if (!evaudit_column_describe(&tracked->columns[i], old, new, &pin,
+									 &rows[nrows]))
+			continue;
+		ignored &= tracked->columns[i].rule.ignored;
+		nrows++;
 	}
+	if (ignored)
+		nrows = 0;
 	if (nrows > 0)
 		key = evaudit_item_key(tracked, old, &pin);
 	evaudit_unpin_settings(&pin);
@@ -225,12 +182,22 @@ capture_update(EvauditTracked *tracked, TupleTableSlot *old,
 	evaudit_audit_stats_count(tracked->root, nrows);
 }
 
+/* What an event of a row trigger is called in the audit. */
+static EvauditOperation
+operation_of(TriggerEvent event)
+{
+	if (TRIGGER_FIRED_BY_INSERT(event))
+		return EVAUDIT_INSERT;
+	return TRIGGER_FIRED_BY_UPDATE(event) ? EVAUDIT_UPDATE : EVAUDIT_DELETE;
+}
+
 /* Row trigger: audit one changed row. */
 Datum
 evaudit_capture(PG_FUNCTION_ARGS)
 {
 	TriggerData *data = evaudit_capture_check(fcinfo, EVAUDIT_CAPTURE_ROW);
 	EvauditTracked *tracked;
+	EvauditOperation operation;
 
 	if (evaudit_capture_suspended || evaudit_audit_is_replicated())
 		PG_RETURN_POINTER(NULL);
@@ -242,12 +209,13 @@ evaudit_capture(PG_FUNCTION_ARGS)
 		!evaudit_identity_adopt(tracked->root,
 								TRIGGER_FIRED_BY_INSERT(data->tg_event)))
 		PG_RETURN_POINTER(NULL);
-	if (TRIGGER_FIRED_BY_INSERT(data->tg_event))
-		capture_row(tracked, EVAUDIT_INSERT, data->tg_trigslot);
-	else if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
+	operation = operation_of(data->tg_event);
+	if (!tracked->operations[operation] || evaudit_skip(tracked))
+		PG_RETURN_POINTER(NULL);
+	if (operation == EVAUDIT_UPDATE)
 		capture_update(tracked, data->tg_trigslot, data->tg_newslot);
 	else
-		capture_row(tracked, EVAUDIT_DELETE, data->tg_trigslot);
+		capture_row(tracked, operation, data->tg_trigslot);
 	PG_RETURN_POINTER(NULL);
 }
 
@@ -346,6 +314,8 @@ evaudit_capture_truncate(PG_FUNCTION_ARGS)
 	{
 		EvauditTracked *tracked = evaudit_tracked_get(rel, trigger->tgoid);
 
+		if (!tracked->operations[EVAUDIT_TRUNCATE] || evaudit_skip(tracked))
+			PG_RETURN_POINTER(NULL);
 		if (rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE)
 			capture_all_foreign(tracked, rel);
 		else

@@ -70,7 +70,7 @@ is_exact(const Trigger *trigger, EvauditCaptureKind kind)
 	return trigger->tgtype == types[kind] &&
 		strcmp(trigger->tgname, evaudit_capture_names[kind]) == 0 &&
 		trigger->tgqual == NULL &&
-		trigger->tgnargs == 0 &&
+		trigger->tgnargs <= (kind == EVAUDIT_CAPTURE_ROW ? 1 : 0) &&
 		trigger->tgnattr == 0 &&
 		!OidIsValid(trigger->tgconstraint);
 }
@@ -157,6 +157,30 @@ evaudit_capture_find(Relation rel, EvauditCaptureKind kind)
 			return trigger;
 	}
 	return NULL;
+}
+
+/*
+ * The argument of the row trigger of ours on a table, which has its rules, as
+ * a copy; NULL if it has none.  Rules of a trigger whose form was changed are
+ * still those of the table.
+ */
+char *
+evaudit_capture_argument(Relation rel)
+{
+	Oid			function = capture_function(EVAUDIT_CAPTURE_ROW);
+	const char *argument = NULL;
+
+	for (int i = 0; rel->trigdesc && i < rel->trigdesc->numtriggers; i++)
+	{
+		const Trigger *trigger = &rel->trigdesc->triggers[i];
+
+		if (trigger->tgfoid != function || trigger->tgnargs < 1)
+			continue;
+		argument = trigger->tgargs[0];
+		if (is_exact(trigger, EVAUDIT_CAPTURE_ROW))
+			break;
+	}
+	return argument ? pstrdup(argument) : NULL;
 }
 
 /*

@@ -30,6 +30,7 @@ extern const char *const evaudit_capture_names[EVAUDIT_CAPTURE_KINDS];
 extern bool evaudit_capture_has_truncate(char relkind);
 extern const Trigger *evaudit_capture_find(Relation rel,
 										   EvauditCaptureKind kind);
+extern char *evaudit_capture_argument(Relation rel);
 extern List *evaudit_capture_inexact(Relation rel, bool *clone);
 extern TriggerData *evaudit_capture_check(FunctionCallInfo fcinfo,
 										  EvauditCaptureKind kind);

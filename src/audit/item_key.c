@@ -20,6 +20,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 
+#include "audit/column.h"
 #include "audit/item_key.h"
 
 /*
@@ -70,23 +71,37 @@ array_key(EvauditTracked *tracked, TupleTableSlot *slot, EvauditPin *pin)
 	initStringInfo(&buf);
 	for (int i = 0; i < tracked->nkeys; i++)
 	{
-		EvauditColumn *column = &tracked->columns[tracked->keys[i]];
-		JsonbValue	value;
+		JsonbValue	value = {.type = jbvNull};
 
 		appendStringInfoChar(&buf, i == 0 ? '[' : ',');
-		value.type = jbvNull;
-		if (!slot->tts_isnull[column->index])
-			evaudit_datum_to_json(&column->type,
-								  slot->tts_values[column->index], pin,
-								  &value);
+		if (tracked->keys[i] >= 0)
+			evaudit_column_to_json(&tracked->columns[tracked->keys[i]], slot,
+								   pin, &value);
 		evaudit_datum_append_text(&buf, &value, true);
 	}
 	appendStringInfoChar(&buf, ']');
 	return cstring_to_text_with_len(buf.data, buf.len);
 }
 
+/* A key of one column, as ->> of the row shows it. */
+static text *
+single_key(EvauditColumn *column, TupleTableSlot *slot, EvauditPin *pin)
+{
+	StringInfoData buf;
+	JsonbValue	value;
+
+	if (column->rule.rule.kind == EVAUDIT_RULE_INCLUDE)
+		return evaudit_datum_to_text(&column->type,
+									 slot->tts_values[column->index], pin);
+	initStringInfo(&buf);
+	evaudit_column_to_json(column, slot, pin, &value);
+	evaudit_datum_append_text(&buf, &value, false);
+	return cstring_to_text_with_len(buf.data, buf.len);
+}
+
 /*
- * The key of the row in a slot, NULL if its table has none.
+ * The key of the row in a slot, NULL if its table has none or its only column
+ * is excluded from the audit.
  */
 text *
 evaudit_item_key(EvauditTracked *tracked, TupleTableSlot *slot,
@@ -95,15 +110,16 @@ evaudit_item_key(EvauditTracked *tracked, TupleTableSlot *slot,
 	EvauditColumn *column;
 	text	   *key;
 
-	if (tracked->nkeys == 0)
-		return NULL;
-	column = &tracked->columns[tracked->keys[0]];
 	if (tracked->nkeys > 1)
 		key = array_key(tracked, slot, pin);
-	else if (slot->tts_isnull[column->index])
-		return NULL;
 	else
-		key = evaudit_datum_to_text(&column->type,
-									slot->tts_values[column->index], pin);
+	{
+		if (tracked->nkeys == 0 || tracked->keys[0] < 0)
+			return NULL;
+		column = &tracked->columns[tracked->keys[0]];
+		if (slot->tts_isnull[column->index])
+			return NULL;
+		key = single_key(column, slot, pin);
+	}
 	return key_fits(key) ? key : cut_key(key);
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * track.c
- *	  evaudit.track() and untrack(): put capture triggers on, and take them off.
+ *	  evaudit.track() and the like: put capture triggers on, and take them off.
  *
  * The triggers are ordinary ones, so that pg_dump, ALTER TABLE and people
  * know what to do with them; the caller's right to make them decides.  The
@@ -28,31 +28,15 @@
 #include "audit/audit_log.h"
 #include "audit/capture_trigger.h"
 #include "audit/identity.h"
+#include "audit/rules.h"
 #include "audit/track.h"
 #include "audit/tracked.h"
+#include "audit/trigger_ddl.h"
 #include "server/compat.h"
 
 PG_FUNCTION_INFO_V1(evaudit_track);
+PG_FUNCTION_INFO_V1(evaudit_alter_tracking);
 PG_FUNCTION_INFO_V1(evaudit_untrack);
-
-/* Run one command, whose parts are quoted already. */
-static void
-execute(const char *command)
-{
-	int			result = SPI_execute(command, false, 0);
-
-	if (result < 0)
-		elog(ERROR, "could not execute \"%s\": %s", command,
-			 SPI_result_code_string(result));
-}
-
-/* The name of a table as a command may use it under any search_path. */
-static char *
-qualified_name(Oid relid)
-{
-	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
-									  get_rel_name(relid));
-}
 
 /* Refuse what has no row triggers, or nothing worth an audit. */
 static void
@@ -95,40 +79,6 @@ open_relation(Oid relid)
 					   get_relkind_objtype(get_rel_relkind(relid)),
 					   get_rel_name(relid));
 	return relation_open(relid, ShareRowExclusiveLock);
-}
-
-/* What CREATE TRIGGER says of each kind of trigger. */
-static const char *const definitions[EVAUDIT_CAPTURE_KINDS][2] = {
-	{"AFTER INSERT OR UPDATE OR DELETE",
-	"FOR EACH ROW EXECUTE FUNCTION evaudit.capture()"},
-	{"BEFORE TRUNCATE",
-	"FOR EACH STATEMENT EXECUTE FUNCTION evaudit.capture_truncate()"},
-};
-
-/* Have a trigger fire for replicated changes too. */
-static void
-enable_always(Oid relid, EvauditCaptureKind kind)
-{
-	execute(psprintf("ALTER TABLE %s ENABLE ALWAYS TRIGGER \"%s\"",
-					 qualified_name(relid), evaudit_capture_names[kind]));
-}
-
-/* Put a trigger onto a table. */
-static void
-add_trigger(Oid relid, EvauditCaptureKind kind)
-{
-	execute(psprintf("CREATE TRIGGER \"%s\" %s ON %s %s",
-					 evaudit_capture_names[kind], definitions[kind][0],
-					 qualified_name(relid), definitions[kind][1]));
-	enable_always(relid, kind);
-}
-
-/* Take a trigger off a table. */
-static void
-drop_trigger(Oid relid, const char *trigger)
-{
-	execute(psprintf("DROP TRIGGER %s ON %s", quote_identifier(trigger),
-					 qualified_name(relid)));
 }
 
 /* What is on a table that capture has to do with. */
@@ -197,7 +147,7 @@ drop_inexact(List *tree)
 
 		foreach(name, names)
 		{
-			drop_trigger(lfirst_oid(cell), lfirst(name));
+			evaudit_trigger_drop(lfirst_oid(cell), lfirst(name));
 			dropped = true;
 		}
 	}
@@ -206,7 +156,7 @@ drop_inexact(List *tree)
 
 /* Put the row trigger onto a table, and so onto its partitions. */
 static void
-add_capture_trigger(Oid relid, List *tree)
+add_capture_trigger(Oid relid, List *tree, const char *argument)
 {
 	ListCell   *cell;
 
@@ -214,10 +164,10 @@ add_capture_trigger(Oid relid, List *tree)
 	foreach(cell, tree)
 	{
 		if (get_state(lfirst_oid(cell)).exact[EVAUDIT_CAPTURE_ROW])
-			drop_trigger(lfirst_oid(cell),
-						 evaudit_capture_names[EVAUDIT_CAPTURE_ROW]);
+			evaudit_trigger_drop(lfirst_oid(cell),
+								 evaudit_capture_names[EVAUDIT_CAPTURE_ROW]);
 	}
-	add_trigger(relid, EVAUDIT_CAPTURE_ROW);
+	evaudit_trigger_put(relid, EVAUDIT_CAPTURE_ROW, argument);
 }
 
 /*
@@ -244,7 +194,7 @@ add_truncate_triggers(List *tree)
 		if (!evaudit_capture_has_truncate(relkind) ||
 			get_state(relid).exact[EVAUDIT_CAPTURE_TRUNCATE])
 			continue;
-		add_trigger(relid, EVAUDIT_CAPTURE_TRUNCATE);
+		evaudit_trigger_put(relid, EVAUDIT_CAPTURE_TRUNCATE, NULL);
 		added = true;
 	}
 	return added;
@@ -265,7 +215,7 @@ enable_all(List *tree)
 		{
 			if (!state.exact[kind] || state.always[kind])
 				continue;
-			enable_always(lfirst_oid(cell), kind);
+			evaudit_trigger_enable(lfirst_oid(cell), kind);
 			enabled = true;
 		}
 	}
@@ -278,14 +228,35 @@ enable_all(List *tree)
  * table's own row trigger was missing or changed.
  */
 static bool
-put_triggers(Oid relid, List *tree, bool tracked)
+put_triggers(Oid relid, List *tree, bool tracked, const char *argument)
 {
 	bool		repaired = drop_inexact(tree);
 
 	if (!tracked)
-		add_capture_trigger(relid, tree);
+		add_capture_trigger(relid, tree, argument);
 	repaired |= add_truncate_triggers(tree);
 	repaired |= enable_all(tree);
+	return repaired;
+}
+
+/* The same, while what it changes is not recorded. */
+static bool
+put_unrecorded(Oid relid, List *tree, bool tracked, const char *argument)
+{
+	bool		repaired;
+
+	SPI_connect();
+	evaudit_untrack_unrecorded = true;
+	PG_TRY();
+	{
+		repaired = put_triggers(relid, tree, tracked, argument);
+	}
+	PG_FINALLY();
+	{
+		evaudit_untrack_unrecorded = false;
+	}
+	PG_END_TRY();
+	SPI_finish();
 	return repaired;
 }
 
@@ -322,9 +293,10 @@ evaudit_track_enable(Oid relid)
  * recorded when it changes first.
  */
 static void
-begin_audit(Oid relid, List *tree, text *name)
+begin_audit(Oid relid, List *tree, text *name, const char *argument)
 {
-	int64		seq = evaudit_record(EVAUDIT_TRACK, name, relid);
+	int64		seq = evaudit_record_rules(name, relid, NULL,
+										   evaudit_rules_read(argument));
 	ListCell   *cell;
 
 	foreach(cell, tree)
@@ -335,7 +307,32 @@ begin_audit(Oid relid, List *tree, text *name)
 	evaudit_identity_begin(relid, seq);
 }
 
-/* SQL: evaudit.track(relation regclass) */
+/*
+ * The argument of the trigger for options that track() is given.  A table that
+ * has rules keeps them if none are given, so that a repair is no way round.
+ */
+static char *
+choose_argument(Relation rel, Jsonb *options)
+{
+	char	   *present = evaudit_capture_argument(rel);
+	EvauditRules *rules = evaudit_rules_parse(options);
+
+	if (evaudit_rules_empty(rules))
+		return present;
+	if (evaudit_capture_find(rel, EVAUDIT_CAPTURE_ROW) == NULL)
+		return evaudit_rules_argument(rules, rel, NULL);
+	if (present == NULL ||
+		strcmp(evaudit_rules_format(rules, false),
+			   evaudit_rules_format(evaudit_rules_read(present), false)) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"%s\" is already tracked with other options",
+						RelationGetRelationName(rel)),
+				 errhint("Call evaudit.alter_tracking().")));
+	return present;
+}
+
+/* SQL: evaudit.track(relation regclass, options jsonb DEFAULT '{}') */
 Datum
 evaudit_track(PG_FUNCTION_ARGS)
 {
@@ -344,32 +341,23 @@ evaudit_track(PG_FUNCTION_ARGS)
 	text	   *name = evaudit_tracked_name(rel);
 	TriggerState state;
 	List	   *tree;
+	char	   *argument;
 	bool		tracked;
 	bool		repaired;
 
 	check_relation(rel);
 	tree = tracked_tree(rel, ShareRowExclusiveLock);
-	relation_close(rel, NoLock);
 	state = get_state(relid);
-	if (state.inexact_clone)
+	if (state.inexact_clone ||
+		(state.clone && JB_ROOT_COUNT(PG_GETARG_JSONB_P(1)) > 0))
 		report_partition(relid, "track");
+	argument = choose_argument(rel, PG_GETARG_JSONB_P(1));
+	relation_close(rel, NoLock);
 	tracked = state.exact[EVAUDIT_CAPTURE_ROW];
 
-	SPI_connect();
-	evaudit_untrack_unrecorded = true;
-	PG_TRY();
-	{
-		repaired = put_triggers(relid, tree, tracked);
-	}
-	PG_FINALLY();
-	{
-		evaudit_untrack_unrecorded = false;
-	}
-	PG_END_TRY();
-	SPI_finish();
-
+	repaired = put_unrecorded(relid, tree, tracked, argument);
 	if (!creating_extension && (repaired || !tracked))
-		begin_audit(relid, tree, name);
+		begin_audit(relid, tree, name, argument);
 	if (repaired && (tracked || state.inexact != NIL))
 		ereport(NOTICE,
 				(errmsg("repaired the triggers that audit table \"%s\"",
@@ -378,6 +366,57 @@ evaudit_track(PG_FUNCTION_ARGS)
 		ereport(NOTICE,
 				(errmsg("table \"%s\" is already tracked",
 						get_rel_name(relid))));
+	PG_RETURN_VOID();
+}
+
+/*
+ * Have a table that is tracked by itself, and is locked, so from here on with
+ * the rules of an argument.
+ */
+void
+evaudit_track_replace(Oid relid, const char *argument)
+{
+	SPI_connect();
+	evaudit_untrack_unrecorded = true;
+	PG_TRY();
+	{
+		evaudit_trigger_put(relid, EVAUDIT_CAPTURE_ROW, argument);
+	}
+	PG_FINALLY();
+	{
+		evaudit_untrack_unrecorded = false;
+	}
+	PG_END_TRY();
+	SPI_finish();
+}
+
+/* SQL: evaudit.alter_tracking(relation regclass, options jsonb) */
+Datum
+evaudit_alter_tracking(PG_FUNCTION_ARGS)
+{
+	Oid			relid = PG_GETARG_OID(0);
+	Relation	rel = open_relation(relid);
+	TriggerState state = get_state(relid);
+	text	   *name = evaudit_tracked_name(rel);
+	EvauditRules *before;
+	EvauditRules *rules;
+	char	   *argument;
+
+	if (state.clone || state.inexact_clone)
+		report_partition(relid, "alter_tracking");
+	if (!state.exact[EVAUDIT_CAPTURE_ROW])
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"%s\" is not tracked", get_rel_name(relid)),
+				 errhint("Call evaudit.track() for it.")));
+	before = evaudit_rules_read(evaudit_capture_argument(rel));
+	if (before)
+		evaudit_rules_follow(before, rel);
+	rules = evaudit_rules_merge(before, PG_GETARG_JSONB_P(1));
+	argument = evaudit_rules_argument(rules, rel, before);
+	relation_close(rel, NoLock);
+	evaudit_track_replace(relid, argument);
+	(void) evaudit_record_rules(name, relid, before, rules);
 	PG_RETURN_VOID();
 }
 
@@ -396,7 +435,7 @@ drop_triggers(List *tree)
 		for (int kind = 0; kind < EVAUDIT_CAPTURE_KINDS; kind++)
 		{
 			if (state.exact[kind])
-				drop_trigger(lfirst_oid(cell), evaudit_capture_names[kind]);
+				evaudit_trigger_drop(lfirst_oid(cell), evaudit_capture_names[kind]);
 		}
 	}
 }

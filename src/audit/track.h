@@ -11,6 +11,7 @@
 #include "utils/rel.h"
 
 #include "audit/audit_log.h"
+#include "audit/rules.h"
 
 /*
  * While set, triggers that are dropped or disabled are not recorded: track()
@@ -21,7 +22,11 @@ extern bool evaudit_untrack_unrecorded;
 
 extern int64 evaudit_record(EvauditOperation operation, text *relation,
 							Oid relid);
+extern int64 evaudit_record_rules(text *relation, Oid relid,
+								  const EvauditRules *before,
+								  const EvauditRules *rules);
 extern void evaudit_track_new_partitions(Relation rel);
 extern void evaudit_track_enable(Oid relid);
+extern void evaudit_track_replace(Oid relid, const char *argument);
 
 #endif							/* EVAUDIT_TRACK_H */

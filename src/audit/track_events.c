@@ -45,28 +45,6 @@ PG_FUNCTION_INFO_V1(evaudit_check_attach);
 
 bool		evaudit_untrack_unrecorded = false;
 
-/*
- * Record that changes of a table are captured from here on, or no longer, and
- * return the number of the audit row.
- */
-int64
-evaudit_record(EvauditOperation operation, text *relation, Oid relid)
-{
-	EvauditAuditRow row = {
-		.operation = operation,
-		.context = evaudit_context_take(),
-		.relation = relation,
-		.relid = relid,
-	};
-	EvauditAuditLog log;
-	int64		seq;
-
-	evaudit_audit_open(&log);
-	seq = evaudit_audit_write(&log, &row);
-	evaudit_audit_close(&log);
-	return seq;
-}
-
 /* Record that changes of a table are no longer captured. */
 static void
 record_untrack(Relation rel)
@@ -269,9 +247,14 @@ record_replaced(const CreateTrigStmt *statement)
 		rel = open_named(statement->relation);
 		if (rel == NULL)
 			return;
-		if (rel->rd_rel->relpersistence != RELPERSISTENCE_TEMP &&
-			evaudit_capture_find(rel, kind) == NULL)
+		if (rel->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
+			;					/* never tracked */
+		else if (evaudit_capture_find(rel, kind) == NULL)
 			record_untrack(rel);
+		else if (kind == EVAUDIT_CAPTURE_ROW)
+			(void) evaudit_record_rules(evaudit_tracked_name(rel),
+										RelationGetRelid(rel), NULL,
+										evaudit_rules_read(evaudit_capture_argument(rel)));
 		relation_close(rel, NoLock);
 	}
 }

@@ -206,7 +206,8 @@ init_column(EvauditColumn *column, Relation rel, const char *name)
  * in the current memory context.
  */
 static void
-init_columns(EvauditTracked *tracked, Relation rel, Relation root)
+init_columns(EvauditTracked *tracked, Relation rel, Relation root,
+			 const EvauditColumnRule *rules)
 {
 	TupleDesc	desc = RelationGetDescr(root);
 	AttrNumber	attnums[INDEX_MAX_KEYS];
@@ -228,17 +229,34 @@ init_columns(EvauditTracked *tracked, Relation rel, Relation root)
 				key |= attnums[k] == i + 1;
 			if (key != (pass == 1) || !evaudit_column_is_stored(att))
 				continue;
+			if (rules[i].rule.kind == EVAUDIT_RULE_EXCLUDE)
+				place = -1;
 			for (int k = 0; k < tracked->nkeys; k++)
 				if (attnums[k] == i + 1)
 					tracked->keys[k] = place;
+			if (place < 0)
+				continue;
 			init_column(column, rel, NameStr(att->attname));
 			column->key = key;
+			column->rule = rules[i];
 			names[place] = NameStr(att->attname);
 			tracked->ncolumns++;
 		}
 	}
 	tracked->object = evaudit_jsonb_keys(names, tracked->ncolumns);
 	pfree(names);
+}
+
+/* Learn which rules a tracked table has, in the current memory context. */
+static EvauditColumnRule *
+init_rules(EvauditTracked *tracked, Relation root)
+{
+	const char *argument = evaudit_capture_argument(root);
+	EvauditRules *rules = evaudit_rules_read(argument);
+
+	for (int i = 0; i < lengthof(tracked->operations); i++)
+		tracked->operations[i] = rules == NULL || rules->operations[i];
+	return evaudit_rules_resolve(rules, root);
 }
 
 /* The name of a table as audit has it: with its schema, quoted if need be. */
@@ -280,7 +298,7 @@ make_tracked(Relation rel, Oid trigger)
 	identities = evaudit_identity_relid();
 	tracked->known = evaudit_identity_known(tracked->root);
 	tracked->name = evaudit_tracked_name(root);
-	init_columns(tracked, rel, root);
+	init_columns(tracked, rel, root, init_rules(tracked, root));
 
 	if (root != rel)
 		table_close(root, NoLock);

@@ -12,12 +12,14 @@
 
 #include "audit/datum_jsonb.h"
 #include "audit/jsonb_write.h"
+#include "audit/rules.h"
 
 typedef struct EvauditColumn
 {
 	int			index;			/* into a slot's values: attnum - 1 */
 	text	   *name;
 	bool		key;
+	EvauditColumnRule rule;
 	EvauditDatumType type;
 } EvauditColumn;
 
@@ -28,10 +30,13 @@ typedef struct EvauditTracked
 	bool		known;			/* tracked_relations has its present name */
 	MemoryContext context;		/* of all that is below */
 	text	   *name;			/* of the root, schema-qualified */
+	bool		operations[EVAUDIT_TRUNCATE + 1];	/* that are audited */
 	int			ncolumns;
-	EvauditColumn *columns;		/* in the root's order, key columns last */
+	EvauditColumn *columns;		/* in the root's order, key columns last;
+								 * without those that are excluded */
 	int			nkeys;
-	int		   *keys;			/* in the key's order: into columns */
+	int		   *keys;			/* in the key's order: into columns, or -1 for
+								 * a column that is excluded */
 	EvauditObjectKeys *object;	/* of a whole row */
 } EvauditTracked;
 

@@ -81,7 +81,7 @@ SELECT definition, args, attempt(name, definition, args) FROM (VALUES
 	('00_evaudit_capture', 'TRIGGER %s AFTER INSERT ON guarded REFERENCING NEW TABLE AS n FOR EACH ROW', ''),
 	('00_evaudit_capture', 'TRIGGER %s AFTER INSERT OR UPDATE OF b OR DELETE ON guarded FOR EACH ROW', ''),
 	('00_evaudit_capture', 'TRIGGER %s AFTER INSERT OR UPDATE OR DELETE ON guarded FOR EACH ROW WHEN (1 = 1)', ''),
-	('00_evaudit_capture', 'TRIGGER %s AFTER INSERT OR UPDATE OR DELETE ON guarded FOR EACH ROW', '1'),
+	('00_evaudit_capture', 'TRIGGER %s AFTER INSERT OR UPDATE OR DELETE ON guarded FOR EACH ROW', '1, 2'),
 	('00_evaudit_capture', 'CONSTRAINT TRIGGER %s AFTER INSERT OR UPDATE OR DELETE ON guarded FOR EACH ROW', ''),
 	('01_evaudit_capture', 'TRIGGER %s AFTER INSERT OR UPDATE OR DELETE ON guarded FOR EACH ROW', ''),
 	('00_evaudit_truncate', 'TRIGGER %s AFTER TRUNCATE ON guarded FOR EACH STATEMENT', ''),

@@ -205,6 +205,14 @@ cannot_do('anybody', q{SELECT evaudit.track('app.t')}, q{SELECT evaudit.untrack(
 $node->safe_psql('postgres', 'GRANT app TO member');
 can_do('member', q{SELECT evaudit.untrack('app.t')}, q{SELECT evaudit.track('app.t')});
 
+item('decides which columns are audited');
+cannot_do('anybody', q{SELECT evaudit.alter_tracking('app.t', '{"columns": {"v": "exclude"}}')},
+	q{SET evaudit.audit = off});
+can_do('app', q{SELECT evaudit.alter_tracking('app.t', '{"columns": {"v": "exclude"}}')},
+	q{SELECT evaudit.alter_tracking('app.t', '{"columns": null}')});
+says('auditor', q{SELECT old_value, new_value FROM audit WHERE operation = 'TRACK' ORDER BY seq DESC LIMIT 1},
+	'{"columns": {"v": "exclude"}}|');
+
 item('leaves a row `UNTRACK`');
 says('auditor', q{SELECT operation, session_role FROM audit WHERE operation = 'UNTRACK'}, 'UNTRACK|member');
 can_do('app', 'ALTER TABLE app.t DISABLE TRIGGER ALL');

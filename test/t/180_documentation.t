@@ -231,6 +231,7 @@ $node->safe_psql('postgres', q{
 	CREATE USER MAPPING FOR CURRENT_USER SERVER h
 		OPTIONS (secret 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw')});
 my @kinds = (
+	'Options of a tracked table', q{SELECT evaudit.track('configuration', '{"x": 1}')},
 	'Options of a topic', q{SELECT evaudit.create_topic('t', options => '{"x": 1}')},
 	'Options of a Kafka source', q{SELECT evaudit.create_source('s', 'k', options => '{"x": 1, "topics": "t"}')},
 	'Options of an SQS source', q{SELECT evaudit.create_source('s', 'a', options => '{"x": 1, "queue": "q"}')},
