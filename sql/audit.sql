@@ -64,7 +64,7 @@ COMMENT ON COLUMN @extschema@.audit.modification_time IS
 COMMENT ON COLUMN @extschema@.audit.updated_attribute IS
 	'of an UPDATE, the attribute that this row is about';
 COMMENT ON COLUMN @extschema@.audit.old_value IS
-	'value of the attribute, or the whole row, before the change';
+	'value of the attribute, or the whole row, before the change; SQL NULL of an UPDATE: new_value has changed paths';
 COMMENT ON COLUMN @extschema@.audit.new_value IS
 	'value of the attribute, or the whole row, after the change';
 COMMENT ON COLUMN @extschema@.audit.actor IS

@@ -12,6 +12,7 @@ GRANT EXECUTE ON FUNCTION
 	evaudit.track(regclass, jsonb),
 	evaudit.alter_tracking(regclass, jsonb),
 	evaudit.untrack(regclass),
+	evaudit.patch(jsonb, jsonb, boolean),
 	evaudit.capture(),
 	evaudit.capture_truncate(),
 	evaudit.publish(text, jsonb, text),

@@ -27,6 +27,13 @@ CREATE FUNCTION evaudit.hmac_values(value text) RETURNS SETOF jsonb
 COMMENT ON FUNCTION evaudit.hmac_values(text) IS
 	'what the audit has of a value in columns with the rule hmac, by each key';
 
+CREATE FUNCTION evaudit.patch(value jsonb, paths jsonb,
+	backwards boolean DEFAULT false) RETURNS jsonb
+	AS 'MODULE_PATHNAME', 'evaudit_patch'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION evaudit.patch(jsonb, jsonb, boolean) IS
+	'a value after a change that the audit has as changed paths, or before it';
+
 -- Rules of columns are those of the columns, not of their names.
 CREATE FUNCTION evaudit.keep_rules() RETURNS event_trigger
 	AS 'MODULE_PATHNAME', 'evaudit_keep_rules' LANGUAGE C;

@@ -92,6 +92,14 @@ add_values(Document *document, const char *operation, const Datum *values,
 		add_string(document, "updatedAttribute",
 				   text_or_null(values, isnull,
 								EVAUDIT_AUDIT_UPDATED_ATTRIBUTE));
+	/* an UPDATE without an old value, not even null, has changed paths */
+	if (update && isnull[EVAUDIT_AUDIT_OLD_VALUE] &&
+		!isnull[EVAUDIT_AUDIT_NEW_VALUE])
+	{
+		add_jsonb(document, "changedPaths", values[EVAUDIT_AUDIT_NEW_VALUE],
+				  false);
+		return;
+	}
 	if (!insert)
 		add_jsonb(document, "oldValue", values[EVAUDIT_AUDIT_OLD_VALUE],
 				  isnull[EVAUDIT_AUDIT_OLD_VALUE]);

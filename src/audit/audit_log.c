@@ -9,7 +9,7 @@
  * owner adds is kept up.  Where he adds what only the executor honours, such
  * as triggers or CHECK constraints (audit_shape.c), rows are inserted by a
  * statement, in his name, as referential integrity does.  Row security is
- * passed by in either case.
+ * passed by, unless it is forced on him.
  *
  * Lifetimes: what is known of audit is kept for the backend and made anew
  * when its relcache entry is invalidated.  Relations are opened for each
@@ -28,6 +28,7 @@
 #include "catalog/index.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -41,6 +42,7 @@
 #include "audit/row_seq.h"
 #include "server/compat.h"
 #include "server/extension.h"
+#include "server/setting.h"
 #include "server/spi.h"
 
 /* What is known of audit, in a memory context of its own. */
@@ -325,6 +327,8 @@ insert_by_executor(EvauditAuditLog *log)
 	char		nulls[EVAUDIT_AUDIT_NCOLUMNS];
 	static uint64 planned = 0;	/* for which form of audit */
 	EvauditSpi	spi;
+	Oid			owner;
+	int			security;
 
 	if (planned != log->table->generation)
 		evaudit_spi_discard(&insert);
@@ -336,6 +340,10 @@ insert_by_executor(EvauditAuditLog *log)
 	}
 	ExecClearTuple(slot);
 	evaudit_spi_begin_as(&spi, log->rel->rd_rel->relowner);
+	/* the row security that he forces on himself holds, for everybody */
+	GetUserIdAndSecContext(&owner, &security);
+	SetUserIdAndSecContext(owner, security & ~SECURITY_NOFORCE_RLS);
+	evaudit_set_locally("row_security", "on");
 	(void) evaudit_spi_execute(&insert, values, nulls);
 	evaudit_spi_end(&spi);
 }

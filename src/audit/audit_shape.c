@@ -173,15 +173,17 @@ accepts_null(Form_pg_attribute att)
 }
 
 /*
- * Has audit got what only the executor honours?  Row security is not meant:
- * whoever changes a tracked table writes audit rows without any right on it.
+ * Has audit got what only the executor honours?  Row security is meant only
+ * where it is forced on the owner, in whose name rows are inserted: whoever
+ * changes a tracked table writes audit rows without any right on it.
  */
 bool
 evaudit_audit_needs_executor(Relation rel)
 {
 	TupleDesc	desc = RelationGetDescr(rel);
 
-	if (has_insert_triggers(rel->trigdesc) ||
+	if ((rel->rd_rel->relrowsecurity && rel->rd_rel->relforcerowsecurity) ||
+		has_insert_triggers(rel->trigdesc) ||
 		has_insert_rules(rel->rd_rules) || rel->rd_rel->relispartition ||
 		(desc->constr && desc->constr->num_check > 0))
 		return true;

@@ -14,6 +14,7 @@
 #include "audit/audit_log.h"
 #include "audit/column.h"
 #include "audit/hmac_keys.h"
+#include "audit/json_diff.h"
 
 /* A column's value in a slot, which may be NULL, as its rule has it. */
 void
@@ -59,7 +60,26 @@ same_jsonb(Jsonb *a, Jsonb *b)
 	return VARSIZE(a) == VARSIZE(b) && memcmp(a, b, VARSIZE(a)) == 0;
 }
 
-/* Describe in an audit row how a column changed; false if it did not. */
+/* Describe a change of a jsonb by its paths, if they are the shorter form. */
+static bool
+describe_paths(EvauditColumn *column, Datum old, Datum new,
+			   EvauditAuditRow *row)
+{
+	Jsonb	   *paths = evaudit_json_diff(DatumGetJsonbP(old),
+										  DatumGetJsonbP(new));
+
+	if (paths == NULL)
+		return false;
+	row->old_value = NULL;
+	row->new_value = paths;
+	row->attribute = column->name;
+	return true;
+}
+
+/*
+ * Describe in an audit row how a column changed; false if it did not.  Where
+ * its changed paths are kept, there is no old value and the new one has them.
+ */
 bool
 evaudit_column_describe(EvauditColumn *column, TupleTableSlot *old,
 						TupleTableSlot *new, EvauditPin *pin,
@@ -70,6 +90,9 @@ evaudit_column_describe(EvauditColumn *column, TupleTableSlot *old,
 
 	if (is_unchanged(column, old, new))
 		return false;
+	if (column->rule.paths && !old->tts_isnull[i] && !new->tts_isnull[i] &&
+		describe_paths(column, old->tts_values[i], new->tts_values[i], row))
+		return true;
 	evaudit_column_to_json(column, old, pin, &value);
 	row->old_value = evaudit_jsonb_value(&value);
 	evaudit_column_to_json(column, new, pin, &value);

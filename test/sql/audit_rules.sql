@@ -188,3 +188,4 @@ SELECT count(*) AS leaks FROM audit a
 
 DROP SCHEMA rules CASCADE;
 DROP ROLE regress_rules_other;
+TRUNCATE audit;

@@ -81,3 +81,4 @@ SELECT operation, new_value FROM audit ORDER BY seq;
 REVOKE SET ON PARAMETER evaudit.audit FROM regress_skip_loader;
 DROP SCHEMA skip CASCADE;
 DROP ROLE regress_skip_user, regress_skip_loader;
+TRUNCATE audit;

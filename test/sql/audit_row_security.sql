@@ -1,0 +1,35 @@
+-- Row security that is forced on the owner of audit, in whose name rows are
+-- inserted then, decides which; without that it does not.
+CREATE ROLE regress_rls_owner;
+CREATE ROLE regress_rls_writer;
+CREATE TABLE secured (id int PRIMARY KEY);
+SELECT evaudit.track('secured');
+GRANT ALL ON secured TO regress_rls_writer;
+TRUNCATE audit;
+ALTER TABLE audit OWNER TO regress_rls_owner;
+ALTER TABLE audit ENABLE ROW LEVEL SECURITY;
+SET ROLE regress_rls_writer;
+INSERT INTO secured VALUES (1);
+RESET ROLE;
+ALTER TABLE audit FORCE ROW LEVEL SECURITY;
+SET ROLE regress_rls_writer;
+INSERT INTO secured VALUES (2);
+RESET ROLE;
+CREATE POLICY inserts ON audit FOR INSERT WITH CHECK (operation = 'INSERT');
+SET ROLE regress_rls_writer;
+SET row_security = off;
+INSERT INTO secured VALUES (3);
+RESET row_security;
+DELETE FROM secured;
+RESET ROLE;
+SELECT * FROM secured;
+SELECT operation, item_key, role_name FROM audit ORDER BY seq;
+DROP POLICY inserts ON audit;
+ALTER TABLE audit NO FORCE ROW LEVEL SECURITY;
+DELETE FROM secured;
+ALTER TABLE audit DISABLE ROW LEVEL SECURITY;
+ALTER TABLE audit OWNER TO CURRENT_USER;
+SELECT operation, item_key FROM audit ORDER BY seq;
+DROP TABLE secured;
+DROP ROLE regress_rls_owner, regress_rls_writer;
+TRUNCATE audit;
