@@ -57,6 +57,34 @@ def resolves(document, reference):
     return True
 
 
+def follow(document, value, *steps):
+    """What is at the end of some steps, each of which may be a reference."""
+    for step in (*steps, None):
+        while isinstance(value, dict) and '$ref' in value:
+            target = document
+            for part in urllib.parse.unquote(value['$ref'][2:]).split('/'):
+                part = part.replace('~1', '/').replace('~0', '~')
+                target = target[int(part)] if isinstance(target, list) else target[part]
+            value = target
+        if step is not None:
+            value = value.get(step, {}) if isinstance(value, dict) else {}
+    return value
+
+
+def check_references(document):
+    """Check that references lead to what they led to before."""
+    def body(topic, *steps):
+        return follow(document, document['paths']['/topics/' + topic]['post']['requestBody'],
+                      'content', 'application/json', 'schema', *steps)
+
+    check(body('orders', 'properties', 'id').get('maxLength') == 100, 'a reference within a schema', body('orders'))
+    check(body('orders', 'properties', 'amount').get('minimum') == 0, 'to a registered one, by its base', body('orders'))
+    check(body('orders', 'properties', 'lines', 'items', 'properties', 'price').get('minimum') == 0,
+          'from there to another', body('orders'))
+    check(body('orders', 'properties', 'currency').get('minLength') == 3, 'to a part of one', body('orders'))
+    check(body('orders', 'properties', 'label').get('type') == 'string', 'to an anchor', body('orders'))
+
+
 def check_document(document):
     """Check the document itself."""
     faults = [str(fault)[:500] for fault in OpenAPIV31SpecValidator(document).iter_errors()]
@@ -126,5 +154,7 @@ def check_client(package):
     check(response.parsed.data[0]['event_id'] == 'o-1', 'statistics', response)
 
 
-check_document(yaml.safe_load(get('/api')))
+served = yaml.safe_load(get('/api'))
+check_document(served)
+check_references(served)
 check_client(make_client())

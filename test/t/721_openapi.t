@@ -55,7 +55,7 @@ my ($out, $err) = ('', '');
 }
 my @checks = $out =~ /^((?:not )?ok - .*)$/mg;
 like($_, qr/^ok/, s/^(not )?ok - (.*)/$2/sr) foreach @checks;
-cmp_ok(scalar @checks, '>=', 29, 'all was checked') or diag("$out\n$err");
+cmp_ok(scalar @checks, '>=', 34, 'all was checked') or diag("$out\n$err");
 
 $front->stop;
 $node->stop;
