@@ -166,13 +166,20 @@ read_time(const EvauditMapping *mapping, EvauditEvent *event,
 	bool		ok;
 
 	if (!check_type(event, pointer, value,
-					mapping->time_format == TIME_RFC3339 ?
+					mapping->time_format == TIME_RFC3339 ||
+					mapping->time_format == TIME_ISO8601 ?
 					JSON_TOKEN_STRING : JSON_TOKEN_NUMBER))
 		return false;
 	if (mapping->time_format == TIME_RFC3339)
 	{
 		format = "an RFC 3339 time";
 		ok = evaudit_rfc3339_parse(value->text, value->len,
+								   &event->event_time);
+	}
+	else if (mapping->time_format == TIME_ISO8601)
+	{
+		format = "an ISO 8601 time with an offset";
+		ok = evaudit_iso8601_parse(value->text, value->len,
 								   &event->event_time);
 	}
 	else if (mapping->time_format == TIME_EPOCH_S)

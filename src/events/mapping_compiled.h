@@ -39,6 +39,7 @@ typedef struct PathNode
 typedef enum TimeFormat
 {
 	TIME_RFC3339,
+	TIME_ISO8601,
 	TIME_EPOCH_S,
 	TIME_EPOCH_MS,
 	TIME_RECORD

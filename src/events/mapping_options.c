@@ -43,6 +43,7 @@ static const char *const field_names[EVAUDIT_NFIELDS] = {
 
 static const char *const time_formats[] = {
 	[TIME_RFC3339] = "rfc3339",
+	[TIME_ISO8601] = "iso8601",
 	[TIME_EPOCH_S] = "epoch_s",
 	[TIME_EPOCH_MS] = "epoch_ms",
 	[TIME_RECORD] = "record",
@@ -176,7 +177,7 @@ set_timestamp_format(EvauditMapping *mapping, const char *option,
 			return;
 		}
 	}
-	bad_option(option, "rfc3339, epoch_s, epoch_ms or record");
+	bad_option(option, "rfc3339, iso8601, epoch_s, epoch_ms or record");
 }
 
 /* The option "fields": an object of pointers, by column. */

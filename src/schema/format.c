@@ -15,6 +15,7 @@
 #include "schema/format.h"
 #include "text/ascii.h"
 #include "text/pattern.h"
+#include "text/rfc3339.h"
 
 /* RFC 4122: hexadecimal digits and hyphens. */
 static bool
@@ -91,9 +92,9 @@ check_regex(const char *s, size_t len)
 }
 
 static const EvauditFormat formats[] = {
-	{"date-time", evaudit_format_date_time, 1},
-	{"date", evaudit_format_date, 1},
-	{"time", evaudit_format_time, 1},
+	{"date-time", evaudit_rfc3339_is_date_time, 1},
+	{"date", evaudit_rfc3339_is_date, 1},
+	{"time", evaudit_rfc3339_is_time, 1},
 	{"duration", evaudit_format_duration, 1},
 	{"email", evaudit_format_email, 1},
 	{"idn-email", evaudit_format_idn_email, 1},

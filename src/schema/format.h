@@ -23,9 +23,6 @@ extern const EvauditFormat *evaudit_format_find(const char *name, size_t len,
 												bool old);
 
 /* format_time.c */
-extern bool evaudit_format_date_time(const char *s, size_t len);
-extern bool evaudit_format_date(const char *s, size_t len);
-extern bool evaudit_format_time(const char *s, size_t len);
 extern bool evaudit_format_duration(const char *s, size_t len);
 
 /* format_uri.c */

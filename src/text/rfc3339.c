@@ -6,8 +6,12 @@
  * Postgres' own timestamptz input guesses: it takes "now", a missing offset,
  * month names and the session's DateStyle.  An event must mean the same in
  * every session, so nothing but the grammar of RFC 3339, section 5.6, is
- * accepted here.  Letters may be lower case and a space may stand for the T,
- * as the notes of that section allow.  A second of 60 is the next second.
+ * accepted here: what a JSON Schema calls a date-time.  Letters may be lower
+ * case.  A second of 60 is the last one of a day in UTC, and means the first of
+ * the next.
+ *
+ * What is lenient takes besides a space for the T, no seconds, a comma before
+ * their fraction, and offsets of four or of two digits, as ISO 8601 does.
  *
  *-------------------------------------------------------------------------
  */
@@ -61,7 +65,7 @@ read_char(const char **p, const char *end, char c)
  * goes through a double and may round such a half down.
  */
 static bool
-read_fraction(const char **p, const char *end, int *usec)
+read_fraction(const char **p, const char *end, bool lenient, int *usec)
 {
 	static const int scale[] = {1000000, 100000, 10000, 1000, 100, 10, 1};
 	int			digits = 0;
@@ -69,7 +73,7 @@ read_fraction(const char **p, const char *end, int *usec)
 	bool		round_up = false;
 
 	*usec = 0;
-	if (*p == end || **p != '.')
+	if (*p == end || (**p != '.' && !(lenient && **p == ',')))
 		return true;
 	(*p)++;
 	for (; *p < end && (unsigned char) (**p - '0') <= 9; (*p)++, digits++)
@@ -87,10 +91,10 @@ read_fraction(const char **p, const char *end, int *usec)
 
 /* Read "Z" or a numeric offset, as microseconds east of Greenwich. */
 static bool
-read_offset(const char **p, const char *end, int64 *offset)
+read_offset(const char **p, const char *end, bool lenient, int64 *offset)
 {
 	int			hours;
-	int			minutes;
+	int			minutes = 0;
 	char		sign;
 
 	*offset = 0;
@@ -101,9 +105,15 @@ read_offset(const char **p, const char *end, int64 *offset)
 		return true;
 	if (sign != '+' && sign != '-')
 		return false;
-	if (!read_digits(p, end, 2, &hours) || !read_char(p, end, ':') ||
-		!read_digits(p, end, 2, &minutes) || hours > 23 || minutes > 59)
+	if (!read_digits(p, end, 2, &hours) || hours > 23)
 		return false;
+	if (!lenient || *p < end)
+	{
+		if (!read_char(p, end, ':') && !lenient)
+			return false;
+		if (!read_digits(p, end, 2, &minutes) || minutes > 59)
+			return false;
+	}
 	*offset = hours * USECS_PER_HOUR + minutes * USECS_PER_MINUTE;
 	if (sign == '-')
 		*offset = -*offset;
@@ -129,25 +139,42 @@ read_date(const char **p, const char *end, int64 *ndays)
 	return true;
 }
 
-/* Read a partial-time with its fraction as microseconds since midnight. */
+/* Read seconds with their fraction. */
 static bool
-read_time(const char **p, const char *end, int64 *usecs)
+read_seconds(const char **p, const char *end, bool lenient, int *second,
+			 int *fraction)
+{
+	if (lenient && (*p == end || **p != ':'))
+		return true;
+	return read_char(p, end, ':') && read_digits(p, end, 2, second) &&
+		read_fraction(p, end, lenient, fraction);
+}
+
+/*
+ * Read a full-time, as microseconds since midnight in UTC, which may be before
+ * or after the day.
+ */
+static bool
+read_time(const char **p, const char *end, bool lenient, int64 *usecs)
 {
 	int			hour;
 	int			minute;
-	int			second;
-	int			fraction;
+	int			second = 0;
+	int			fraction = 0;
+	int64		offset;
+	int64		minutes;
 
 	if (!read_digits(p, end, 2, &hour) || !read_char(p, end, ':') ||
-		!read_digits(p, end, 2, &minute) || !read_char(p, end, ':') ||
-		!read_digits(p, end, 2, &second) ||
-		!read_fraction(p, end, &fraction))
+		!read_digits(p, end, 2, &minute) ||
+		!read_seconds(p, end, lenient, &second, &fraction) ||
+		!read_offset(p, end, lenient, &offset))
 		return false;
 	if (hour > 23 || minute > 59 || second > 60)
 		return false;
-	*usecs = hour * USECS_PER_HOUR + minute * USECS_PER_MINUTE +
-		second * USECS_PER_SEC + fraction;
-	return true;
+	minutes = hour * USECS_PER_HOUR + minute * USECS_PER_MINUTE - offset;
+	*usecs = minutes + second * USECS_PER_SEC + fraction;
+	return second < 60 ||
+		(minutes + USECS_PER_MINUTE) % USECS_PER_DAY == 0;
 }
 
 /* Is this a time that RFC 3339 can write, in UTC? */
@@ -155,6 +182,25 @@ bool
 evaudit_rfc3339_in_range(TimestampTz time)
 {
 	return time >= FIRST_INSTANT && time < END_INSTANT;
+}
+
+/* Read a date-time without a check of its range. */
+static bool
+read_date_time(const char **p, const char *end, bool lenient,
+			   TimestampTz *result)
+{
+	int64		ndays;
+	int64		usecs;
+
+	if (!read_date(p, end, &ndays) || *p == end)
+		return false;
+	if (**p != 'T' && **p != 't' && !(lenient && **p == ' '))
+		return false;
+	(*p)++;
+	if (!read_time(p, end, lenient, &usecs))
+		return false;
+	*result = ndays * USECS_PER_DAY + usecs;
+	return *p == end;
 }
 
 /*
@@ -165,26 +211,47 @@ bool
 evaudit_rfc3339_parse(const char *input, size_t len, TimestampTz *result)
 {
 	const char *p = input;
-	const char *end = input + len;
-	int64		ndays;
-	int64		usecs;
-	int64		offset;
-	TimestampTz time;
 
-	if (!read_date(&p, end, &ndays))
-		return false;
-	if (p == end || (*p != 'T' && *p != 't' && *p != ' '))
-		return false;
-	p++;
-	if (!read_time(&p, end, &usecs) || !read_offset(&p, end, &offset) ||
-		p != end)
-		return false;
+	return read_date_time(&p, input + len, false, result) &&
+		evaudit_rfc3339_in_range(*result);
+}
 
-	time = ndays * USECS_PER_DAY + usecs - offset;
-	if (!evaudit_rfc3339_in_range(time))
-		return false;
-	*result = time;
-	return true;
+/* The same, lenient: see the top of this file. */
+bool
+evaudit_iso8601_parse(const char *input, size_t len, TimestampTz *result)
+{
+	const char *p = input;
+
+	return read_date_time(&p, input + len, true, result) &&
+		evaudit_rfc3339_in_range(*result);
+}
+
+/* Whether all of a text is a date-time, a full-date or a full-time. */
+bool
+evaudit_rfc3339_is_date_time(const char *input, size_t len)
+{
+	const char *p = input;
+	TimestampTz ignored;
+
+	return read_date_time(&p, input + len, false, &ignored);
+}
+
+bool
+evaudit_rfc3339_is_date(const char *input, size_t len)
+{
+	const char *p = input;
+	int64		ignored;
+
+	return read_date(&p, input + len, &ignored) && p == input + len;
+}
+
+bool
+evaudit_rfc3339_is_time(const char *input, size_t len)
+{
+	const char *p = input;
+	int64		ignored;
+
+	return read_time(&p, input + len, false, &ignored) && p == input + len;
 }
 
 /* Write value as n decimal digits. */

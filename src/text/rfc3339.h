@@ -16,6 +16,11 @@
 extern bool evaudit_rfc3339_in_range(TimestampTz time);
 extern bool evaudit_rfc3339_parse(const char *input, size_t len,
 								  TimestampTz *result);
+extern bool evaudit_iso8601_parse(const char *input, size_t len,
+								  TimestampTz *result);
+extern bool evaudit_rfc3339_is_date_time(const char *input, size_t len);
+extern bool evaudit_rfc3339_is_date(const char *input, size_t len);
+extern bool evaudit_rfc3339_is_time(const char *input, size_t len);
 extern int	evaudit_rfc3339_format(TimestampTz time, char *buf);
 extern int	evaudit_rfc3339_format_millis(TimestampTz time, char *buf);
 

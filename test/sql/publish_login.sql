@@ -54,12 +54,13 @@ SELECT pg_temp.try(pg_temp.login('{"user_id": " ", "service_id": "a\"b\\c\u00e9"
 
 -- times that are RFC 3339
 SELECT t, pg_temp.try(pg_temp.login(jsonb_build_object('timestamp', t))) FROM unnest(ARRAY[
-	'2025-01-01T00:00:00Z', '2025-01-01t00:00:00z', '2025-01-01 00:00:00Z',
+	'2025-01-01T00:00:00Z', '2025-01-01t00:00:00z',
 	'2025-01-01T00:00:00.1Z', '2025-01-01T00:00:00.1234565Z', '2025-01-01T00:00:00.00000049Z',
 	'2025-01-01T05:30:00+05:30', '2024-12-31T23:59:00-00:01', '2025-01-01T00:00:00-00:00',
-	'2016-12-31T23:59:60Z', '2025-06-15T12:34:60.5Z', '2024-02-29T00:00:00Z', '0001-01-01T00:00:00Z']) t;
+	'2016-12-31T23:59:60Z', '2016-12-31T15:59:60.5-08:00', '2017-01-01T00:59:60+01:00', '2024-02-29T00:00:00Z', '0001-01-01T00:00:00Z']) t;
 -- times that are not
 SELECT pg_temp.try(pg_temp.login(jsonb_build_object('timestamp', t))) FROM unnest(ARRAY[
+	'2025-01-01 00:00:00Z', '2025-06-15T12:34:60.5Z', '2016-12-31T23:59:60+01:00', '2016-12-31T23:59Z',
 	'now', 'infinity', 'epoch', '2025-01-01', '2025-01-01T00:00:00', '2025-01-01T00:00Z',
 	'2025-01-01T00:00:00.Z', '2025-01-01T00:00:00,5Z', '2025-01-01T24:00:00Z',
 	'2025-01-01T23:60:00Z', '2025-01-01T23:59:61Z', '2025-02-29T00:00:00Z', '1900-02-29T00:00:00Z',
@@ -68,6 +69,30 @@ SELECT pg_temp.try(pg_temp.login(jsonb_build_object('timestamp', t))) FROM unnes
 	'2025-01-01T00:00:00+00', '2025-01-01T00:00:00 +00:00', ' 2025-01-01T00:00:00Z',
 	'2025-01-01T00:00:00Z ', '20250101T000000Z', '0000-01-01T00:00:00+00:01',
 	'9999-12-31T23:59:59.9999999Z', '2025-01-01T00:00:00Z' || E'\n' || repeat('x', 100)]) t;
+-- what a schema calls a date-time is an RFC 3339 time, and the other way round
+SELECT t, pg_temp.try(pg_temp.login(jsonb_build_object('timestamp', t))) NOT LIKE '%RFC 3339%'
+	= evaudit.json_schema_is_valid('{"format": "date-time"}', to_jsonb(t), true) AS agree
+FROM unnest(ARRAY['2025-01-01T00:00:00Z', '2025-01-01 00:00:00Z', '2025-06-15T12:34:60Z', '2016-12-31T23:59:60Z',
+	'2017-01-01T00:59:60+01:00', '2025-01-01T00:00:00+0000', '2025-01-01T00:00:00+00', '2025-01-01T00:00Z', '2025-01-01t00:00:00,5z']) t;
+-- lenient ones, by option
+SELECT evaudit.create_topic('lenient', options => '{"timestamp": "/t", "timestamp_format": "iso8601", "keep": true}');
+CREATE FUNCTION pg_temp.lenient(t text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN evaudit.publish('lenient', jsonb_build_object('t', t, 'x', 1), 'id');
+EXCEPTION WHEN OTHERS THEN RETURN SQLERRM;
+END $$;
+CREATE FUNCTION public.show_time(events evaudit.event[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	RAISE NOTICE '% is %', events[1].payload->>'t', events[1].event_time AT TIME ZONE 'UTC';
+END $$;
+SELECT evaudit.alter_topic('lenient', options => '{"keep": null, "project": "public.show_time"}');
+SELECT count(pg_temp.lenient(t)) FROM unnest(ARRAY['2025-01-01T00:00:00Z', '2025-01-01 10:00:00+0000', '2025-01-01T10:00+02',
+	'2025-01-01 10:00Z', '2025-01-01T10:00:01,25+0530', '2025-01-01T10:00:01.25-02:30', '2016-12-31T23:59:60+00']) t;
+SELECT t, pg_temp.lenient(t) FROM unnest(ARRAY['2025-01-01T10:00:00', '2025-01-01', '20250101T100000Z', '2025-01-01T10Z', '2025-01-01T10:00:00 +00',
+	'2025-01-01T10:00:00+000', '2025-01-01T10:00:00+24', '2025-01-01T10:00:00+0060', '2025-01-01T10:00:60+00', '2025-01-01T10:00:00+', '2025-01-01T10:00:Z',
+	'2025-01-01T10:00.5Z', '2025-01-01  10:00Z', 'now']) t;
+SELECT evaudit.drop_topic('lenient');
+DROP FUNCTION public.show_time;
 -- times to come
 SELECT pg_temp.try(pg_temp.login('{"timestamp": "9999-12-31T23:59:59Z"}'));
 SELECT m, pg_temp.try(pg_temp.login(jsonb_build_object('timestamp',
