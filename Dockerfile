@@ -10,7 +10,7 @@ ARG PG_MAJOR
 RUN apt-get update && apt-get install -y --no-install-recommends \
 	build-essential pkg-config "postgresql-server-dev-$PG_MAJOR" \
 	libcjson-dev libcurl4-openssl-dev libmicrohttpd-dev libpcre2-dev libpq-dev \
-	librdkafka-dev libssl-dev zlib1g-dev
+	librdkafka-dev libssl-dev libzstd-dev zlib1g-dev
 COPY . /src
 RUN make -C /src "PG_CONFIG=/usr/lib/postgresql/$PG_MAJOR/bin/pg_config" && \
 	make -C /src install DESTDIR=/out \

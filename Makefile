@@ -32,7 +32,7 @@ DATA_built = sql/$(EXTENSION)--$(EXTVERSION).sql
 DATA = $(wildcard sql/$(EXTENSION)--*--*.sql)
 
 PKG_CONFIG ?= pkg-config
-LIBRARIES = rdkafka libcurl libcjson libcrypto libpcre2-8 zlib
+LIBRARIES = rdkafka libcurl libcjson libcrypto libpcre2-8 zlib libzstd
 PG_CPPFLAGS = -I$(srcdir)/src $(shell $(PKG_CONFIG) --cflags $(LIBRARIES))
 PG_CFLAGS = -std=gnu11 -Wextra -Wshadow -Wno-unused-parameter \
 	-Wno-missing-field-initializers -Wno-sign-compare \

@@ -4,7 +4,7 @@
 # pkg-config modules that the extension links to, and their packages.
 libraries=(rdkafka:librdkafka-dev libcurl:libcurl4-openssl-dev
 	libcjson:libcjson-dev libcrypto:libssl-dev libpcre2-8:libpcre2-dev
-	zlib:zlib1g-dev)
+	zlib:zlib1g-dev libzstd:libzstd-dev)
 
 # Those that the HTTP front is linked to besides; without them it is not built.
 front_libraries=(libpq:libpq-dev libmicrohttpd:libmicrohttpd-dev)

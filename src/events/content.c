@@ -40,6 +40,41 @@ find_header(const EvauditEvent *event, EvauditContent *content)
 }
 
 /*
+ * Undo how the payload of an event is encoded.  What that was is valid until
+ * the scratch context is reset.
+ */
+bool
+evaudit_content_open(EvauditEncoding encoding, size_t max_bytes,
+					 EvauditEvent *event, MemoryContext scratch)
+{
+	EvauditEncodingStatus status;
+	MemoryContext previous;
+	StringInfoData out;
+
+	event->json = event->payload;
+	event->json_len = event->payload_len;
+	if (encoding == EVAUDIT_ENCODING_NONE || event->payload == NULL ||
+		event->payload_len == 0)
+		return true;
+
+	previous = MemoryContextSwitchTo(scratch);
+	status = evaudit_encoding_undo(encoding, event->payload,
+								   event->payload_len, max_bytes, &out);
+	MemoryContextSwitchTo(previous);
+	if (status == EVAUDIT_ENCODING_MALFORMED)
+		evaudit_event_reject(event, EVAUDIT_BAD_ENCODING,
+							 "payload is not %s",
+							 evaudit_encoding_names[encoding]);
+	else if (status == EVAUDIT_ENCODING_TOO_LARGE)
+		evaudit_event_reject(event, EVAUDIT_TOO_LARGE,
+							 "payload exceeds max_payload_bytes, %zu, when %s is undone",
+							 max_bytes, evaudit_encoding_names[encoding]);
+	event->json = out.data;
+	event->json_len = out.len;
+	return status == EVAUDIT_ENCODING_OK;
+}
+
+/*
  * Decode the payload of an event by its topic's decoder, NULL for payloads
  * that are JSON as they are.  The JSON is valid until the scratch context is
  * reset.
@@ -49,18 +84,16 @@ evaudit_content_decode(const EvauditDecoder *decoder, size_t max_bytes,
 					   EvauditEvent *event, MemoryContext scratch)
 {
 	EvauditContent content = {
-		.bytes = event->payload,
-		.len = event->payload_len,
+		.bytes = event->json,
+		.len = event->json_len,
 		.max_bytes = max_bytes,
 	};
 	EvauditDecodeStatus status;
 	MemoryContext previous;
 
-	event->json = event->payload;
-	event->json_len = event->payload_len;
 	/* what is not there, or too large, is found with any format alike */
-	if (decoder == NULL || event->payload == NULL ||
-		event->payload_len > max_bytes)
+	if (decoder == NULL || event->json == NULL ||
+		event->json_len > max_bytes)
 		return true;
 
 	if (evaudit_decoder_reads_header(decoder))

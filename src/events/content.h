@@ -10,6 +10,11 @@
 
 #include "events/event.h"
 #include "formats/format.h"
+#include "text/encoding.h"
+
+/* Undo how the payload is encoded; false if the event is now rejected. */
+extern bool evaudit_content_open(EvauditEncoding encoding, size_t max_bytes,
+								 EvauditEvent *event, MemoryContext scratch);
 
 /* False if the event is now rejected. */
 extern bool evaudit_content_decode(const EvauditDecoder *decoder,

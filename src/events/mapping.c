@@ -283,6 +283,24 @@ store_values(EvauditEvent *event, const EvauditJsonValue *found)
 	}
 }
 
+/* Check a payload as text, without the byte order mark that it may have. */
+static bool
+prepare_payload(const EvauditMapping *mapping, EvauditEvent *event,
+				EvauditPayload *payload, MemoryContext scratch)
+{
+	static const char mark[] = "\xef\xbb\xbf";
+	const size_t len = sizeof(mark) - 1;
+
+	if (mapping->accept_bom && event->json != NULL &&
+		event->json_len >= len && memcmp(event->json, mark, len) == 0)
+	{
+		event->json += len;
+		event->json_len -= len;
+	}
+	return evaudit_payload_prepare(event, mapping->max_payload_bytes,
+								   payload, scratch);
+}
+
 /*
  * Decode an event's payload, or the document that it came as, into its fields, id, key and time, or reject it;
  * "inspect", unless NULL, has a say when the payload is known to be JSON.
@@ -314,11 +332,13 @@ evaudit_mapping_decode(const EvauditMapping *mapping, EvauditEvent *event,
 	}
 	else
 	{
-		if (!evaudit_content_decode(mapping->decoder,
+		if (!evaudit_content_open(mapping->encoding,
+								  mapping->max_payload_bytes, event,
+								  scratch) ||
+			!evaudit_content_decode(mapping->decoder,
 									mapping->max_payload_bytes, event,
 									scratch) ||
-			!evaudit_payload_prepare(event, mapping->max_payload_bytes,
-									 &payload, scratch) ||
+			!prepare_payload(mapping, event, &payload, scratch) ||
 			!evaudit_mapping_find(mapping, &payload, event, scratch, found))
 			return;
 	}

@@ -14,6 +14,7 @@
 #include "events/mapping.h"
 #include "formats/format.h"
 #include "server/compat.h"
+#include "text/encoding.h"
 
 /* What is looked for in a payload: the fields, and then these. */
 #define SLOT_EVENT_ID		EVAUDIT_NFIELDS
@@ -53,6 +54,8 @@ struct EvauditMapping
 	int64		max_future;		/* microseconds */
 	const char *max_future_text;	/* the same as in the options */
 	int			max_payload_bytes;
+	EvauditEncoding encoding;	/* of payloads */
+	bool		accept_bom;		/* they may begin with a byte order mark */
 	const EvauditDecoder *decoder;	/* NULL: payloads are JSON as they are */
 };
 

@@ -281,6 +281,34 @@ set_key(EvauditMapping *mapping, const char *option, const JsonbValue *value)
 	add_pointer(mapping, SLOT_KEY, option, value);
 }
 
+/* The option "encoding". */
+static void
+set_encoding(EvauditMapping *mapping, const char *option,
+			 const JsonbValue *value)
+{
+	const char *name = string_value(option, value);
+
+	for (int i = 0; evaudit_encoding_names[i] != NULL; i++)
+	{
+		if (strcmp(name, evaudit_encoding_names[i]) == 0)
+		{
+			mapping->encoding = (EvauditEncoding) i;
+			return;
+		}
+	}
+	bad_option(option, "none, base64, gzip, zstd or base64+gzip");
+}
+
+/* The option "accept_bom". */
+static void
+set_accept_bom(EvauditMapping *mapping, const char *option,
+			   const JsonbValue *value)
+{
+	if (value->type != jbvBool)
+		bad_option(option, "true or false");
+	mapping->accept_bom = value->val.boolean;
+}
+
 /* The option "dedup_window", which retention reads. */
 static void
 check_dedup_window(EvauditMapping *mapping, const char *option,
@@ -303,6 +331,8 @@ static const OptionDef option_defs[] = {
 	{"batch", NULL},
 	{"format", NULL},
 	{"framing", NULL},
+	{"encoding", set_encoding},
+	{"accept_bom", set_accept_bom},
 	{"max_future", set_max_future},
 	{"max_payload_bytes", set_max_payload_bytes},
 	{"dedup_window", check_dedup_window},
