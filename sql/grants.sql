@@ -102,3 +102,5 @@ TO pg_monitor;
 GRANT EXECUTE ON FUNCTION evaudit.metrics(), evaudit.metric_list(),
 	evaudit.doctor()
 TO pg_monitor;
+GRANT SELECT ON evaudit.alerts, evaudit.alert_rules TO pg_monitor;
+GRANT EXECUTE ON FUNCTION evaudit.alert_rule_list() TO pg_monitor;

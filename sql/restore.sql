@@ -21,6 +21,7 @@ SELECT pg_catalog.pg_extension_config_dump('evaudit.events_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.publish_grants', '');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.read_grants', '');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.retention', '');
+SELECT pg_catalog.pg_extension_config_dump('evaudit.alert_rule_settings', '');
 
 -- A restored source must not take another database's messages, nor a restored
 -- sink send anything: whatever row is inserted, by COPY too, runs nowhere until

@@ -32,6 +32,7 @@
 #include "audit/track.h"
 #include "audit/tracked.h"
 #include "audit/trigger_ddl.h"
+#include "runtime/wakeup.h"
 #include "server/compat.h"
 
 PG_FUNCTION_INFO_V1(evaudit_track);
@@ -357,7 +358,11 @@ evaudit_track(PG_FUNCTION_ARGS)
 
 	repaired = put_unrecorded(relid, tree, tracked, argument);
 	if (!creating_extension && (repaired || !tracked))
+	{
 		begin_audit(relid, tree, name, argument);
+		/* who watches the triggers of tracked tables is the scheduler */
+		evaudit_wake_scheduler_at_commit();
+	}
 	if (repaired && (tracked || state.inexact != NIL))
 		ereport(NOTICE,
 				(errmsg("repaired the triggers that audit table \"%s\"",

@@ -129,7 +129,8 @@ invalid_rule(const Compilation *c, const ErrorData *error)
 	rule->subject = MemoryContextStrdup(c->context, c->subject);
 	rule->invalid = MemoryContextStrdup(c->context, error->message);
 	ereport(LOG,
-			(errmsg("grant of subject \"%s\" for topic \"%s\" is not valid and is ignored: %s",
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("grant of subject \"%s\" for topic \"%s\" is not valid and is ignored: %s",
 					c->subject, c->topic, error->message),
 			 error->detail != NULL ?
 			 errdetail_internal("%s", error->detail) : 0,

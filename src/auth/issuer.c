@@ -71,8 +71,10 @@ read_issuer(TupleTableSlot *slot)
 	issuer = evaudit_issuer_from_row(&row);
 	if (issuer->invalid != NULL)
 		ereport(LOG,
-				(errmsg("issuer \"%s\" is not valid, and its tokens are refused: %s",
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("issuer \"%s\" is not valid, and its tokens are refused: %s",
 						issuer->name, issuer->invalid),
+				 errdetail_log("issuer=\"%s\"", issuer->name),
 				 errhidestmt(true), errhidecontext(true)));
 	return issuer;
 }

@@ -108,8 +108,10 @@ store(const EvauditHttpResponse *response)
 	evaudit_job_commit();
 	if (error != NULL)
 		ereport(LOG,
-				(errmsg("could not fetch the keys of issuer \"%s\": %s",
-						issuer->name, error)));
+				(errcode(ERRCODE_SYSTEM_ERROR),
+				 errmsg("could not fetch the keys of issuer \"%s\": %s",
+						issuer->name, error),
+				 errdetail_log("issuer=\"%s\"", issuer->name)));
 }
 
 /* Fetch what is due, and store it. */

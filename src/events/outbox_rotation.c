@@ -203,8 +203,10 @@ evaudit_outbox_detach_slowest(void)
 	found = evaudit_spi_execute(&detach, values, NULL) > 0;
 	if (found)
 		ereport(WARNING,
-				(errmsg("sink \"%s\" was detached: the outbox has reached evaudit.outbox_max_size",
-						evaudit_spi_text(0, 0))));
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("sink \"%s\" was detached: the outbox has reached evaudit.outbox_max_size",
+						evaudit_spi_text(0, 0)),
+				 errdetail_log("sink=\"%s\"", evaudit_spi_text(0, 0))));
 	evaudit_spi_end(&spi);
 	if (found)
 		evaudit_wake_scheduler_at_commit();

@@ -25,10 +25,18 @@
 #include "text/jsonb.h"
 #include "text/options.h"
 
-/* Refuse names that could not be shown or used. */
+/* Refuse names that could not be shown or used, or mean something else. */
 static void
 check_name(const char *name)
 {
+	static const char *const reserved[] = {"audit", "alerts", "services"};
+
+	for (int i = 0; i < lengthof(reserved); i++)
+		if (strcmp(name, reserved[i]) == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_RESERVED_NAME),
+					 errmsg("name of a topic must not be \"%s\"", name),
+					 errdetail("Topics \"audit\" and \"alerts\" are what sinks send without a publisher; \"services\" is what grants to read user_services are for.")));
 	if (name[0] == '\0' || strlen(name) > EVAUDIT_MAX_TOPIC_BYTES)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_NAME),

@@ -77,7 +77,7 @@ respond_error(const EvauditRequest *request, EvauditResponse *response,
 			(errcode(error->sqlerrcode),
 			 errmsg("request %s %s failed: %s",
 					request->method, request->path, error->message),
-			 errdetail("The request id is %s.", request->id),
+			 errdetail_log("request_id=\"%s\"", request->id),
 			 errhidestmt(true), errhidecontext(true)));
 	if (is_transient(error->sqlerrcode))
 		evaudit_response_error(response, 503, EVAUDIT_PROBLEM_UNAVAILABLE,

@@ -17,6 +17,7 @@
 #include "utils/builtins.h"
 #include "utils/tuplestore.h"
 
+#include "operations/queries.h"
 #include "server/guard.h"
 #include "server/setting.h"
 #include "server/spi.h"
@@ -61,13 +62,7 @@ static Check checks[] = {
 	{
 		"worker slots",
 		{"SELECT format('%s of %s slots of max_worker_processes are in use',"
-			" n, m) FROM (SELECT count(*) AS n,"
-			" current_setting('max_worker_processes')::int AS m"
-			" FROM pg_stat_activity WHERE backend_type NOT IN ("
-			"'client backend', 'autovacuum launcher', 'autovacuum worker',"
-			" 'background writer', 'checkpointer', 'walwriter', 'walsender',"
-			" 'walreceiver', 'startup', 'archiver', 'standalone backend',"
-			" 'io worker', 'slotsync worker', 'walsummarizer')) s"
+			" n, m) FROM (" EVAUDIT_WORKERS_IN_USE ") s"
 			" WHERE n >= m"},
 		"Raise max_worker_processes and restart the server."
 	},

@@ -159,6 +159,14 @@ const EvauditMetricGroup evaudit_metric_groups[] = {
 			{"next_run_timestamp_seconds", EVAUDIT_GAUGE, "When that is done next."},
 		}
 	},
+	{
+		"evaudit_alert",
+		"SELECT r.name, r.severity, count(a.name)::float8"
+		" FROM evaudit.alert_rules r LEFT JOIN evaudit.alerts a"
+		" ON a.name = r.name GROUP BY r.name, r.severity ORDER BY r.name",
+		{"alert", "severity"},
+		{{"active", EVAUDIT_GAUGE, "Alerts of the rule that there are now: see evaudit.alerts."}}
+	},
 };
 
 const int	evaudit_nmetric_groups = lengthof(evaudit_metric_groups);

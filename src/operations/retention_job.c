@@ -19,6 +19,7 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
+#include "operations/alerts.h"
 #include "operations/retention.h"
 #include "server/guard.h"
 #include "server/spi.h"
@@ -173,7 +174,8 @@ run_batch(Turn *turn)
 	ereport(LOG,
 			(errcode(error->sqlerrcode),
 			 errmsg("retention of %s failed: %s",
-					turn->sweep.rule->what, error->message)));
+					turn->sweep.rule->what, error->message),
+			 errdetail_log("what=\"%s\"", turn->sweep.rule->what)));
 }
 
 /*
@@ -242,7 +244,7 @@ const EvauditJobKind evaudit_retention_job = {
 	.run = run,
 };
 
-/* What this room has for the server: a setting and a job. */
+/* What this room has for the server: settings, and what runs by itself. */
 void
 evaudit_operations_init(void)
 {
@@ -252,4 +254,5 @@ evaudit_operations_init(void)
 							&retention_interval, 3600, 1, 86400 * 30,
 							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 	evaudit_register_job_kind(&evaudit_retention_job);
+	evaudit_alerts_init();
 }

@@ -169,8 +169,10 @@ start_scheduler(EvauditDatabaseSlot *slot, Oid database,
 		back_off(handle);
 	if (is_new)
 		ereport(LOG,
-				(errmsg("no background worker slot is free for the scheduler of database %u",
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("no background worker slot is free for the scheduler of database %u",
 						database),
+				 errdetail_log("database=%u", database),
 				 errhint("You might need to increase max_worker_processes.")));
 }
 

@@ -33,6 +33,7 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "runtime/periodic.h"
 #include "runtime/schedule.h"
 #include "server/wait.h"
 
@@ -222,7 +223,8 @@ read_jobs(void)
 		list_again_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													evaudit_backoff(list_failures++));
 		ereport(LOG,
-				(errmsg("could not list jobs: %s", error->message)));
+				(errcode(error->sqlerrcode),
+				 errmsg("could not list jobs: %s", error->message)));
 		show_error(error->message);
 	}
 	else if (kinds == ALL_KINDS)
@@ -260,6 +262,7 @@ run(MemoryContext iteration)
 	for (;;)
 	{
 		bool		busy;
+		bool		idle;
 
 		MemoryContextSwitchTo(iteration);
 		MemoryContextReset(iteration);
@@ -267,7 +270,8 @@ run(MemoryContext iteration)
 		if (evaudit_stale_kinds != 0)
 			read_jobs();
 		busy = evaudit_supervise();
-		if (evaudit_schedule == NIL && list_again_at == 0)
+		idle = evaudit_schedule == NIL && list_again_at == 0;
+		if (!evaudit_run_periodic(idle) && idle)
 			exit_if_idle();
 		(void) evaudit_wait(busy || evaudit_stale_kinds != 0 ?
 							BUSY_INTERVAL : IDLE_INTERVAL);

@@ -49,7 +49,9 @@ static void
 log_error(const EvauditJobEntry *entry, const char *error)
 {
 	ereport(LOG,
-			(errmsg("%s \"%s\": %s", kind_of(entry)->name, entry->name, error)));
+			(errcode(ERRCODE_SYSTEM_ERROR),
+			 errmsg("%s \"%s\": %s", kind_of(entry)->name, entry->name, error),
+			 errdetail_log("%s=\"%s\"", kind_of(entry)->name, entry->name)));
 }
 
 /* Show an error that keeps a process from being started. */

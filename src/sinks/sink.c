@@ -211,6 +211,12 @@ evaudit_sink_check_rights(Oid user, List *topics)
 
 	if (result != ACLCHECK_OK)
 		aclcheck_error(result, OBJECT_TABLE, table);
+	if (evaudit_sink_wants_topic(topics, "alerts") &&
+		!has_privs_of_role(user, ROLE_PG_MONITOR))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for topic \"alerts\""),
+				 errdetail("What it tells is for members of pg_monitor.")));
 }
 
 /*

@@ -59,7 +59,9 @@ pause_sending(EvauditSinkWork *work, const EvauditSinkBatch *batch)
 											batch->retry_after));
 	if (evaudit_process_report_error(work->process, error))
 		ereport(LOG,
-				(errmsg("sink \"%s\": %s", work->sink->name, error)));
+				(errcode(ERRCODE_SYSTEM_ERROR),
+				 errmsg("sink \"%s\": %s", work->sink->name, error),
+				 errdetail_log("sink=\"%s\"", work->sink->name)));
 	evaudit_process_retry_at(work->process, until);
 	evaudit_sink_report(work, STATE_IDLE, "waiting to try again", 0);
 	while (now < until)
@@ -83,6 +85,8 @@ evaudit_sink_show_progress(EvauditSinkWork *work, const EvauditSinkBatch *batch)
 	};
 
 	evaudit_process_progressed(work->process, counters, times);
+	/* what an attempt before it reported is over */
+	evaudit_process_recovered(work->process);
 }
 
 /* Hand a batch over once. */

@@ -441,7 +441,8 @@ evaudit_sink_run(EvauditProcess *process)
 	work.kept_at = GetCurrentTimestamp();
 	evaudit_process_running(process);
 	ereport(LOG,
-			(errmsg("sink \"%s\" has started", work.sink->name)));
+			(errmsg("sink \"%s\" has started", work.sink->name),
+			 errdetail_log("sink=\"%s\"", work.sink->name)));
 
 	for (;;)
 	{

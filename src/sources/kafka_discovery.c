@@ -254,7 +254,9 @@ find_new(KafkaSource *state, List *topics)
 		set_start(state, wanted, nfound);
 		ereport(LOG,
 				(errmsg("source \"%s\" found %d new partitions",
-						state->source->name, nfound)));
+						state->source->name, nfound),
+				 errdetail_log("source=\"%s\" partitions=%d",
+							   state->source->name, nfound)));
 	}
 	n = nfound;
 	for (int i = 0; i < nknown; i++)
@@ -384,7 +386,9 @@ seek_partitions(KafkaSource *state, List *topics)
 	show_lookup(state, offsets, n);
 	ereport(LOG,
 			(errmsg("source \"%s\" moved %d partitions to \"%s\"",
-					source->name, n, source->seek)));
+					source->name, n, source->seek),
+			 errdetail_log("source=\"%s\" partitions=%d target=\"%s\"",
+						   source->name, n, source->seek)));
 	source->seek = NULL;
 	announce_assignment(state);
 	evaudit_kafka_lookup_free(lookup);

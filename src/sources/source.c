@@ -186,7 +186,9 @@ evaudit_source_report_error(EvauditSource *source, const char *fmt,...)
 	source->reported_at = GetCurrentTimestamp();
 	if (evaudit_process_report_error(source->process, error))
 		ereport(LOG,
-				(errmsg("source \"%s\": %s", source->name, error)));
+				(errcode(ERRCODE_SYSTEM_ERROR),
+				 errmsg("source \"%s\": %s", source->name, error),
+				 errdetail_log("source=\"%s\"", source->name)));
 }
 
 /* Show that what this worker reported is over. */

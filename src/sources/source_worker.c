@@ -170,7 +170,8 @@ evaudit_source_run(EvauditProcess *process)
 	ereport(LOG,
 			(errmsg("worker of source \"%s\" has started, %d of %d",
 					work.source->name, process->number + 1,
-					process->nprocesses)));
+					process->nprocesses),
+			 errdetail_log("source=\"%s\"", work.source->name)));
 
 	for (;;)
 	{

@@ -5,6 +5,7 @@ use strict;
 use warnings;
 
 use HTTP::Tiny;
+use JSON::PP ();
 
 use Evaudit::Cluster;
 use Evaudit::Process;
@@ -126,6 +127,15 @@ my %known = map { $_ => 1 } split /\n/,
   query(q{SELECT metric_group || '_' || name FROM evaudit.metric_list()});
 is(join(' ', grep { !$known{$_} } $rules =~ /\b(evaudit_\w+)/g), '', 'alerts ask for metrics that are there');
 
+# The expressions of the dashboard, with its variables filled in
+my $dashboard = JSON::PP::decode_json(slurp_file('monitoring/dashboard.json'));
+my @expressions = map { s/\$__rate_interval/5m/r =~ s/\$(?:job|instance)/.*/gr }
+  map { $_->{expr} } map { @{ $_->{targets} || [] } } @{ $dashboard->{panels} };
+cmp_ok(scalar(@expressions), '>=', 15, 'the dashboard shows something');
+is(join(' ', grep { !$known{$_} } map { /\b(evaudit_\w+)/g } @expressions, map { $_->{definition} || () } @{ $dashboard->{templating}{list} }),
+	'', 'which are metrics that are there');
+is(join(' ', grep { /\$/ } @expressions), '', 'by variables that are there');
+
 # A real exporter brings the same series from the file made for it.
 sub exported
 {
@@ -158,12 +168,17 @@ sub series
 
 SKIP:
 {
-	skip 'Prometheus is not there', 4 unless $programs;
+	skip 'Prometheus is not there', 5 unless $programs;
 	my $file = PostgreSQL::Test::Utils::tempdir() . '/metrics';
 	append_to_file($file, metrics() . "\n");
 	ok(!system("$programs/promtool check metrics <$file"), 'promtool takes the metrics');
 	command_ok([ "$programs/promtool", 'check', 'rules', 'monitoring/alerts.yml' ],
 		'promtool takes the rules');
+	my $shown = PostgreSQL::Test::Utils::tempdir() . '/shown.yml';
+	append_to_file($shown, JSON::PP::encode_json({ groups => [ { name => 'shown', rules =>
+			[ map { { record => "shown:$_", expr => $expressions[$_] } } 0 .. $#expressions ] } ] }));
+	command_ok([ "$programs/promtool", 'check', 'rules', $shown ],
+		'promtool takes the expressions of the dashboard');
 	command_ok([ "$programs/promtool", 'test', 'rules', 'monitoring/alerts_test.yml' ],
 		'each alert fires, and is silent where it should be');
 	is( join("\n", series(exported())),

@@ -43,7 +43,9 @@ my @nodes;
 sub base_conf
 {
 	my (%args) = @_;
-	my $conf = "wal_level = logical\nmax_worker_processes = 16\n";
+	# alerts are for the tests of alerts: here they would take time from all
+	my $conf = "wal_level = logical\nmax_worker_processes = 16\n"
+	  . "evaudit.alert_interval = 0\n";
 	$conf .= slurp_file($ENV{EVAUDIT_CONF})
 	  if $ENV{EVAUDIT_CONF} && !$args{install_path};
 	return $conf;

@@ -1,0 +1,24 @@
+/*-------------------------------------------------------------------------
+ *
+ * queries.h
+ *	  Queries that more than one part of operations asks.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EVAUDIT_QUERIES_H
+#define EVAUDIT_QUERIES_H
+
+/*
+ * (n, m): how many slots of max_worker_processes are in use, and how many
+ * there are.  What is not a background worker is named: their types are free.
+ */
+#define EVAUDIT_WORKERS_IN_USE \
+	"SELECT count(*)::float8 AS n," \
+	" current_setting('max_worker_processes')::float8 AS m" \
+	" FROM pg_stat_activity WHERE backend_type NOT IN (" \
+	"'client backend', 'autovacuum launcher', 'autovacuum worker'," \
+	" 'background writer', 'checkpointer', 'walwriter', 'walsender'," \
+	" 'walreceiver', 'startup', 'archiver', 'standalone backend'," \
+	" 'io worker', 'slotsync worker', 'walsummarizer')"
+
+#endif							/* EVAUDIT_QUERIES_H */
