@@ -102,5 +102,8 @@ TO pg_monitor;
 GRANT EXECUTE ON FUNCTION evaudit.metrics(), evaudit.metric_list(),
 	evaudit.doctor()
 TO pg_monitor;
-GRANT SELECT ON evaudit.alerts, evaudit.alert_rules TO pg_monitor;
-GRANT EXECUTE ON FUNCTION evaudit.alert_rule_list() TO pg_monitor;
+GRANT SELECT ON evaudit.alerts, evaudit.alert_rules, evaudit.stat_topics
+TO pg_monitor;
+GRANT EXECUTE ON FUNCTION evaudit.alert_rule_list(),
+	evaudit.topic_stats(text)
+TO pg_monitor;

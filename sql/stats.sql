@@ -157,3 +157,21 @@ COMMENT ON COLUMN evaudit.stat_partitions.last_fetched_at IS
 	'when the partition''s broker last answered; NULL: not since the worker began';
 COMMENT ON COLUMN evaudit.stat_partitions.last_error IS
 	'why the partition is not read; if it is stopped, evaudit.seek_source() lets it run again';
+
+CREATE FUNCTION evaudit.topic_stats(INOUT topic text, OUT outcome text,
+									OUT events bigint)
+RETURNS SETOF record
+LANGUAGE c VOLATILE STRICT ROWS 20
+AS 'MODULE_PATHNAME', 'evaudit_topic_stats';
+COMMENT ON FUNCTION evaudit.topic_stats(text) IS
+	'internal: counters of evaudit.stat_topics';
+
+CREATE VIEW evaudit.stat_topics AS
+	SELECT t.name AS topic, s.outcome, s.events
+	FROM evaudit.topics t, evaudit.topic_stats(t.name) s;
+COMMENT ON VIEW evaudit.stat_topics IS
+	'what became of the events of each topic since the server started, from every door';
+COMMENT ON COLUMN evaudit.stat_topics.outcome IS
+	'accepted, repeated (was kept before: no further effect), or the reason of a rejection, as in evaudit.dead_letters';
+COMMENT ON COLUMN evaudit.stat_topics.events IS
+	'how many; a transaction that is rolled back takes none back';

@@ -17,6 +17,7 @@
 
 #include "audit/capture.h"
 #include "auth/issuer_fetch.h"
+#include "events/topic_stats.h"
 #include "http/settings.h"
 #include "operations/retention.h"
 #include "runtime/runtime.h"
@@ -34,6 +35,7 @@ _PG_init(void)
 {
 	evaudit_foreign_options_init();
 	evaudit_runtime_init();
+	evaudit_events_init();
 	evaudit_sinks_init();
 	evaudit_sources_init();
 	evaudit_auth_init();

@@ -41,6 +41,7 @@
 #include "events/outbox.h"
 #include "events/projection.h"
 #include "events/topic_schema.h"
+#include "events/topic_stats.h"
 
 /* Events of a topic on their way to their effect. */
 typedef struct Effect
@@ -267,6 +268,7 @@ evaudit_ingest(const EvauditTopic *topic, EvauditEvent *events, int n,
 	result->rejected = 0;
 	for (int i = 0; i < n; i++)
 		result->rejected += events[i].reason != EVAUDIT_ACCEPTED;
+	evaudit_topic_count(topic->name, events, n);
 }
 
 /*
@@ -284,4 +286,5 @@ evaudit_ingest_one(const EvauditTopic *topic, EvauditEvent *event)
 		(void) apply_batch(&effect);
 	if (event->reason == EVAUDIT_ACCEPTED && event->event_id == NULL)
 		give_id(event);
+	evaudit_topic_count(topic->name, event, 1);
 }

@@ -82,6 +82,13 @@ const EvauditMetricGroup evaudit_metric_groups[] = {
 		}
 	},
 	{
+		"evaudit_topic",
+		"SELECT topic, outcome, events::float8 FROM evaudit.stat_topics"
+		" ORDER BY topic, outcome",
+		{"topic", "outcome"},
+		{{"events_total", EVAUDIT_COUNTER, "Events that were accepted, repeated, or rejected for a reason."}}
+	},
+	{
 		"evaudit_sink",
 		"SELECT name, delivered::float8, parked::float8,"
 		" blocked_keys::float8, (pid IS NOT NULL)::int::float8,"
