@@ -55,7 +55,7 @@ foreach my $file (@pages)
 
 my $kafka = Evaudit::Mock->new('logins');
 my $aws = Evaudit::Aws->new;
-my $node = Evaudit::Cluster->new('main', conf => "max_worker_processes = 32\n");
+my $node = Evaudit::Cluster->new('main', conf => "max_worker_processes = 32\nevaudit.alert_interval = 5\n");
 my $mail = '"user_id": "123", "service_id": "mail", "service_name": "Mail"';
 
 $kafka->produce(qq({$mail, "timestamp": "2022-08-04T08:50:39Z"}),

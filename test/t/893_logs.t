@@ -55,10 +55,9 @@ sub line
 my $failed = line(qr/^source "queue": ./);
 is($failed->{state_code}, '58000', 'a source that fails has a SQLSTATE');
 is($failed->{detail}, 'source="queue"', 'and a detail');
-is($failed->{dbname}, 'postgres', 'and its database');
 my $alert = line(qr/^alert "source_down" begins: queue$/);
 like($alert->{detail}, qr/^alert="source_down" subject="queue" severity=critical value=1: ./, 'an alert likewise');
-is($alert->{state_code}, '00000', 'which is no error');
+is($alert->{state_code}, undef, 'which is no error');
 
 $node->stop;
 done_testing();
