@@ -113,6 +113,7 @@ ok($node->wait_for("SELECT count(*) FROM evaudit.alerts WHERE name = 'old_transa
 	'old_transaction');
 $open->query_safe('ROLLBACK');
 ok($node->wait_for($alerts, ''), 'old_transaction ends');
+query(q{UPDATE evaudit.alert_rules SET threshold = 600 WHERE name = 'old_transaction'});
 
 # What is told.  Nothing is told twice.
 my $log = slurp_file($node->logfile);
