@@ -173,7 +173,7 @@ sub exported
 # The series of a text, without values, of this database.
 sub series
 {
-	return sort map { s/(?:,?server="[^"]*"),?//r =~ s/\{\}//r }
+	return sort map { s/,server="[^"]*"|server="[^"]*",?//r =~ s/\{\}//r }
 	  $_[0] =~ /^(evaudit_\w+(?:\{[^\n]*\})?) \S+$/mg;
 }
 
