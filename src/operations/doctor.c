@@ -99,7 +99,7 @@ static Check checks[] = {
 			" AND s.database IS DISTINCT FROM d.oid"
 			" UNION ALL SELECT 'sink ' || s.name FROM evaudit.sinks s,"
 			" pg_database d WHERE d.datname = current_database()"
-			" AND s.database IS DISTINCT FROM d.oid"
+			" AND (s.database IS DISTINCT FROM d.oid OR s.cluster IS NULL)"
 			" UNION ALL SELECT 'retention of ' || r.what"
 			" FROM evaudit.stat_retention r WHERE r.state = 'inactive') l"},
 		"These came with a restore or a copy and do nothing until resume_source(), resume_sink() or set_retention() is called."

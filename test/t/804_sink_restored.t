@@ -56,6 +56,9 @@ sub is_paused
 	$server->restart;
 	is($server->safe_psql('postgres', 'SELECT state, pending FROM evaudit.stat_sinks'),
 		'paused|1', "$what: paused, also after a restart, and the outbox is kept");
+	is($server->safe_psql('postgres',
+		q{SELECT detail FROM evaudit.doctor() WHERE check_name = 'restored'}), 'sink sink',
+		'doctor() says so');
 	$server->safe_psql('postgres', q{SELECT evaudit.resume_sink('sink')});
 	$server->wait_for('SELECT state FROM evaudit.stat_sinks', 'running');
 	publish($server, 'sent');
