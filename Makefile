@@ -49,7 +49,7 @@ REGRESS = $(sort $(patsubst test/sql/%.sql,%,$(wildcard test/sql/*.sql)))
 REGRESS_OPTS = --inputdir=test --outputdir=. --load-extension=evaudit
 ISOLATION = $(sort $(patsubst test/specs/%.spec,%,$(wildcard test/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test --outputdir=. --load-extension=evaudit
-EXTRA_CLEAN = front/*.o front/evaudit-http front/evaudit-http.1 results regression.diffs regression.out test/tmp_check \
+EXTRA_CLEAN = front/*.o front/page_html.h front/evaudit-http front/evaudit-http.1 results regression.diffs regression.out test/tmp_check \
 	test/tools/kafka_tool test/preload/preload.so demo/broker
 
 # LLVM bitcode is never inlined for code that waits on a broker.
@@ -103,7 +103,11 @@ FRONT_SRCS = $(sort $(wildcard front/*.c))
 FRONT_ASSETS = $(wildcard front/swagger-ui/*)
 front_assets_dir = $(datadir)/evaudit-http
 
-front/evaudit-http: $(FRONT_SRCS) $(wildcard front/*.h)
+# The page of the admin listener, as a string.
+front/page_html.h: front/page.html
+	sed -e 's/[\\"]/\\&/g' -e 's/.*/"&\\n"/' $< >$@
+
+front/evaudit-http: $(FRONT_SRCS) $(sort $(wildcard front/*.h) front/page_html.h)
 	$(CC) -std=gnu11 $(FRONT_CFLAGS) -Wall -Wextra -Wshadow \
 		-Wno-unused-parameter -Wno-missing-field-initializers \
 		$(if $(WERROR),-Werror) -DDOCS_ASSETS='"$(front_assets_dir)"' \

@@ -1,9 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * admin.c
- *	  The admin listener: /live, /ready and /metrics.
+ *	  The admin listener: /live, /ready, /metrics, and a page with its /status.
  *
- * Any process answers for all of them.
+ * Any process answers for all of them, but for the samples of the last hour,
+ * which are its own.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,15 +14,30 @@
 #include "admin.h"
 #include "client.h"
 #include "metrics.h"
+#include "page.h"
+
+/* Headers of responses of each kind. */
+#define TEXT "{\"Content-Type\":\"text/plain; version=0.0.4; charset=utf-8\"}"
+#define JSON "{\"Content-Type\":\"application/json\"," \
+	"\"Cache-Control\":\"no-store\",\"X-Content-Type-Options\":\"nosniff\"}"
+#define PAGE "{\"Content-Type\":\"text/html; charset=utf-8\"," \
+	"\"Content-Security-Policy\":\"default-src 'none'; connect-src 'self';" \
+	" style-src 'unsafe-inline'; script-src 'unsafe-inline';" \
+	" frame-ancestors 'none'\",\"X-Content-Type-Options\":\"nosniff\"}"
+
+/* Respond with something of a kind. */
+static void
+respond_with(Request *request, const char *headers, const char *body)
+{
+	request_set_response(request, 200, headers, strlen(headers), body,
+						 strlen(body));
+}
 
 /* Respond with plain text. */
 static void
 respond(Request *request, int status, const char *text)
 {
-	static const char headers[] =
-		"{\"Content-Type\":\"text/plain; version=0.0.4; charset=utf-8\"}";
-
-	request_set_response(request, status, headers, strlen(headers), text,
+	request_set_response(request, status, TEXT, strlen(TEXT), text,
 						 strlen(text));
 }
 
@@ -39,11 +55,30 @@ respond_metrics(Request *request, const char *database)
 	buffer_free(&text);
 }
 
-/* The same, for a request that has waited. */
-void
-admin_respond_metrics(Request *request, const char *database)
+/* Respond with the state of the database, if it could be read. */
+static void
+respond_status(Request *request, const char *status)
 {
-	respond_metrics(request, database);
+	Buffer		json = {0};
+
+	page_put_status(&json, status);
+	respond_with(request, JSON, json.data);
+	buffer_free(&json);
+}
+
+/* The database was asked: for a request that has waited, or for a sample. */
+void
+admin_scraped(ScrapeKind kind, Request *request, const char *text)
+{
+	if (kind == SCRAPE_SAMPLE)
+	{
+		page_add_sample(text);
+		return;
+	}
+	if (kind == SCRAPE_STATUS)
+		respond_status(request, text);
+	else
+		respond_metrics(request, text);
 	request_answered(request);
 }
 
@@ -63,6 +98,10 @@ admin_respond(Request *request)
 		respond(request, ready ? 200 : 503, ready ? "ready\n" : "not ready\n");
 	else if (strcmp(request->uri, "/metrics") == 0)
 		respond_metrics(request, NULL);
+	else if (strcmp(request->uri, "/status") == 0)
+		respond_status(request, NULL);
+	else if (strcmp(request->uri, "/") == 0)
+		respond_with(request, PAGE, page_html);
 	else
 		respond(request, 404, "Not found.\n");
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * admin.h
- *	  The admin listener: /live, /ready and /metrics.
+ *	  The admin listener: /live, /ready, /metrics, and a page with its /status.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,8 +9,9 @@
 #define FRONT_ADMIN_H
 
 #include "request.h"
+#include "scrape.h"
 
 extern void admin_respond(Request *request);
-extern void admin_respond_metrics(Request *request, const char *database);
+extern void admin_scraped(ScrapeKind kind, Request *request, const char *text);
 
 #endif							/* FRONT_ADMIN_H */

@@ -192,7 +192,7 @@ serve(const sigset_t *set, int process)
 	metrics_begin(process);
 	lanes_init();
 	waits_init();
-	scrape_init(admin_respond_metrics);
+	scrape_init(admin_scraped);
 	serving_start(process);
 	if (config.processes == 1)
 		notify("READY=1");

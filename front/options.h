@@ -30,6 +30,7 @@ typedef struct Config
 	const char *conninfo;		/* for what may write */
 	const char *read_conninfo;	/* for what only reads; NULL: the same */
 	const char *metrics_conninfo;	/* a member of pg_monitor; or NULL */
+	int			sample_interval;	/* milliseconds */
 	int			processes;
 	int			write_connections;	/* of each process */
 	int			read_connections;

@@ -21,7 +21,7 @@ a** a*+ a++a a?+ a{1,2}+ (?>a|ab)c (?>a*)a a*? a+?b a?? a{1,2}?
 (?i)abc (?i)k (?i)s+ (?i)i (?i)[a-z]+ (?i)[^a-z] (?i)straße (?i)[é] (?a)\w+ (?a)\d (?a)\s (?ai)k (?ai)[a-z] (?i:a)b (?-i:a)b (?i)(?-i:a)b
 (?i)(?s)a. a(?i)b (?m)^a$ (?m)^a$\n^b$ (?s-i:a.) (?x)a (?u)\w (?au)\w (?L)a (?:a|(?i:B))
 (?P<n>a)(?P=n) (?P<n>a|b)(?P=n) (?P<1>a) (?P<n>a)(?P<n>b) (?P=n) (?P>n) (?<n>a) (a)\1 (a|b)\1 (a\1) \1 (a)(b)\2\1 (a)?\1 (?:(a)|b)\1 (a)\01 (a)\12 \0 \08 \101 \400 [\1] [\101] [\8]
-a\Z a\z \Aa\Z a$ ^a ^^a$$ a^ $a \ba\b a\Bb \B a\b a.\b (?:\ba)+ \bé\b (?a)\bé\b
+a\Z a\z \Aa\Z a$ a$\n a$\s? ^a ^^a$$ a^ $a \ba\b a\Bb \B a\b a.\b (?:\ba)+ \bé\b (?a)\bé\b
 \x41 \x4 \u0041 \u00e9 \U0001F600 \U00110000 \ud800 \N{BULLET} \a \f \n \r \t \v \e \q \_ \- \. \/ \é \
 [a-c] [c-a] [a-] [-a] [a\-c] [\d-z] [a-\d] [\b] [\n] [\\] [[] [[:alpha:]] [a&&b] [a||b] [a--b] [é-ü] [^é] [\x41-\x43] [ [] [^] [a [\
 (a (a)) ) ( () (?:) ()* (?:)* (?:a|b)* (a|)+ (|a)* ((a)*)* (?:a?)* * + ? | a| |a a||b (?=a)a (?=a)* (?!a)b (?!a)* (?<=a)b a(?<=a)b (?<!a)b (?<=a*)b (?<=a|bc)d (?<=[ab])c
