@@ -83,6 +83,8 @@ typedef struct EvauditEvent
 	bool		any_format;		/* "format" of the schema is not asserted */
 	bool		granted;		/* who may keep it has been decided before */
 
+	bool		redriven;		/* not in the order that it was sent in */
+
 	/* where it came from; both NULL for an event that was published */
 	const char *source;			/* name of the source */
 	const char *stream;			/* Kafka topic, or queue */
@@ -113,6 +115,7 @@ typedef struct EvauditEvent
 	text	   *event_id;		/* NULL: none, where nobody asks for it */
 	text	   *payload_key;	/* what the topic's option "key" names */
 	TimestampTz event_time;
+	bool		deletes;		/* a tombstone: its key is what to delete */
 	bool		repeated;		/* was kept before, with the same payload */
 	int64		outbox_seq;		/* of its row there; 0: there is none */
 

@@ -40,6 +40,7 @@
 #include "events/merge.h"
 #include "events/outbox.h"
 #include "events/projection.h"
+#include "events/tombstone.h"
 #include "events/topic_schema.h"
 #include "events/topic_stats.h"
 
@@ -119,6 +120,14 @@ check_given_id(EvauditEvent *event)
 	return event->reason == EVAUDIT_ACCEPTED;
 }
 
+/* Whether an event is a record of Kafka without a payload. */
+static bool
+is_tombstone(const EvauditEvent *event)
+{
+	return event->payload == NULL && event->given_document == NULL &&
+		event->stream != NULL && event->message_id == NULL;
+}
+
 /* Decode events that carry no rejection yet; returns those that are good. */
 static int
 decode_events(const EvauditTopic *topic, EvauditEvent *events, int n,
@@ -135,6 +144,14 @@ decode_events(const EvauditTopic *topic, EvauditEvent *events, int n,
 		EvauditEvent *event = &events[i];
 
 		event->repeated = false;
+		event->deletes = false;
+		if (topic->on_tombstone != EVAUDIT_TOMBSTONE_DEAD_LETTER &&
+			event->reason == EVAUDIT_ACCEPTED && is_tombstone(event))
+		{
+			if (evaudit_tombstone_decode(topic, event) && event->deletes)
+				good[ngood++] = event;
+			continue;
+		}
 		if (event->reason == EVAUDIT_ACCEPTED && check_given_id(event))
 			evaudit_mapping_decode(topic->mapping, event, now, scratch,
 								   inspect, topic);
@@ -165,11 +182,10 @@ choose_live(const Effect *effect, EvauditEvent **live)
 	return nlive;
 }
 
-/* Keep and project events; whatever the database raises goes on its way. */
-static bool
-apply_batch(void *arg)
+/* Keep and project events none of which is a tombstone. */
+static void
+apply_events(Effect *effect)
 {
-	Effect	   *effect = arg;
 	const EvauditTopic *topic = effect->topic;
 	EvauditEvent **live;
 	int			nlive;
@@ -181,7 +197,7 @@ apply_batch(void *arg)
 	if (topic->has_sink)
 		evaudit_outbox_add(topic, effect->events, effect->n, effect->now);
 	if (topic->projection == EVAUDIT_PROJECT_NONE)
-		return true;
+		return;
 
 	live = palloc(effect->n * sizeof(EvauditEvent *));
 	nlive = choose_live(effect, live);
@@ -193,6 +209,37 @@ apply_batch(void *arg)
 		effect->written = nlive;
 	}
 	pfree(live);
+}
+
+/*
+ * Give events their effect; whatever the database raises goes on its way.
+ * Those between two tombstones are applied at once, and so are tombstones in a
+ * row, so that each is applied in its place.
+ */
+static bool
+apply_batch(void *arg)
+{
+	Effect	   *effect = arg;
+	uint64		written = 0;
+
+	for (int i = 0, next; i < effect->n; i = next)
+	{
+		Effect		part = *effect;
+		bool		deletes = effect->events[i]->deletes;
+
+		for (next = i + 1; next < effect->n &&
+			 effect->events[next]->deletes == deletes; next++)
+			;
+		part.events = &effect->events[i];
+		part.n = next - i;
+		if (deletes)
+			part.written = evaudit_tombstones_apply(effect->topic,
+													part.events, part.n);
+		else
+			apply_events(&part);
+		written += part.written;
+	}
+	effect->written = written;
 	return true;
 }
 

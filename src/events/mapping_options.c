@@ -331,6 +331,7 @@ static const OptionDef option_defs[] = {
 	{"batch", NULL},
 	{"format", NULL},
 	{"framing", NULL},
+	{"on_tombstone", NULL},
 	{"encoding", set_encoding},
 	{"accept_bom", set_accept_bom},
 	{"max_future", set_max_future},

@@ -186,6 +186,19 @@ choose_winners(EvauditEvent **events, int n, EvauditEvent **chosen)
 	return nchosen;
 }
 
+/* What the statements of evaudit_merge() have in common. */
+#define MERGE_INTO \
+	"INSERT INTO $S.user_services AS t" \
+	" (user_id, service_id, service_name, last_accessed)"
+#define MERGE_CONFLICT \
+	" ON CONFLICT (user_id, service_id) DO UPDATE" \
+	" SET service_name = EXCLUDED.service_name," \
+	" last_accessed = EXCLUDED.last_accessed" \
+	" WHERE t.last_accessed OPERATOR(pg_catalog.<) EXCLUDED.last_accessed" \
+	" OR (t.last_accessed OPERATOR(pg_catalog.=) EXCLUDED.last_accessed" \
+	" AND t.service_name OPERATOR(pg_catalog.<) EXCLUDED.service_name" \
+	" COLLATE pg_catalog.\"C\")"
+
 /* One field of all events as an array of text. */
 static Datum
 field_array(EvauditEvent **events, int n, EvauditField field, Datum *scratch)
@@ -210,24 +223,22 @@ time_array(EvauditEvent **events, int n, Datum *scratch)
  * are raised.
  *
  * The arrays are unnested in the select list, where they yield row by row;
- * in FROM each of them would fill a tuplestore first.
+ * in FROM each of them would fill a tuplestore first.  One event alone is a row
+ * of VALUES, which a server with distributed tables sends to where it belongs.
  */
 uint64
 evaudit_merge(EvauditEvent **events, int n)
 {
 	static EvauditStatement merge = {
-		"INSERT INTO $S.user_services AS t"
-		" (user_id, service_id, service_name, last_accessed)"
+		MERGE_INTO
 		" SELECT pg_catalog.unnest($1), pg_catalog.unnest($2),"
 		" pg_catalog.unnest($3), pg_catalog.unnest($4)"
-		" ON CONFLICT (user_id, service_id) DO UPDATE"
-		" SET service_name = EXCLUDED.service_name,"
-		" last_accessed = EXCLUDED.last_accessed"
-		" WHERE t.last_accessed OPERATOR(pg_catalog.<) EXCLUDED.last_accessed"
-		" OR (t.last_accessed OPERATOR(pg_catalog.=) EXCLUDED.last_accessed"
-		" AND t.service_name OPERATOR(pg_catalog.<) EXCLUDED.service_name"
-		" COLLATE pg_catalog.\"C\")",
+		MERGE_CONFLICT,
 		4, {TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID}
+	};
+	static EvauditStatement merge_one = {
+		MERGE_INTO " VALUES ($1, $2, $3, $4)" MERGE_CONFLICT,
+		4, {TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID}
 	};
 	EvauditEvent **chosen;
 	Datum	   *scratch;
@@ -241,6 +252,15 @@ evaudit_merge(EvauditEvent **events, int n)
 	chosen = palloc(n * sizeof(EvauditEvent *));
 	n = choose_winners(events, n, chosen);
 
+	if (n == 1)
+	{
+		for (int field = 0; field < EVAUDIT_NFIELDS; field++)
+			values[field] = PointerGetDatum(chosen[0]->fields[field]);
+		values[3] = TimestampTzGetDatum(chosen[0]->event_time);
+		written = evaudit_spi_execute(&merge_one, values, NULL);
+		SPI_finish();
+		return written;
+	}
 	scratch = palloc(n * sizeof(Datum));
 	values[0] = field_array(chosen, n, EVAUDIT_FIELD_USER_ID, scratch);
 	values[1] = field_array(chosen, n, EVAUDIT_FIELD_SERVICE_ID, scratch);

@@ -22,6 +22,14 @@ typedef enum EvauditProjection
 	EVAUDIT_PROJECT_FUNCTION
 } EvauditProjection;
 
+/* What a record without a payload means. */
+typedef enum EvauditOnTombstone
+{
+	EVAUDIT_TOMBSTONE_DEAD_LETTER,
+	EVAUDIT_TOMBSTONE_IGNORE,
+	EVAUDIT_TOMBSTONE_DELETE
+} EvauditOnTombstone;
+
 /*
  * A topic, valid until the end of the transaction it was loaded in: whoever
  * goes on loads it again, which costs a look-up in a hash table.
@@ -39,6 +47,7 @@ typedef struct EvauditTopic
 	bool		has_sink;		/* they go into the outbox, too */
 	int			wait_ms;		/* that a response over HTTP waits for sinks */
 	bool		documents;		/* its events are needed as documents */
+	EvauditOnTombstone on_tombstone;
 	EvauditProjection projection;
 	const char *function;		/* of EVAUDIT_PROJECT_FUNCTION, by name */
 	Oid			function_owner; /* who owned it when it was named; InvalidOid

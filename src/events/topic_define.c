@@ -34,6 +34,28 @@ read_projection(EvauditTopic *topic, Jsonb *options)
 	}
 }
 
+/* The option "on_tombstone". */
+static EvauditOnTombstone
+read_on_tombstone(Jsonb *options)
+{
+	static const char *const names[] = {
+		[EVAUDIT_TOMBSTONE_DEAD_LETTER] = "dead_letter",
+		[EVAUDIT_TOMBSTONE_IGNORE] = "ignore",
+		[EVAUDIT_TOMBSTONE_DELETE] = "delete",
+	};
+	char	   *name = evaudit_option_text(options, "on_tombstone");
+
+	for (int i = 0; i < lengthof(names); i++)
+	{
+		if (name == NULL || strcmp(name, names[i]) == 0)
+			return (EvauditOnTombstone) i;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("topic option \"%s\" must be %s", "on_tombstone",
+					"delete, ignore or dead_letter")));
+}
+
 /* Refuse a definition whose parts do not go together. */
 static void
 check_definition(const EvauditTopic *topic)
@@ -48,6 +70,13 @@ check_definition(const EvauditTopic *topic)
 						 errmsg("topic option \"fields\" must have pointers for user_id, service_id and service_name"),
 						 errdetail("The events are to be merged into user_services.")));
 	}
+	if (topic->on_tombstone == EVAUDIT_TOMBSTONE_DELETE && !topic->keep &&
+		topic->projection != EVAUDIT_PROJECT_USER_SERVICES)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("topic option \"%s\" must be %s", "on_tombstone",
+						"ignore or dead_letter"),
+				 errdetail("The events are neither kept nor merged into user_services.")));
 	if (topic->documents &&
 		evaudit_mapping_max_payload(topic->mapping) > EVAUDIT_MAX_DOCUMENT_BYTES)
 		ereport(ERROR,
@@ -73,6 +102,7 @@ evaudit_topic_define(const char *name, Jsonb *options, Jsonb *schema,
 	topic->version = version;
 	topic->assert_format = evaudit_option_bool(options, "assert_format", true);
 	topic->batch = evaudit_option_bool(options, "batch", false);
+	topic->on_tombstone = read_on_tombstone(options);
 	read_projection(topic, options);
 	topic->keep = evaudit_option_bool(options, "keep", topic->projection ==
 									  EVAUDIT_PROJECT_NONE);

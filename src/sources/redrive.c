@@ -172,6 +172,7 @@ read_event(int row, EvauditEvent *event)
 	event->has_record_time = !evaudit_spi_is_null(row, LETTER_RECORD_TIME);
 	if (event->has_record_time)
 		event->record_time = evaudit_spi_timestamptz(row, LETTER_RECORD_TIME);
+	event->redriven = true;
 	event->source = evaudit_spi_text(row, LETTER_SOURCE);
 	document = evaudit_spi_jsonb_or_null(row, LETTER_POSITION);
 	if (document != NULL)
