@@ -154,6 +154,8 @@ foreach my $kind ('hook', 'bus')
 	sink($kind, max_attempts => 0);
 	publish(map { "$_!" } 'a' .. 'z');
 	$node->wait_for(q{SELECT state = 'backoff' AND pending = 26 FROM evaudit.stat_sinks});
+	wait_until(sub { 20 < grep { $_->{body} =~ /a!/ }
+		@{ $aws->requests($kind eq 'hook' ? '/hook' : 'PutEvents') } }, 'many attempts');
 	is($node->safe_psql('postgres', 'SELECT count(*) FROM evaudit.deliveries'), 0,
 		"$kind: where all fail none is put aside");
 	$aws->rules;
