@@ -30,8 +30,14 @@ CREATE TABLE @extschema@.audit (
 	relid oid,
 	role_name text NOT NULL,
 	seq bigint PRIMARY KEY
-);
+) PARTITION BY RANGE (seq);
 REVOKE ALL ON @extschema@.audit FROM PUBLIC;
+
+-- Rows whose numbers belong into no segment: the first ones, and all where no
+-- job makes segments, which takes shared_preload_libraries.
+CREATE TABLE evaudit.audit_default PARTITION OF @extschema@.audit DEFAULT;
+COMMENT ON TABLE evaudit.audit_default IS
+	'internal: rows of audit whose seq belongs into no segment';
 
 -- One number at a time: the numbers of a row's changes follow each other.
 CREATE SEQUENCE @extschema@.audit_seq_seq OWNED BY @extschema@.audit.seq;
@@ -39,8 +45,10 @@ ALTER TABLE @extschema@.audit
 	ALTER seq SET DEFAULT pg_catalog.nextval('@extschema@.audit_seq_seq');
 REVOKE ALL ON SEQUENCE @extschema@.audit_seq_seq FROM PUBLIC;
 
--- Ids come in runs, so that their index grows like one on numbers.
-CREATE UNIQUE INDEX audit_id_idx ON @extschema@.audit (id);
+-- Ids come in runs, so that their index grows like one on numbers.  That they
+-- are unique no index over partitions by seq can say: 110 of their bits are
+-- random.
+CREATE INDEX audit_id_idx ON @extschema@.audit (id);
 -- The pattern operators compare bytes, whatever the database's collation,
 -- and serve a plain = all the same.
 CREATE INDEX audit_item_key_idx ON @extschema@.audit
@@ -205,6 +213,18 @@ CREATE EVENT TRIGGER evaudit_record_renamed ON ddl_command_end
 ALTER EVENT TRIGGER evaudit_record_renamed ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER evaudit_record_renamed IS
 	'keeps names of tracked tables and their columns by range of audit.seq';
+
+-- Partitions of audit follow its owner, and are published as audit.
+CREATE FUNCTION evaudit.keep_segments() RETURNS event_trigger
+	AS 'MODULE_PATHNAME', 'evaudit_keep_segments' LANGUAGE C;
+COMMENT ON FUNCTION evaudit.keep_segments() IS
+	'internal: event trigger that gives partitions of audit to its owner, and has publications publish audit as a whole';
+CREATE EVENT TRIGGER evaudit_keep_segments ON ddl_command_end
+	WHEN TAG IN ('ALTER TABLE', 'CREATE PUBLICATION', 'ALTER PUBLICATION')
+	EXECUTE FUNCTION evaudit.keep_segments();
+ALTER EVENT TRIGGER evaudit_keep_segments ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER evaudit_keep_segments IS
+	'gives partitions of audit to its owner, and has publications publish audit as a whole';
 
 CREATE FUNCTION evaudit.is_audited(relation regclass) RETURNS boolean
 	AS 'MODULE_PATHNAME', 'evaudit_is_audited' LANGUAGE C STRICT;

@@ -15,6 +15,7 @@ GRANT EXECUTE ON FUNCTION
 	evaudit.patch(jsonb, jsonb, boolean),
 	evaudit.capture(),
 	evaudit.capture_truncate(),
+	evaudit.raise_seq(),
 	evaudit.publish(text, jsonb, text),
 	evaudit.validate(text, jsonb),
 	evaudit.redrive(bigint[]),

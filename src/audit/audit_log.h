@@ -12,6 +12,7 @@
 #include "utils/rel.h"
 
 #include "audit/context.h"
+#include "audit/segment.h"
 
 typedef enum EvauditOperation
 {
@@ -67,12 +68,13 @@ typedef struct EvauditAuditRow
 typedef struct EvauditAuditLog
 {
 	struct AuditTable *table;	/* what was known of it then */
-	Relation	rel;
 	Relation	sequence;
-	Relation   *indexes;
+	EvauditOpenSegment open;	/* where the last row went */
 } EvauditAuditLog;
 
 extern Oid	evaudit_audit_relid(void);
+extern bool evaudit_is_audit(Relation rel);
+extern int64 evaudit_audit_drawn(Oid audit, bool *unused);
 
 /* audit_readers.c */
 extern void evaudit_audit_wake_readers(void);

@@ -25,6 +25,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/partcache.h"
 
 #include "audit/audit_log.h"
 #include "audit/audit_shape.h"
@@ -116,14 +117,28 @@ is_distributed(Relation rel)
 	return found;
 }
 
+/* Is a table partitioned as CREATE EXTENSION has it? */
+bool
+evaudit_audit_is_partitioned(Relation rel)
+{
+	PartitionKey key;
+
+	if (rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+		return false;
+	key = RelationGetPartitionKey(rel);
+	return key->strategy == PARTITION_STRATEGY_RANGE && key->partnatts == 1 &&
+		key->partattrs[0] == EVAUDIT_AUDIT_SEQ + 1 &&
+		key->partopcintype[0] == INT8OID;
+}
+
 /* Refuse an audit table that rows cannot be written to. */
 void
 evaudit_audit_check_table(Relation rel)
 {
-	if (rel->rd_rel->relkind != RELKIND_RELATION)
+	if (!evaudit_audit_is_partitioned(rel))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s\" is not an ordinary table",
+				 errmsg("\"%s\" is not a table that is partitioned by ranges of \"seq\"",
 						RelationGetRelationName(rel))));
 	if (is_distributed(rel))
 		ereport(ERROR,
@@ -172,20 +187,13 @@ accepts_null(Form_pg_attribute att)
 		 get_typtype(att->atttypid) != TYPTYPE_DOMAIN);
 }
 
-/*
- * Has audit got what only the executor honours?  Row security is meant only
- * where it is forced on the owner, in whose name rows are inserted: whoever
- * changes a tracked table writes audit rows without any right on it.
- */
-bool
-evaudit_audit_needs_executor(Relation rel)
+/* Has a table got what only the executor honours?  Its CHECKs are not meant. */
+static bool
+needs_executor(Relation rel)
 {
 	TupleDesc	desc = RelationGetDescr(rel);
 
-	if ((rel->rd_rel->relrowsecurity && rel->rd_rel->relforcerowsecurity) ||
-		has_insert_triggers(rel->trigdesc) ||
-		has_insert_rules(rel->rd_rules) || rel->rd_rel->relispartition ||
-		(desc->constr && desc->constr->num_check > 0))
+	if (has_insert_triggers(rel->trigdesc) || has_insert_rules(rel->rd_rules))
 		return true;
 	for (int i = 0; i < desc->natts; i++)
 	{
@@ -196,4 +204,52 @@ evaudit_audit_needs_executor(Relation rel)
 			return true;
 	}
 	return false;
+}
+
+/* How many CHECK constraints has a table? */
+static int
+num_checks(Relation rel)
+{
+	TupleConstr *constr = RelationGetDescr(rel)->constr;
+
+	return constr ? constr->num_check : 0;
+}
+
+/*
+ * Has audit got what only the executor honours?  Row security is meant only
+ * where it is forced on the owner, in whose name rows are inserted: whoever
+ * changes a tracked table writes audit rows without any right on it.
+ */
+bool
+evaudit_audit_needs_executor(Relation rel)
+{
+	return (rel->rd_rel->relrowsecurity && rel->rd_rel->relforcerowsecurity) ||
+		needs_executor(rel) || rel->rd_rel->relispartition ||
+		num_checks(rel) > 0;
+}
+
+/* Has a partition its columns where C code puts them? */
+static bool
+has_columns_in_place(TupleDesc desc)
+{
+	for (int i = 0; i < EVAUDIT_AUDIT_NCOLUMNS; i++)
+	{
+		if (i >= desc->natts || TupleDescAttr(desc, i)->attisdropped ||
+			strcmp(NameStr(TupleDescAttr(desc, i)->attname),
+				   columns[i].name) != 0)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Must rows go into a partition of audit through the executor?  So they must
+ * into one that somebody made in another way than the extension does.
+ */
+bool
+evaudit_segment_needs_executor(Relation rel)
+{
+	return rel->rd_rel->relkind != RELKIND_RELATION ||
+		!has_columns_in_place(RelationGetDescr(rel)) ||
+		needs_executor(rel) || num_checks(rel) > 0;
 }

@@ -15,7 +15,9 @@
 #define EVAUDIT_RAISE_TRIGGER	"00_evaudit_raise"
 
 extern void evaudit_audit_check_columns(TupleDesc desc);
+extern bool evaudit_audit_is_partitioned(Relation rel);
 extern void evaudit_audit_check_table(Relation rel);
 extern bool evaudit_audit_needs_executor(Relation rel);
+extern bool evaudit_segment_needs_executor(Relation rel);
 
 #endif							/* EVAUDIT_AUDIT_SHAPE_H */

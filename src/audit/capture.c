@@ -39,6 +39,7 @@
 #include "audit/identity.h"
 #include "audit/item_key.h"
 #include "audit/replicated.h"
+#include "audit/segment_job.h"
 #include "audit/skip.h"
 #include "audit/tracked.h"
 #include "server/compat.h"
@@ -59,6 +60,7 @@ evaudit_audit_init(void)
 	evaudit_context_init();
 	evaudit_hmac_init();
 	evaudit_skip_init();
+	evaudit_segments_init();
 	if (process_shared_preload_libraries_in_progress)
 		evaudit_audit_stats_init();
 }

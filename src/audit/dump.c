@@ -21,9 +21,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "access/relation.h"
 #include "access/table.h"
-#include "catalog/dependency.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -133,21 +131,12 @@ Datum
 evaudit_audit_head(PG_FUNCTION_ARGS)
 {
 	Relation	rel = table_open(evaudit_audit_relid(), AccessShareLock);
-	List	   *sequences = getOwnedSequences(RelationGetRelid(rel));
 	Datum		values[DUMP_COLUMNS] = {0};
 	bool		isnull[DUMP_COLUMNS];
-	bool		unused = true;
-	int64		last = 0;
+	bool		unused;
+	int64		last = evaudit_audit_drawn(RelationGetRelid(rel), &unused);
 	Jsonb	   *added = added_object(RelationGetDescr(rel), get_type, NULL);
 
-	if (sequences != NIL)
-	{
-		Relation	sequence = relation_open(linitial_oid(sequences),
-											 AccessShareLock);
-
-		last = evaudit_row_seq_last(sequence, &unused);
-		relation_close(sequence, AccessShareLock);
-	}
 	table_close(rel, AccessShareLock);
 	memset(isnull, true, sizeof(isnull));
 	values[EVAUDIT_AUDIT_SEQ] = Int64GetDatum(last);
@@ -207,8 +196,9 @@ move_captured(EvauditAuditLog *log, int64 last)
 	EvauditSpi	spi;
 	uint64		n;
 	int64	   *numbers;
+	int64		previous;
 
-	evaudit_spi_begin_on(&spi, RelationGetRelid(log->rel));
+	evaudit_spi_begin_on(&spi, evaudit_audit_relid());
 	n = evaudit_spi_execute(&captured_here, values, NULL);
 	numbers = palloc_extended(sizeof(int64) * Max(n, 1), MCXT_ALLOC_HUGE);
 	for (uint64 i = 0; i < n; i++)
@@ -216,7 +206,7 @@ move_captured(EvauditAuditLog *log, int64 last)
 	for (uint64 i = 0; i < n; i++)
 	{
 		Datum		moved[] = {Int64GetDatum(numbers[i]),
-		Int64GetDatum(evaudit_row_seq(log->sequence))};
+		Int64GetDatum(evaudit_row_seq(log->sequence, &previous))};
 
 		(void) evaudit_spi_execute(&renumber, moved, NULL);
 	}

@@ -19,6 +19,7 @@
 #include "commands/trigger.h"
 #include "replication/logicalworker.h"
 #include "replication/worker_internal.h"
+#include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
 #include "audit/audit_log.h"
@@ -53,7 +54,7 @@ evaudit_raise_seq(PG_FUNCTION_ARGS)
 	Datum		seq;
 
 	if (!CALLED_AS_TRIGGER(fcinfo) ||
-		RelationGetRelid(data->tg_relation) != evaudit_audit_relid() ||
+		!evaudit_is_audit(data->tg_relation) ||
 		!TRIGGER_FIRED_BEFORE(data->tg_event) ||
 		!TRIGGER_FIRED_FOR_ROW(data->tg_event) ||
 		!TRIGGER_FIRED_BY_INSERT(data->tg_event))
@@ -62,7 +63,8 @@ evaudit_raise_seq(PG_FUNCTION_ARGS)
 				 errmsg("function must be called by trigger \"%s\" of table \"audit\"",
 						EVAUDIT_RAISE_TRIGGER)));
 	evaudit_audit_open(&log);
-	seq = heap_getattr(data->tg_trigtuple, EVAUDIT_AUDIT_SEQ + 1,
+	seq = heap_getattr(data->tg_trigtuple,
+					   get_attnum(RelationGetRelid(data->tg_relation), "seq"),
 					   RelationGetDescr(data->tg_relation), &isnull);
 	if (!isnull)
 		evaudit_row_seq_raise(log.sequence, DatumGetInt64(seq));

@@ -225,9 +225,12 @@ evaudit_row_seq_raise(Relation sequence, int64 seq)
 	UnlockReleaseBuffer(buffer);
 }
 
-/* Draw the next number of a sequence that is open for row exclusive use. */
+/*
+ * Draw the next number of a sequence that is open for row exclusive use.  Sets
+ * *previous to the one before it.
+ */
 int64
-evaudit_row_seq(Relation sequence)
+evaudit_row_seq(Relation sequence, int64 *previous)
 {
 	Buffer		buffer;
 	HeapTupleData tuple = {0};
@@ -245,6 +248,7 @@ evaudit_row_seq(Relation sequence)
 	buffer = lock_sequence(sequence, BUFFER_LOCK_EXCLUSIVE, &tuple);
 	data = (Form_pg_sequence_data) GETSTRUCT(&tuple);
 	next = number_after(sequence, data);
+	*previous = data->is_called ? data->last_value : next;
 	ahead = data->log_cnt - 1;
 	if (ahead < 0 || !data->is_called ||
 		PageGetLSN(BufferGetPage(buffer)) <= GetRedoRecPtr())

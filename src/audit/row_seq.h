@@ -10,7 +10,7 @@
 
 #include "utils/rel.h"
 
-extern int64 evaudit_row_seq(Relation sequence);
+extern int64 evaudit_row_seq(Relation sequence, int64 *previous);
 extern void evaudit_row_seq_raise(Relation sequence, int64 seq);
 extern int64 evaudit_row_seq_last(Relation sequence, bool *unused);
 

@@ -61,7 +61,7 @@ check_relation(Relation rel)
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("cannot track temporary table \"%s\"",
 						RelationGetRelationName(rel))));
-	if (RelationGetRelid(rel) == evaudit_audit_relid())
+	if (evaudit_is_audit(rel))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("cannot track table \"%s\": it holds the audit",

@@ -284,7 +284,7 @@ make_tracked(Relation rel, Oid trigger)
 	EvauditTracked *tracked = palloc0(sizeof(EvauditTracked));
 	Relation	root = rel;
 
-	if (RelationGetRelid(rel) == evaudit_audit_relid())
+	if (evaudit_is_audit(rel))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("table \"%s\" holds the audit and cannot be tracked",

@@ -10,7 +10,12 @@ CREATE FUNCTION refused(command text) RETURNS TABLE (written text, read text)
 LANGUAGE plpgsql AS $$
 BEGIN
 	BEGIN
-		EXECUTE command;
+		BEGIN
+			EXECUTE command;
+		EXCEPTION WHEN OTHERS THEN
+			written := 'refused: ' || sqlerrm;
+			RAISE division_by_zero;
+		END;
 		BEGIN
 			UPDATE formed SET v = v || 'x';
 			written := 'yes';
@@ -82,11 +87,11 @@ SELECT command, r.written FROM (VALUES
 	('ALTER TABLE audit ADD note int GENERATED ALWAYS AS (1 / (length(updated_attribute) - 1)) STORED'),
 	('ALTER TABLE audit ADD note regress_given'),
 	('ALTER TABLE audit ADD note text'),
-	('ALTER TABLE audit ADD CONSTRAINT one_a_table EXCLUDE (relation WITH =);
+	('ALTER TABLE evaudit.audit_default ADD CONSTRAINT one_a_table EXCLUDE (relation WITH =);
 		UPDATE formed SET v = v || ''y'''),
-	('ALTER TABLE audit ADD CONSTRAINT one_a_table UNIQUE (relation);
+	('ALTER TABLE evaudit.audit_default ADD CONSTRAINT one_a_table UNIQUE (relation);
 		UPDATE formed SET v = v || ''y'''),
-	('ALTER TABLE audit ADD CONSTRAINT one_a_table UNIQUE (relation) DEFERRABLE INITIALLY DEFERRED;
+	('ALTER TABLE evaudit.audit_default ADD CONSTRAINT one_a_table UNIQUE (relation) DEFERRABLE INITIALLY DEFERRED;
 		UPDATE formed SET v = v || ''y'''),
 	('ALTER TABLE whole ATTACH PARTITION audit FOR VALUES IN (''INSERT'')')
 	) AS c (command), refused(command) AS r;
@@ -157,14 +162,15 @@ FROM (SELECT relation, operation, updated_attribute,
 DROP TRIGGER see ON audit;
 ALTER TABLE audit DROP size;
 -- Constraints that are indexes: exclusion, and unique ones that are deferred.
-ALTER TABLE audit ADD CONSTRAINT one_a_note EXCLUDE (note WITH =)
+ALTER TABLE evaudit.audit_default ADD CONSTRAINT one_a_note EXCLUDE (note WITH =)
 	WHERE (note = 'once');
 ALTER TABLE audit ALTER note SET DEFAULT 'once';
 INSERT INTO formed VALUES (8, 'h');
 \set VERBOSITY terse
 INSERT INTO formed VALUES (9, 'i');
 \set VERBOSITY default
-ALTER TABLE audit DROP CONSTRAINT one_a_note, DROP note;
+ALTER TABLE evaudit.audit_default DROP CONSTRAINT one_a_note;
+ALTER TABLE audit DROP note;
 -- The function of an index that lies about what it is.
 CREATE FUNCTION add_echo() RETURNS void LANGUAGE sql AS
 	'INSERT INTO public.echo SELECT count(*) + 1000 FROM public.echo';

@@ -9,7 +9,7 @@ CREATE INDEX owner_hash ON audit USING hash (actor);
 CREATE INDEX owner_gin ON audit USING gin (new_value);
 CREATE INDEX owner_partial ON audit (xid) WHERE operation = 'DELETE';
 CREATE INDEX owner_expression ON audit ((new_value ->> 'v')) INCLUDE (seq);
-CREATE INDEX CONCURRENTLY owner_concurrent ON audit (session_role);
+CREATE INDEX CONCURRENTLY owner_concurrent ON evaudit.audit_default (session_role);
 INSERT INTO busy SELECT i, 'v' || i FROM generate_series(2, 500) i;
 DELETE FROM busy WHERE id > 490;
 SET enable_seqscan = off;
@@ -23,7 +23,7 @@ SELECT count(*) FROM audit WHERE session_role = session_user;
 RESET enable_seqscan;
 REINDEX TABLE audit;
 DROP INDEX owner_brin, owner_hash, owner_gin, owner_partial, owner_expression,
-	owner_concurrent;
+	evaudit.owner_concurrent;
 INSERT INTO busy VALUES (1001, 'z');
 
 -- A column more, a table rewritten, and changes in between of one transaction.

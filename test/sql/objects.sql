@@ -12,7 +12,9 @@ WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e' AND
 	NOT (classid = 'pg_type'::regclass AND EXISTS (
 		SELECT FROM pg_type t WHERE t.oid = objid AND
 		(t.typrelid <> 0 AND (SELECT relkind FROM pg_class WHERE oid = t.typrelid) <> 'c' OR
-		 t.typelem <> 0)))
+		 t.typelem <> 0))) AND
+	-- segments of audit are made as it grows
+	pg_describe_object(classid, objid, 0) !~ '^table evaudit\.audit_[0-9]+$'
 ORDER BY pg_describe_object(classid, objid, 0) COLLATE "C";
 
 -- without a comment: nothing but sequences

@@ -9,7 +9,8 @@ use Evaudit::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = Evaudit::Cluster->new('main', extension => 0, conf => 'max_worker_processes = 40');
+my $node = Evaudit::Cluster->new('main', extension => 0, conf =>
+	  "max_worker_processes = 40\nevaudit.segment_rows = 200\n");
 my $files = PostgreSQL::Test::Utils::tempdir();
 my @to = ('-h', $node->host, '-p', $node->port);
 
@@ -23,7 +24,8 @@ my %contents = (
 	names => q{SELECT r::text FROM evaudit.tracked_relations r ORDER BY 1},
 	columns => q{SELECT c::text FROM evaudit.tracked_columns c ORDER BY 1},
 	triggers => q{SELECT tgrelid::regclass, tgname, tgenabled FROM pg_trigger
-		WHERE NOT tgisinternal OR tgparentid <> 0 ORDER BY 1, 2},
+		WHERE (NOT tgisinternal OR tgparentid <> 0)
+		AND tgrelid::regclass::text !~ '^evaudit\.audit_[0-9]+$' ORDER BY 1, 2},
 	'what is audited' => q{SELECT relation, enabled FROM evaudit.stat_audit ORDER BY 1},
 	'what is for pg_dump alone' => q{SELECT a::text FROM evaudit.audit_dump a
 		UNION ALL SELECT c::text FROM evaudit.configuration_dump c});

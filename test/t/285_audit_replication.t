@@ -12,7 +12,7 @@ use Test::More;
 my $audit = q{SELECT a::text FROM audit a ORDER BY seq};
 my %nodes = map { ($_ => Evaudit::Cluster->new($_, extension => 0,
 	init => { allows_streaming => 'logical' },
-	conf => "wal_level = logical\nmax_worker_processes = 60\nmax_replication_slots = 60\nmax_wal_senders = 60\n"
+	conf => "evaudit.segment_rows = 100\nwal_level = logical\nmax_worker_processes = 60\nmax_replication_slots = 60\nmax_wal_senders = 60\n"
 	  . "max_logical_replication_workers = 40\nmax_sync_workers_per_subscription = 8\n"
 	  . "wal_retrieve_retry_interval = 100\n")) } qw(a b);
 my ($a, $b) = @nodes{qw(a b)};

@@ -40,6 +40,7 @@ sub dump_of
 
 my $broker = Evaudit::Mock->new('logins', 2);
 my $old = Evaudit::Cluster->new('old',
+	conf => "evaudit.segment_rows = 100\n",
 	$old_bin eq $new_bin ? () : (install_path => "$old_bin/.."));
 
 $old->safe_psql('postgres', q{
@@ -64,6 +65,8 @@ is( $old->safe_psql('postgres', q{
 		SELECT (SELECT count(*) FROM audit), (SELECT count(*) FROM user_services),
 			(SELECT count(*) FROM evaudit.dead_letters)}),
 	'115|5|4', 'there is enough to compare');
+ok( $old->wait_for(q{SELECT count(*) FROM pg_partition_tree('audit')}, '4'),
+	'the audit has segments');
 my $before = dump_of($old);
 $old->stop;
 
