@@ -9,7 +9,7 @@
  *
  * so that equal values look equal and nobody without the key finds out which
  * they are.  The keys are in a file that evaudit.hmac_key_file names, a line
- * each: an id and at least 16 bytes in hexadecimal digits.  The first one is
+ * each: an id and 16 to 64 bytes in hexadecimal digits.  The first one is
  * used; those below are for what was audited before it was put there.
  *
  * The file is read by each session that needs it, and again after the server
@@ -40,15 +40,14 @@
 #define MAX_KEYS		100
 #define MAX_ID			32
 #define MIN_SECRET		16		/* bytes */
-#define MAX_SECRET		128
+#define MAX_SECRET		64
 
 PG_FUNCTION_INFO_V1(evaudit_hmac_values);
 
 typedef struct HmacKey
 {
 	char	   *id;
-	uint8		secret[MAX_SECRET];
-	int			secret_len;
+	EvauditHmacKey *prepared;
 } HmacKey;
 
 static char *key_file = NULL;	/* the setting */
@@ -78,7 +77,7 @@ refuse_file(const char *reason)
 			(errcode(ERRCODE_CONFIG_FILE_ERROR),
 			 errmsg("could not use the key file of evaudit.hmac_key_file"),
 			 errdetail_internal("%s", reason),
-			 errhint("A line has an id and at least 16 bytes in hexadecimal digits, as by \"openssl rand -hex 32\".")));
+			 errhint("A line has an id and 16 to 64 bytes in hexadecimal digits, as by \"openssl rand -hex 32\".")));
 }
 
 /* Refuse a file that others than the server may read, or that is none. */
@@ -135,20 +134,23 @@ static bool
 parse_secret(HmacKey *key, const char *hex)
 {
 	size_t		len = strlen(hex);
+	uint8		secret[MAX_SECRET];
+	bool		valid = true;
 
 	if (len % 2 != 0 || len < MIN_SECRET * 2 || len > MAX_SECRET * 2)
 		return false;
-	key->secret_len = (int) (len / 2);
-	for (int i = 0; i < key->secret_len; i++)
+	for (size_t i = 0; i < len / 2; i++)
 	{
 		int			high = digit_value(hex[2 * i]);
 		int			low = digit_value(hex[2 * i + 1]);
 
-		if (high < 0 || low < 0)
-			return false;
-		key->secret[i] = (uint8) (high << 4 | low);
+		valid &= high >= 0 && low >= 0;
+		secret[i] = valid ? (uint8) (high << 4 | low) : 0;
 	}
-	return true;
+	if (valid)
+		key->prepared = evaudit_hmac_prepare(secret, len / 2);
+	explicit_bzero(secret, sizeof(secret));
+	return valid;
 }
 
 /* Read one line, without its end; false if it is no key. */
@@ -205,12 +207,10 @@ parse_file(char *bytes, int *count)
 	return parsed;
 }
 
-/* Forget the keys, and wipe their secrets. */
+/* Forget the keys. */
 static void
 forget_keys(void)
 {
-	if (keys)
-		explicit_bzero(keys, sizeof(HmacKey) * MAX_KEYS);
 	keys = NULL;
 	nkeys = 0;
 	if (keys_context)
@@ -272,7 +272,7 @@ authenticate(const HmacKey *key, const char *bytes, int len)
 		object = evaudit_jsonb_keys(names, lengthof(names));
 		MemoryContextSwitchTo(old);
 	}
-	evaudit_hmac_sha256(key->secret, key->secret_len, bytes, len, digest);
+	evaudit_hmac_prepared(key->prepared, bytes, len, digest);
 	for (int i = 0; i < EVAUDIT_SHA256_BYTES; i++)
 	{
 		hex[2 * i] = digits[digest[i] >> 4];
