@@ -162,7 +162,7 @@ COMMENT ON COLUMN evaudit.dead_letters.source_position IS
 COMMENT ON COLUMN evaudit.dead_letters.payload IS
 	'the bytes as received; NULL where there were none';
 COMMENT ON COLUMN evaudit.dead_letters.reason IS
-	'empty_payload, too_large, too_deep, number_too_large, bad_encoding, malformed_json, not_an_object, missing_field, wrong_type, empty_field, too_long, bad_timestamp, future_timestamp, schema_violation, conflict, bad_envelope, bad_signature, bad_framing or database_error';
+	'empty_payload, too_large, too_deep, number_too_large, bad_encoding, malformed_json, not_an_object, missing_field, wrong_type, empty_field, too_long, bad_timestamp, future_timestamp, schema_violation, conflict, bad_envelope, bad_signature, bad_framing, unknown_schema, malformed_avro, malformed_protobuf or database_error';
 COMMENT ON COLUMN evaudit.dead_letters.sqlstate IS
 	'what the database raised, for database_error';
 COMMENT ON COLUMN evaudit.dead_letters.redriven_at IS

@@ -47,6 +47,10 @@ static const struct
 		"events", "events", "AWSEvents.",
 		"Content-Type: application/x-amz-json-1.1"
 	},
+	[EVAUDIT_AWS_GLUE] = {
+		"glue", "glue", "AWSGlue.",
+		"Content-Type: application/x-amz-json-1.1"
+	},
 	[EVAUDIT_AWS_SNS] = {
 		"sns", "sns", NULL,
 		"Content-Type: application/x-www-form-urlencoded; charset=utf-8",

@@ -30,7 +30,8 @@ typedef enum EvauditAwsService
 {
 	EVAUDIT_AWS_SQS,
 	EVAUDIT_AWS_EVENTS,
-	EVAUDIT_AWS_SNS
+	EVAUDIT_AWS_SNS,
+	EVAUDIT_AWS_GLUE
 } EvauditAwsService;
 
 /* What a call came to, by what is to be done about it. */

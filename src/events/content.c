@@ -21,6 +21,16 @@ reason_of(EvauditDecodeStatus status)
 	{
 		case EVAUDIT_DECODE_TOO_LARGE:
 			return EVAUDIT_TOO_LARGE;
+		case EVAUDIT_DECODE_TOO_DEEP:
+			return EVAUDIT_TOO_DEEP;
+		case EVAUDIT_DECODE_NOT_UTF8:
+			return EVAUDIT_BAD_ENCODING;
+		case EVAUDIT_DECODE_UNKNOWN_SCHEMA:
+			return EVAUDIT_UNKNOWN_SCHEMA;
+		case EVAUDIT_DECODE_MALFORMED_AVRO:
+			return EVAUDIT_MALFORMED_AVRO;
+		case EVAUDIT_DECODE_MALFORMED_PROTOBUF:
+			return EVAUDIT_MALFORMED_PROTOBUF;
 		default:
 			return EVAUDIT_BAD_FRAMING;
 	}
@@ -80,7 +90,7 @@ evaudit_content_open(EvauditEncoding encoding, size_t max_bytes,
  * reset.
  */
 bool
-evaudit_content_decode(const EvauditDecoder *decoder, size_t max_bytes,
+evaudit_content_decode(EvauditDecoder *decoder, size_t max_bytes,
 					   EvauditEvent *event, MemoryContext scratch)
 {
 	EvauditContent content = {

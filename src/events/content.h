@@ -17,7 +17,7 @@ extern bool evaudit_content_open(EvauditEncoding encoding, size_t max_bytes,
 								 EvauditEvent *event, MemoryContext scratch);
 
 /* False if the event is now rejected. */
-extern bool evaudit_content_decode(const EvauditDecoder *decoder,
+extern bool evaudit_content_decode(EvauditDecoder *decoder,
 								   size_t max_bytes, EvauditEvent *event,
 								   MemoryContext scratch);
 

@@ -31,6 +31,9 @@ static const char *const reason_names[] = {
 	[EVAUDIT_BAD_ENVELOPE] = "bad_envelope",
 	[EVAUDIT_BAD_SIGNATURE] = "bad_signature",
 	[EVAUDIT_BAD_FRAMING] = "bad_framing",
+	[EVAUDIT_UNKNOWN_SCHEMA] = "unknown_schema",
+	[EVAUDIT_MALFORMED_AVRO] = "malformed_avro",
+	[EVAUDIT_MALFORMED_PROTOBUF] = "malformed_protobuf",
 	[EVAUDIT_DATABASE_ERROR] = "database_error",
 };
 

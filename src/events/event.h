@@ -44,6 +44,9 @@ typedef enum EvauditReason
 	EVAUDIT_BAD_ENVELOPE,		/* not the envelope that its source expects */
 	EVAUDIT_BAD_SIGNATURE,		/* the envelope's signature is not good */
 	EVAUDIT_BAD_FRAMING,		/* not the framing that its topic expects */
+	EVAUDIT_UNKNOWN_SCHEMA,		/* the registry has no such schema to use */
+	EVAUDIT_MALFORMED_AVRO,		/* not what its schema says */
+	EVAUDIT_MALFORMED_PROTOBUF, /* likewise */
 	EVAUDIT_DATABASE_ERROR		/* a constraint or trigger refused it */
 } EvauditReason;
 

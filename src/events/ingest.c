@@ -43,6 +43,7 @@
 #include "events/tombstone.h"
 #include "events/topic_schema.h"
 #include "events/topic_stats.h"
+#include "formats/format.h"
 
 /* Events of a topic on their way to their effect. */
 typedef struct Effect
@@ -298,6 +299,19 @@ evaudit_constraints_immediate(void)
 	AfterTriggerSetState(all);
 }
 
+/* Let events whose schemas are to be fetched be decoded once more. */
+static void
+await_schemas(EvauditEvent *events, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (events[i].reason != EVAUDIT_UNKNOWN_SCHEMA)
+			continue;
+		events[i].reason = EVAUDIT_ACCEPTED;
+		events[i].error = NULL;
+	}
+}
+
 /*
  * Give events their effect, within a transaction; what is allocated lives in
  * the current memory context.  Events that could not be used carry a
@@ -311,8 +325,14 @@ evaudit_ingest(const EvauditTopic *topic, EvauditEvent *events, int n,
 	EvauditEvent **good = palloc(n * sizeof(EvauditEvent *));
 	int			ngood = decode_events(topic, events, n, effect.now, good);
 
+	memset(result, 0, sizeof(EvauditIngested));
+	result->schemas_missing = evaudit_schemas_missing();
+	if (result->schemas_missing)
+	{
+		await_schemas(events, n);
+		return;
+	}
 	result->merged = ingest_or_bisect(&effect, good, ngood);
-	result->rejected = 0;
 	for (int i = 0; i < n; i++)
 		result->rejected += events[i].reason != EVAUDIT_ACCEPTED;
 	evaudit_topic_count(topic->name, events, n);

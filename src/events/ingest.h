@@ -15,6 +15,8 @@ typedef struct EvauditIngested
 {
 	uint64		merged;			/* rows written, events for a function */
 	uint64		rejected;		/* events that carry a rejection now */
+	bool		schemas_missing;	/* nothing was done: schemas of payloads
+									 * are to be fetched first */
 } EvauditIngested;
 
 extern void evaudit_constraints_immediate(void);

@@ -27,6 +27,7 @@ typedef bool (*EvauditInspect) (const void *arg, EvauditEvent *event,
 								MemoryContext scratch);
 
 extern EvauditMapping *evaudit_mapping_compile(Jsonb *options);
+extern void evaudit_mapping_check(const EvauditMapping *mapping);
 extern bool evaudit_mapping_has_field(const EvauditMapping *mapping,
 									  EvauditField field);
 extern bool evaudit_mapping_has_event_id(const EvauditMapping *mapping);

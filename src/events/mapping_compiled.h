@@ -56,7 +56,7 @@ struct EvauditMapping
 	int			max_payload_bytes;
 	EvauditEncoding encoding;	/* of payloads */
 	bool		accept_bom;		/* they may begin with a byte order mark */
-	const EvauditDecoder *decoder;	/* NULL: payloads are JSON as they are */
+	EvauditDecoder *decoder;	/* NULL: payloads are JSON as they are */
 };
 
 extern bool evaudit_mapping_find(const EvauditMapping *mapping,

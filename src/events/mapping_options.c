@@ -331,6 +331,11 @@ static const OptionDef option_defs[] = {
 	{"batch", NULL},
 	{"format", NULL},
 	{"framing", NULL},
+	{"registry", NULL},
+	{"avro_schema", NULL},
+	{"descriptor_set", NULL},
+	{"proto", NULL},
+	{"message", NULL},
 	{"on_tombstone", NULL},
 	{"encoding", set_encoding},
 	{"accept_bom", set_accept_bom},
@@ -398,6 +403,13 @@ evaudit_mapping_compile(Jsonb *options)
 	}
 	mapping->decoder = evaudit_decoder_define(options);
 	return mapping;
+}
+
+/* Refuse what a mapping uses and the current user may not. */
+void
+evaudit_mapping_check(const EvauditMapping *mapping)
+{
+	evaudit_decoder_check(mapping->decoder);
 }
 
 /* Whether a mapping has a pointer for a column. */

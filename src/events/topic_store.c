@@ -76,6 +76,7 @@ check_definition(const char *name, Jsonb *schema, Jsonb *options, bool naming)
 	if (schema != NULL)
 		evaudit_schema_check_size(schema);
 	topic = evaudit_topic_define(name, options, schema, 1, false);
+	evaudit_mapping_check(topic->mapping);
 	if (topic->projection == EVAUDIT_PROJECT_FUNCTION)
 	{
 		if (naming)

@@ -9,12 +9,15 @@
 #define EVAUDIT_DECODER_H
 
 #include "formats/format.h"
+#include "formats/schema_store.h"
 
 /* What the bytes of a payload are. */
 typedef enum EvauditFormat
 {
 	EVAUDIT_FORMAT_JSON,
-	EVAUDIT_FORMAT_BYTES
+	EVAUDIT_FORMAT_BYTES,
+	EVAUDIT_FORMAT_AVRO,
+	EVAUDIT_FORMAT_PROTOBUF
 } EvauditFormat;
 
 /* What is around them. */
@@ -26,19 +29,30 @@ typedef enum EvauditFraming
 	EVAUDIT_FRAMING_CONFLUENT_HEADERS
 } EvauditFraming;
 
+
 struct EvauditDecoder
 {
 	EvauditFormat format;
 	EvauditFraming framing;
-};
+	const EvauditCompiledSchema *schema;	/* given by the options; or NULL */
+	const char *registry_name;	/* where schemas are looked up; or NULL */
 
-/* The id of a schema as text: a number, or a UUID. */
-#define EVAUDIT_SCHEMA_ID_SIZE	37
+	/* the registry as it was at a generation of servers; 0: never */
+	EvauditRegistry registry;
+	uint64		servers;
+
+	/* the schema found last, at a generation of schemas */
+	const EvauditCompiledSchema *last;
+	uint64		schemas;
+	char		last_id[EVAUDIT_SCHEMA_ID_SIZE];
+};
 
 /* What framing.c takes off a payload. */
 typedef struct EvauditFrame
 {
 	char		schema_id[EVAUDIT_SCHEMA_ID_SIZE];
+	const char *rest;			/* of the header, after the id; or NULL */
+	size_t		rest_len;
 	const char *body;			/* what follows the framing */
 	size_t		body_len;
 } EvauditFrame;
@@ -46,5 +60,8 @@ typedef struct EvauditFrame
 extern EvauditDecodeStatus evaudit_framing_remove(EvauditFraming framing,
 												  EvauditContent *content,
 												  EvauditFrame *frame);
+
+/* decoder_options.c */
+extern void evaudit_decoder_find_registry(EvauditDecoder *decoder);
 
 #endif							/* EVAUDIT_DECODER_H */

@@ -23,7 +23,12 @@ typedef enum EvauditDecodeStatus
 {
 	EVAUDIT_DECODE_OK = 0,
 	EVAUDIT_DECODE_BAD_FRAMING,
-	EVAUDIT_DECODE_TOO_LARGE	/* than max_bytes, once it is decoded */
+	EVAUDIT_DECODE_UNKNOWN_SCHEMA,	/* or one that cannot be used */
+	EVAUDIT_DECODE_MALFORMED_AVRO,	/* not what its schema says */
+	EVAUDIT_DECODE_MALFORMED_PROTOBUF,
+	EVAUDIT_DECODE_NOT_UTF8,	/* a string in it */
+	EVAUDIT_DECODE_TOO_LARGE,	/* than max_bytes, once it is decoded */
+	EVAUDIT_DECODE_TOO_DEEP
 } EvauditDecodeStatus;
 
 /* A payload before and after it is decoded. */
@@ -42,7 +47,15 @@ typedef struct EvauditDecoder EvauditDecoder;
 
 extern EvauditDecoder *evaudit_decoder_define(Jsonb *options);
 extern bool evaudit_decoder_reads_header(const EvauditDecoder *decoder);
-extern EvauditDecodeStatus evaudit_decode(const EvauditDecoder *decoder,
+extern void evaudit_decoder_check(EvauditDecoder *decoder);
+extern EvauditDecodeStatus evaudit_decode(EvauditDecoder *decoder,
 										  EvauditContent *content);
+
+/* schema_store.c: what a worker does about schemas that are missing */
+extern void evaudit_schemas_collect(void);
+extern bool evaudit_schemas_missing(void);
+
+/* registry_fetch.c */
+extern void evaudit_schemas_fetch(void);
 
 #endif							/* EVAUDIT_FORMAT_H */

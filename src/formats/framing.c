@@ -145,6 +145,8 @@ remove_header(EvauditContent *content, EvauditFrame *frame)
 		return bad_framing(content, "header \"%s\" is not 0x01 and a UUID",
 						   EVAUDIT_SCHEMA_ID_HEADER);
 	write_uuid(frame->schema_id, value + 1);
+	frame->rest = value + HEADER_BYTES;
+	frame->rest_len = content->id_header_len - HEADER_BYTES;
 	frame->body = content->bytes;
 	frame->body_len = content->len;
 	return EVAUDIT_DECODE_OK;
@@ -158,6 +160,7 @@ EvauditDecodeStatus
 evaudit_framing_remove(EvauditFraming framing, EvauditContent *content,
 					   EvauditFrame *frame)
 {
+	memset(frame, 0, sizeof(EvauditFrame));
 	switch (framing)
 	{
 		case EVAUDIT_FRAMING_CONFLUENT:
@@ -169,7 +172,6 @@ evaudit_framing_remove(EvauditFraming framing, EvauditContent *content,
 		case EVAUDIT_FRAMING_NONE:
 			break;
 	}
-	frame->schema_id[0] = '\0';
 	frame->body = content->bytes;
 	frame->body_len = content->len;
 	return EVAUDIT_DECODE_OK;

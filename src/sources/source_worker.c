@@ -29,6 +29,7 @@
 
 #include "events/dead_letter.h"
 #include "events/ingest.h"
+#include "formats/format.h"
 #include "sources/source.h"
 
 /* What a worker works on, for its whole life. */
@@ -96,9 +97,10 @@ count_batch(const Work *work, uint64 merged, uint64 dead_lettered,
 }
 
 /*
- * Begin a transaction and ingest the batch's events.  The kind may defer some
- * that were rejected, which stay where they came from, and want the others
- * ingested again.
+ * Begin a transaction and ingest the batch's events.  If they have schemas
+ * that are not known, these are fetched first, outside of a transaction.  The
+ * kind may defer some that were rejected, which stay where they came from, and
+ * want the others ingested again.
  */
 static void
 ingest_batch(const Work *work, EvauditIngested *result)
@@ -117,10 +119,17 @@ ingest_batch(const Work *work, EvauditIngested *result)
 			evaudit_ingest(evaudit_topic_load(work->source->topic, false),
 						   batch->events, batch->nevents, result);
 		}
-		if (result->rejected == 0 || work->kind->handle_rejected == NULL ||
-			work->kind->handle_rejected(work->state, batch))
+		if (!result->schemas_missing &&
+			(result->rejected == 0 || work->kind->handle_rejected == NULL ||
+			 work->kind->handle_rejected(work->state, batch)))
 			return;
 		AbortCurrentTransaction();
+		if (result->schemas_missing)
+		{
+			MemoryContextSwitchTo(work->process->iteration);
+			report(work, STATE_RUNNING, "fetching schemas", 0);
+			evaudit_schemas_fetch();
+		}
 	}
 }
 
@@ -164,6 +173,7 @@ evaudit_source_run(EvauditProcess *process)
 	if (!load_definition(&work))
 		return;
 	report(&work, STATE_RUNNING, "connecting", 0);
+	evaudit_schemas_collect();
 	work.batch = evaudit_batch_create(work.source);
 	work.state = work.kind->open(work.source);
 	evaudit_process_running(process);

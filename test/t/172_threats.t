@@ -329,6 +329,9 @@ says('ingest', q{SELECT detail FROM evaudit.check_server('inward')}, 'its addres
 as('ingest', q{SELECT evaudit.drop_sink('inward')});
 $node->safe_psql('postgres', 'REVOKE SELECT ON evaudit.events FROM ingest');
 
+item('has schema registries connect to no address that is not public');
+$node->safe_psql('postgres', 'GRANT USAGE ON FOREIGN DATA WRAPPER evaudit_registry TO ingest');
+cannot_do('ingest', qr/permission denied to set option "allow_private"|invalid value for option "url"|is a secret/, map { qq{CREATE SERVER schemas FOREIGN DATA WRAPPER evaudit_registry OPTIONS (url '$_)} } q{https://127.0.0.1:1/', allow_private 'true'}, q{http://example.com/'}, q{https://me:secret@example.com/'}, q{https://example.com/?x='}, q{https://example.com/', token 'x'});
 item('has USAGE on its server and SELECT on `evaudit.events`');
 $node->safe_psql('postgres', q{
 	CREATE SERVER local FOREIGN DATA WRAPPER evaudit_function;

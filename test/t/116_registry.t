@@ -1,0 +1,202 @@
+# Avro and Protocol Buffers by way of a schema registry: what Confluent's own
+# serializers write, registries that are away, ids that are not known.
+
+use strict;
+use warnings;
+
+use Evaudit::Cluster;
+use Evaudit::Kafka;
+use Evaudit::Pipeline;
+use Evaudit::Registry;
+use JSON::PP;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+foreach my $peer ('Evaudit::Kafka', 'Evaudit::Registry')
+{
+	plan skip_all => $peer->unavailable if $peer->unavailable;
+}
+
+delete $ENV{$_} foreach grep { /_proxy$/i } keys %ENV;
+my $kafka = Evaudit::Kafka->new;
+my $registry = Evaudit::Registry->new;
+my $node = Evaudit::Cluster->new('main', conf => "evaudit.max_backoff = '500ms'\n");
+$kafka->start;
+$registry->start;
+add_server($node, $kafka->servers);
+my $url = $registry->url;
+$node->safe_psql('postgres', qq{
+	CREATE SERVER reg FOREIGN DATA WRAPPER evaudit_registry
+		OPTIONS (url '$url/', allow_private 'true', request_timeout '2s')});
+
+# A topic with its source.
+sub add_topic
+{
+	my ($name, %options) = @_;
+	my $json = encode_json({ registry => 'reg', keep => JSON::PP::true, %options });
+
+	$kafka->create_topic($name, 1);
+	$node->safe_psql('postgres', qq{
+		SELECT evaudit.create_topic('$name', options => '$json');
+		SELECT evaudit.create_source('$name', 'kafka', '$name', '{"topics": "$name"}')});
+	return;
+}
+
+# The kept payloads of a topic, in their order.
+sub payloads
+{
+	my ($topic) = @_;
+	return $node->safe_psql('postgres', qq{
+		SELECT string_agg(payload::text, E'\\n' ORDER BY source_position->'offset')
+		FROM evaudit.events WHERE topic = '$topic'});
+}
+
+# The dead letters of a source.
+sub letters
+{
+	my ($source, $column) = @_;
+	return $node->safe_psql('postgres', qq{
+		SELECT string_agg($column, E'\\n' ORDER BY id) FROM evaudit.dead_letters
+		WHERE source = '$source'});
+}
+
+# --- Avro
+
+my $login = {
+	type => 'record', name => 'Login', namespace => 'com.example', fields => [
+		{ name => 'user', type => 'string' },
+		{ name => 'at', type => { type => 'long', logicalType => 'timestamp-millis' } },
+		{ name => 'via', type => [ 'null', 'string' ], default => undef } ] };
+my %avro = (topic => 'avro', format => 'avro', schema => $login);
+add_topic('avro', format => 'avro', framing => 'confluent', event_id => '/user');
+my @bytes = $registry->produce($kafka,
+	{ %avro, value => { user => "j\x{f6}rg", at => 1659603039120, via => undef } },
+	{ %avro, value => { user => 'eva', at => 0, via => 'web' } });
+await_end($node, $kafka, 'avro', 'avro');
+like($bytes[0], qr/^00000000010a6ac3b67267/, 'Confluent\'s framing');
+is(payloads('avro'), qq({"at": "2022-08-04T08:50:39.120Z", "via": null, "user": "j\xc3\xb6rg"}\n)
+	  . '{"at": "1970-01-01T00:00:00Z", "via": "web", "user": "eva"}', 'Avro by its registry');
+is(scalar(@{ $registry->log }), 1, 'a schema is fetched once');
+
+# the id in a header
+add_topic('headers', format => 'avro', framing => 'confluent-headers');
+$registry->produce($kafka, { %avro, topic => 'headers', headers => JSON::PP::true, value => { user => 'x', at => 1, via => undef } });
+await_end($node, $kafka, 'headers', 'headers');
+is(payloads('headers'), '{"at": "1970-01-01T00:00:00.001Z", "via": null, "user": "x"}', 'its id in a header');
+like($registry->log->[-1], qr{^/schemas/guids/[-0-9a-f]{36}$}, 'is a UUID');
+
+# a schema that refers to another, which refers to a third
+my %parts = (
+	C => { type => 'enum', name => 'C', symbols => [ 'ON', 'OFF' ] },
+	B => { type => 'record', name => 'B', fields => [ { name => 'c', type => 'C' } ] });
+$registry->register('c%2F1%20x', schema => encode_json($parts{C}));
+$registry->register('b', schema => encode_json($parts{B}), references => [ { name => 'C', subject => 'c/1 x', version => 1 } ]);
+my $main = $registry->register('a', references => [ { name => 'B', subject => 'b', version => 1 }, { name => 'C', subject => 'c/1 x', version => 1 } ],
+	schema => encode_json({ type => 'record', name => 'A', fields => [ { name => 'b', type => 'B' }, { name => 'd', type => 'C' } ] }));
+add_topic('parts', format => 'avro', framing => 'confluent');
+$kafka->tool('-e', 'produce', 'parts', \sprintf("k\t\\x00\\x00\\x00\\x00\\x%02x\\x02\\x00\n", $main));
+await_end($node, $kafka, 'parts', 'parts');
+is(payloads('parts'), '{"b": {"c": "OFF"}, "d": "ON"}', 'schemas that refer to others');
+
+# --- Protocol Buffers
+
+my $sql = slurp_file('test/sql/format_protobuf.sql');
+my ($set) = $sql =~ /VALUES \('descriptor_set', '([^']+)'\)/;
+$registry->control(text => slurp_file('test/formats/sample.proto'));
+add_topic('proto', format => 'protobuf', framing => 'confluent');
+my %proto = (topic => 'proto', format => 'protobuf', schema => $set);
+@bytes = $registry->produce($kafka,
+	{ %proto, message => 't.sample.Choice', value => { text => 'x', next => { number => 7 } } },
+	{ %proto, message => 't.sample.Outer.Middle.Inner', value => { kind => 'KIND_A' } });
+await_end($node, $kafka, 'proto', 'proto');
+is(payloads('proto'), qq({"next": {"number": 7}, "text": "x"}\n{"kind": "KIND_A"}), 'Protocol Buffers, by the text of their file');
+like($bytes[1], qr/^00000000..060a0000/, 'with the indexes of a message in others');
+$kafka->tool('-e', 'produce', 'proto', \join '', map { "k\t\\x00\\x00\\x00\\x00\\x" . substr($bytes[0], 8, 2) . "$_\n" } '\x02\x7e', '\x01', '', '\x02\x06\x08\x01', '\x00', '\x04\x0a\x06');
+await_end($node, $kafka, 'proto', 'proto');
+is(letters('proto', 'reason'), join("\n", ('bad_framing') x 4), 'indexes that lead nowhere');
+
+# --- a registry that is away
+
+# The state of a source, and its last error.
+sub state_of
+{
+	my ($source) = @_;
+	return $node->safe_psql('postgres',
+		"SELECT state || ' ' || coalesce(last_error, '') FROM evaudit.stat_sources WHERE name = '$source'");
+}
+
+my %other = (%$login, name => 'Other');
+my $fault = 0;
+foreach my $status (503, 401, 403, 302, 404)
+{
+	my %schema = (%$login, name => 'Fault' . $fault++);
+
+	$registry->control(status => $status);
+	$registry->produce($kafka, { %avro, schema => \%schema, value => { user => "after $status", at => 0, via => undef } });
+	wait_until(sub { state_of('avro') =~ /^backoff .*could not fetch schema \d+ of registry "reg": HTTP status $status/ },
+		"status $status stops the source");
+	is(letters('avro', 'reason'), '', "status $status makes no dead letters");
+	$registry->control(status => undef);
+	await_end($node, $kafka, 'avro', 'avro');
+	like(payloads('avro'), qr/"after $status"/, 'until it is there again');
+}
+
+# who calls
+$registry->control(users => 'me:secret');
+$registry->produce($kafka, { %avro, schema => \%other, value => { user => 'basic', at => 0, via => undef } });
+wait_until(sub { state_of('avro') =~ /^backoff .*HTTP status 401/ }, 'a user is asked for');
+$node->safe_psql('postgres', q{CREATE USER MAPPING FOR CURRENT_USER SERVER reg OPTIONS (username 'me', password 'secret')});
+await_end($node, $kafka, 'avro', 'avro');
+like(payloads('avro'), qr/"basic"/, 'a user with a password');
+$registry->control(token => 'bearer-1');
+$node->safe_psql('postgres', q{ALTER USER MAPPING FOR CURRENT_USER SERVER reg OPTIONS (DROP username, DROP password, ADD token 'bearer-1')});
+$registry->produce($kafka, { %avro, schema => { %other, name => 'Third' }, value => { user => 'bearer', at => 0, via => undef } });
+await_end($node, $kafka, 'avro', 'avro');
+like(payloads('avro'), qr/"bearer"/, 'a token');
+unlike($node->safe_psql('postgres', 'SELECT * FROM evaudit.stat_sources')
+	  . join('', grep { !/statement: / } split /^/, slurp_file($node->logfile)),
+	qr/bearer-1|Bearer|Basic/, 'no secret is shown');
+
+# --- an id that is not known
+
+my $before = @{ $registry->log };
+$kafka->tool('-e', 'produce', 'avro', \"k\t\\x00\\x00\\x00\\x00\\xc8\\x00\n");
+await_end($node, $kafka, 'avro', 'avro');
+is(letters('avro', "reason || ': ' || error"), 'unknown_schema: registry "reg" has no schema 200', 'is a dead letter');
+is_deeply([ splice @{ $registry->log }, $before ], [ ('/schemas/ids/200') x 2 ], 'after a second look');
+$kafka->tool('-e', 'produce', 'avro', \"k\t\\x00\\x00\\x00\\x00\\xc8\\x00\n");
+await_end($node, $kafka, 'avro', 'avro');
+is(scalar(@{ $registry->log }), $before + 2, 'and is not asked for again at once');
+
+# what it is once it is known: a row that workers read
+$node->safe_psql('postgres', q{
+	UPDATE evaudit.registry_schemas SET type = 'AVRO', schema = '{"type": "record", "name": "N", "fields": [{"name": "x", "type": "int"}]}', refs = '[]' WHERE id = '200';
+	SELECT evaudit.redrive('avro')});
+like(payloads('avro'), qr/\{"x": 0\}/, 'a redrive takes what the table has then');
+
+# a schema that is of another format
+$registry->register('avro-value', schemaType => 'JSON', schema => '{}');
+my $json_id = $registry->register('avro-value', schemaType => 'JSON', schema => '{}');
+$kafka->tool('-e', 'produce', 'avro', \sprintf("k\t\\x00\\x00\\x00\\x00\\x%02x\\x00\n", $json_id));
+await_end($node, $kafka, 'avro', 'avro');
+like(letters('avro', "error"), qr/schema $json_id of registry "reg" cannot be used: it is of type JSON, not AVRO/, 'a schema of another type');
+
+# a registry that is not public
+$node->safe_psql('postgres', q{
+	CREATE SERVER inward FOREIGN DATA WRAPPER evaudit_registry OPTIONS (url 'https://127.0.0.1:1/');
+	SELECT evaudit.alter_topic('parts', options => '{"registry": "inward"}')});
+$kafka->tool('-e', 'produce', 'parts', \"k\t\\x00\\x00\\x00\\x00\\x01\\x00\n");
+wait_until(sub { state_of('parts') =~ /^backoff .*its address is not public/ }, 'a private address');
+
+# what is refused when a topic is made
+foreach my $case ([ 'no_such', 'confluent', qr/does not exist/ ], [ 'kafka', 'confluent', qr/is not a schema registry/ ],
+	[ 'reg', 'glue', qr/is not a registry for framing "glue"/ ])
+{
+	my ($server, $framing, $error) = @$case;
+	my (undef, undef, $err) = $node->psql('postgres', qq{SELECT evaudit.create_topic('bad',
+		options => '{"format": "avro", "framing": "$framing", "registry": "$server"}')});
+
+	like($err, $error, "registry $server with framing $framing");
+}
+
+done_testing();
