@@ -147,6 +147,8 @@ extern ProtoNamed *evaudit_proto_find(ProtoSet *set, const char *name);
 /* proto_descriptor.c, proto_parse.c */
 extern bool evaudit_proto_add_descriptors(ProtoSet *set, const char *bytes,
 										  size_t len);
+extern bool evaudit_proto_add_descriptor(ProtoSet *set, const char *bytes,
+										 size_t len);
 extern bool evaudit_proto_add_text(ProtoSet *set, const char *source);
 
 extern bool evaudit_proto_add_builtin(ProtoSet *set);

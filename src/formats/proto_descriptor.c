@@ -305,22 +305,26 @@ read_file_part(void *arg, const ProtoWireField *field)
 	return true;
 }
 
+/* Add the file of a descriptor. */
+bool
+evaudit_proto_add_descriptor(ProtoSet *set, const char *bytes, size_t len)
+{
+	FileReader	file = {.set = set,.package = pstrdup("")};
+
+	set->roots = NIL;
+	if (!read_message(set, bytes, len, read_file_name, &file))
+		return false;
+	if (file.editions)
+		return evaudit_proto_fail(set, "files of editions are not supported");
+	return read_message(set, bytes, len, read_file_part, &file);
+}
+
 /* FileDescriptorSet: file 1 */
 static bool
 read_set_part(void *arg, const ProtoWireField *field)
 {
-	FileReader	file = {.set = arg,.package = pstrdup("")};
-
-	if (!is_bytes(field, 1))
-		return true;
-	file.set->roots = NIL;
-	if (!read_message(file.set, field->bytes, field->len, read_file_name,
-					  &file))
-		return false;
-	if (file.editions)
-		return evaudit_proto_fail(file.set, "files of editions are not supported");
-	return read_message(file.set, field->bytes, field->len, read_file_part,
-						&file);
+	return !is_bytes(field, 1) ||
+		evaudit_proto_add_descriptor(arg, field->bytes, field->len);
 }
 
 /* Add the files of a descriptor set. */

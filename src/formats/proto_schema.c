@@ -12,6 +12,7 @@
 
 #include "formats/proto.h"
 #include "formats/proto_wire.h"
+#include "text/base64.h"
 
 /* Complete a set of files whose parts are there. */
 static ProtoSet *
@@ -21,6 +22,29 @@ finish(ProtoSet *set, bool ok, const char **error)
 		return set;
 	*error = set->error;
 	return NULL;
+}
+
+/*
+ * Add a file as a registry has it: its text, or the base64 of its descriptor,
+ * which Python's serializer registers and some registries return as it is.  No
+ * text of a file consists of the characters of base64 alone.
+ */
+static bool
+add_source(ProtoSet *set, const char *source)
+{
+	static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		"abcdefghijklmnopqrstuvwxyz0123456789+/=";
+	size_t		len = strlen(source);
+	uint8	   *bytes;
+	int			nbytes;
+
+	if (len == 0 || strspn(source, base64) != len)
+		return evaudit_proto_add_text(set, source);
+	bytes = palloc(EVAUDIT_BASE64_BYTES(len));
+	nbytes = evaudit_base64_decode(source, len, bytes);
+	if (nbytes < 0)
+		return evaudit_proto_fail(set, "it is neither a file nor base64");
+	return evaudit_proto_add_descriptor(set, (char *) bytes, nbytes);
 }
 
 /*
@@ -36,8 +60,8 @@ evaudit_proto_compile(const EvauditSchemaText *schema, const char **error)
 
 	for (int i = 0; ok && i < schema->nreferences; i++)
 		if (strncmp(schema->references[i].name, own, strlen(own)) != 0)
-			ok = evaudit_proto_add_text(set, schema->references[i].text);
-	return finish(set, ok && evaudit_proto_add_text(set, schema->text), error);
+			ok = add_source(set, schema->references[i].text);
+	return finish(set, ok && add_source(set, schema->text), error);
 }
 
 /* Compile a descriptor set; likewise. */
