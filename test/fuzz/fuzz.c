@@ -38,6 +38,10 @@ static const EvauditFuzzTarget targets[] = {
 	{"claims", evaudit_fuzz_claims},
 	{"keys", evaudit_fuzz_keys},
 	{"http", evaudit_fuzz_http},
+	{"avro", evaudit_fuzz_avro},
+	{"protobuf", evaudit_fuzz_protobuf},
+	{"descriptors", evaudit_fuzz_descriptors},
+	{"proto_text", evaudit_fuzz_proto_text},
 };
 
 static const EvauditFuzzTarget *target;

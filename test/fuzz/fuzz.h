@@ -27,5 +27,9 @@ extern void evaudit_fuzz_token(const char *data, size_t size);
 extern void evaudit_fuzz_claims(const char *data, size_t size);
 extern void evaudit_fuzz_keys(const char *data, size_t size);
 extern void evaudit_fuzz_http(const char *data, size_t size);
+extern void evaudit_fuzz_avro(const char *data, size_t size);
+extern void evaudit_fuzz_protobuf(const char *data, size_t size);
+extern void evaudit_fuzz_descriptors(const char *data, size_t size);
+extern void evaudit_fuzz_proto_text(const char *data, size_t size);
 
 #endif							/* EVAUDIT_FUZZ_H */
