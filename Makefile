@@ -22,7 +22,7 @@ OBJS = $(SRCS:.c=.o)
 OWN_HEADERS = $(wildcard src/*/*.h)
 
 # The install script is joined from its parts, in the order of dependency.
-SQL_PARTS = $(addprefix sql/, schema.sql audit.sql tracking.sql events.sql json_schema.sql \
+SQL_PARTS = $(addprefix sql/, schema.sql audit.sql tracking.sql history.sql events.sql json_schema.sql \
 	topics.sql event_log.sql tokens.sql access.sql http.sql sources.sql registry.sql \
 	sinks.sql deliveries.sql webhook.sql stats.sql retention.sql alerts.sql \
 	metrics.sql restore.sql grants.sql)

@@ -53,7 +53,7 @@ typedef struct AuditTable
 	Oid			sequence;
 	MemoryContext context;
 	bool		by_executor;	/* rows are inserted by a statement */
-	text	   *operations[EVAUDIT_SKIP + 1];
+	text	   *operations[EVAUDIT_LAST_OPERATION + 1];
 } AuditTable;
 
 /* A row of audit. */
@@ -73,9 +73,9 @@ const Oid	evaudit_audit_types[EVAUDIT_AUDIT_NCOLUMNS] = EVAUDIT_AUDIT_TYPES;
 
 static AuditTable *table = NULL;
 
-static const char *const operation_names[] = {
+const char *const evaudit_operation_names[] = {
 	"INSERT", "UPDATE", "DELETE", "TRUNCATE", "TRACK", "UNTRACK",
-	"SKIP"
+	"SKIP", "BASELINE", "REDACT"
 };
 
 /* The table audit, or an error if somebody took it away. */
@@ -153,8 +153,8 @@ make_table(Relation rel)
 	audit->owner = rel->rd_rel->relowner;
 	audit->sequence = find_sequence(rel);
 	evaudit_audit_watch(EVAUDIT_WATCH_SEQUENCE, audit->sequence);
-	for (int i = 0; i < lengthof(operation_names); i++)
-		audit->operations[i] = cstring_to_text(operation_names[i]);
+	for (int i = 0; i < lengthof(evaudit_operation_names); i++)
+		audit->operations[i] = cstring_to_text(evaudit_operation_names[i]);
 	MemoryContextSwitchTo(old);
 	return audit;
 }

@@ -22,8 +22,14 @@ typedef enum EvauditOperation
 	EVAUDIT_TRUNCATE,
 	EVAUDIT_TRACK,				/* changes are captured from here on */
 	EVAUDIT_UNTRACK,			/* changes are no longer captured */
-	EVAUDIT_SKIP				/* somebody had his changes not captured */
+	EVAUDIT_SKIP,				/* somebody had his changes not captured */
+	EVAUDIT_BASELINE,			/* a row that was there before */
+	EVAUDIT_REDACT				/* values were erased from the audit */
 } EvauditOperation;
+
+#define EVAUDIT_LAST_OPERATION	EVAUDIT_REDACT
+
+extern const char *const evaudit_operation_names[EVAUDIT_LAST_OPERATION + 1];
 
 /* The columns of audit, by their numbers less one. */
 typedef enum EvauditAuditColumn

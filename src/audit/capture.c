@@ -33,6 +33,7 @@
 #include "audit/audit_stats.h"
 #include "audit/capture.h"
 #include "audit/capture_trigger.h"
+#include "audit/change.h"
 #include "audit/column.h"
 #include "audit/datum_fallback.h"
 #include "audit/hmac_keys.h"
@@ -61,6 +62,7 @@ evaudit_audit_init(void)
 	evaudit_hmac_init();
 	evaudit_skip_init();
 	evaudit_segments_init();
+	evaudit_history_init();
 	if (process_shared_preload_libraries_in_progress)
 		evaudit_audit_stats_init();
 }

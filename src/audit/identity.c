@@ -201,22 +201,32 @@ sync_columns(Oid relid, int64 first_seq, Datum id, bool by_name)
 	(void) evaudit_spi_execute(&update_columns, values, NULL);
 }
 
+/*
+ * Find the id of a table that is or was tracked, within a connection to SPI.
+ * Columns match by name if it is known from another epoch only.
+ */
+bool
+evaudit_identity_find(Oid relid, pg_uuid_t *id, bool *by_name)
+{
+	Datum		values[] = {ObjectIdGetDatum(relid),
+	Int32GetDatum(evaudit_context_epoch())};
+
+	if (evaudit_spi_execute(&find_id, values, NULL) == 0)
+		return false;
+	*by_name = evaudit_spi_bool(0, 1);
+	memcpy(id, DatumGetUUIDP(evaudit_spi_datum_of(0, 0, UUIDOID)),
+		   sizeof(pg_uuid_t));
+	return true;
+}
+
 /* The id of a table, a new one if there was none like it. */
 static Datum
 choose_id(Oid relid, bool *by_name)
 {
-	Datum		values[] = {ObjectIdGetDatum(relid),
-	Int32GetDatum(evaudit_context_epoch())};
 	pg_uuid_t  *id = palloc(sizeof(pg_uuid_t));
 
 	*by_name = false;
-	if (evaudit_spi_execute(&find_id, values, NULL) > 0)
-	{
-		*by_name = evaudit_spi_bool(0, 1);
-		memcpy(id, DatumGetUUIDP(evaudit_spi_datum_of(0, 0, UUIDOID)),
-			   sizeof(pg_uuid_t));
-	}
-	else
+	if (!evaudit_identity_find(relid, id, by_name))
 		evaudit_row_id(id);
 	return UUIDPGetDatum(id);
 }

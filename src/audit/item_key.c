@@ -99,6 +99,13 @@ single_key(EvauditColumn *column, TupleTableSlot *slot, EvauditPin *pin)
 	return cstring_to_text_with_len(buf.data, buf.len);
 }
 
+/* A key as audit keeps it: cut if it is long. */
+text *
+evaudit_item_key_fit(text *key)
+{
+	return key_fits(key) ? key : cut_key(key);
+}
+
 /*
  * The key of the row in a slot, NULL if its table has none or its only column
  * is excluded from the audit.
@@ -121,5 +128,5 @@ evaudit_item_key(EvauditTracked *tracked, TupleTableSlot *slot,
 			return NULL;
 		key = single_key(column, slot, pin);
 	}
-	return key_fits(key) ? key : cut_key(key);
+	return evaudit_item_key_fit(key);
 }

@@ -15,4 +15,9 @@
 extern text *evaudit_item_key(EvauditTracked *tracked, TupleTableSlot *slot,
 							  EvauditPin *pin);
 
+/* A key of so many bytes, or fewer, is never cut. */
+#define EVAUDIT_ITEM_KEY_SURE	400
+
+extern text *evaudit_item_key_fit(text *key);
+
 #endif							/* EVAUDIT_ITEM_KEY_H */

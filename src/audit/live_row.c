@@ -1,0 +1,165 @@
+/*-------------------------------------------------------------------------
+ *
+ * live_row.c
+ *	  Rows of a tracked table as they are now.
+ *
+ * They are read as the caller, with his grants and row security.  Every name
+ * and operator in a statement is qualified: his search_path may lead to
+ * others'.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_operator.h"
+#include "executor/executor.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
+
+#include "audit/live_row.h"
+#include "server/spi.h"
+
+/* A table that others inherit from is tracked without them. */
+const char *
+evaudit_live_only(const EvauditPast *past)
+{
+	return get_rel_relkind(past->relid) == RELKIND_PARTITIONED_TABLE ?
+		"" : "ONLY ";
+}
+
+/* The name of the live table as a statement may use it. */
+char *
+evaudit_live_name(const EvauditPast *past)
+{
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(past->relid)),
+									  get_rel_name(past->relid));
+}
+
+/* The operator of equality of a type, with its schema. */
+char *
+evaudit_live_equals(Oid typid)
+{
+	Oid			operator = lookup_type_cache(typid,
+											 TYPECACHE_EQ_OPR)->eq_opr;
+	HeapTuple	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(operator));
+	Form_pg_operator form;
+	char	   *result;
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("could not identify an equality operator for type %s",
+						format_type_be(typid))));
+	form = (Form_pg_operator) GETSTRUCT(tuple);
+	result = psprintf("OPERATOR(%s.%s)",
+					  quote_identifier(get_namespace_name(form->oprnamespace)),
+					  NameStr(form->oprname));
+	ReleaseSysCache(tuple);
+	return result;
+}
+
+/*
+ * The values of a row, as audit would have them, by column of the past; NULL
+ * where a column is not in the table.
+ */
+Jsonb	  **
+evaudit_live_values(EvauditPast *past, Datum row)
+{
+	Jsonb	  **values;
+	EvauditPin	pin = {0};
+	int		   *columns = palloc(sizeof(int) * Max(past->tracked->ncolumns, 1));
+
+	for (int i = 0; i < past->tracked->ncolumns; i++)
+		columns[i] = evaudit_past_column(past,
+										 text_to_cstring(past->tracked->columns[i].name),
+										 PG_INT64_MAX);
+	values = palloc0(sizeof(Jsonb *) * Max(past->ncolumns, 1));
+	for (int i = 0; i < past->tracked->ncolumns; i++)
+	{
+		EvauditColumn *column = &past->tracked->columns[i];
+		JsonbValue	value = {.type = jbvNull};
+		bool		isnull;
+		Datum		datum = GetAttributeByNum(DatumGetHeapTupleHeader(row),
+											  column->index + 1, &isnull);
+
+		if (!isnull)
+			evaudit_datum_to_json(&column->type, datum, &pin, &value);
+		values[columns[i]] = evaudit_jsonb_value(&value);
+	}
+	evaudit_unpin_settings(&pin);
+	return values;
+}
+
+/* The statement that finds a row by its key, and its parameters' types. */
+static char *
+find_statement(const EvauditPast *past, Oid *types)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "SELECT t FROM %s%s t WHERE ",
+					 evaudit_live_only(past), evaudit_live_name(past));
+	for (int i = 0; i < past->nkeys; i++)
+	{
+		AttrNumber	attnum = past->columns[past->keys[i]].attnum;
+
+		types[i] = get_atttype(past->relid, attnum);
+		appendStringInfo(&sql, "%st.%s %s $%d", i == 0 ? "" : " AND ",
+						 quote_identifier(past->columns[past->keys[i]].label),
+						 evaudit_live_equals(types[i]), i + 1);
+	}
+	return sql.data;
+}
+
+/*
+ * Find a row by its key, with the active snapshot; 0 if there is none, or the
+ * caller may not see it.
+ */
+Datum
+evaudit_live_find(EvauditPast *past, const char *key)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Oid			types[INDEX_MAX_KEYS];
+	Datum		values[INDEX_MAX_KEYS];
+	bool		nulls[INDEX_MAX_KEYS];
+	char		spi_nulls[INDEX_MAX_KEYS];
+	EvauditParser *parser;
+	Relation	rel;
+	Datum		row = (Datum) 0;
+
+	if (!OidIsValid(past->relid) || past->nkeys == 0 ||
+		pg_class_aclcheck(past->relid, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
+		return row;
+	rel = relation_open(past->relid, AccessShareLock);
+	parser = evaudit_parser_make(rel);
+	evaudit_past_key_datums(past, parser, key, values, nulls);
+	evaudit_parser_end(parser);
+	for (int i = 0; i < past->nkeys; i++)
+		spi_nulls[i] = nulls[i] ? 'n' : ' ';
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	if (SPI_execute_with_args(find_statement(past, types), past->nkeys, types,
+							  values, spi_nulls, true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read table \"%s\"", past->name);
+	if (SPI_processed > 0)
+	{
+		bool		isnull;
+		Datum		found = evaudit_spi_datum(0, 0, &isnull);
+		MemoryContext old = MemoryContextSwitchTo(context);
+
+		row = PointerGetDatum(PG_DETOAST_DATUM_COPY(found));
+		MemoryContextSwitchTo(old);
+	}
+	SPI_finish();
+	relation_close(rel, NoLock);
+	return row;
+}
