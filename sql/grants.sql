@@ -20,6 +20,8 @@ GRANT EXECUTE ON FUNCTION
 	evaudit.history(text, jsonb),
 	evaudit.row_as_of(text, jsonb, timestamptz),
 	evaudit.table_as_of(anyelement, timestamptz),
+	evaudit.undo(xid8, text, bigint[], text, boolean),
+	evaudit.restore_row(regclass, jsonb, timestamptz),
 	evaudit.publish(text, jsonb, text),
 	evaudit.validate(text, jsonb),
 	evaudit.redrive(bigint[]),
@@ -53,7 +55,8 @@ GRANT EXECUTE ON FUNCTION
 	evaudit.partition_stats()
 TO PUBLIC;
 
-GRANT EXECUTE ON PROCEDURE evaudit.redrive_all(text, bigint) TO PUBLIC;
+GRANT EXECUTE ON PROCEDURE evaudit.redrive_all(text, bigint),
+	evaudit.undo_all(xid8, text, bigint[], text, bigint) TO PUBLIC;
 
 -- What becomes of events is the database owner's to say, or whoever's EXECUTE
 -- is granted to.

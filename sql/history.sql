@@ -32,3 +32,27 @@ RETURNS SETOF anyelement
 	AS 'MODULE_PATHNAME', 'evaudit_table_as_of' LANGUAGE C STABLE;
 COMMENT ON FUNCTION evaudit.table_as_of(anyelement, timestamptz) IS
 	'the rows of a table at a time: SELECT * FROM evaudit.table_as_of(NULL::orders, now() - interval ''1 day'')';
+
+-- What is undone is written as the caller.
+CREATE FUNCTION evaudit.undo(xid xid8 DEFAULT NULL,
+	request_id text DEFAULT NULL, seqs bigint[] DEFAULT NULL,
+	mode text DEFAULT 'error', dry_run boolean DEFAULT true)
+RETURNS TABLE (relation text, item_key text, action text, changes jsonb,
+	conflict text, done boolean)
+	AS 'MODULE_PATHNAME', 'evaudit_undo' LANGUAGE C;
+COMMENT ON FUNCTION evaudit.undo(xid8, text, bigint[], text, boolean) IS
+	'take back what a transaction, a request or some rows of audit did, in at most 10,000 rows; unless dry_run is false, only shows what that would be; mode says what becomes of rows with conflicts: error, skip, force';
+
+CREATE PROCEDURE evaudit.undo_all(xid xid8 DEFAULT NULL,
+	request_id text DEFAULT NULL, seqs bigint[] DEFAULT NULL,
+	mode text DEFAULT 'error', INOUT undone bigint DEFAULT NULL)
+	AS 'MODULE_PATHNAME', 'evaudit_undo_all' LANGUAGE C;
+COMMENT ON PROCEDURE evaudit.undo_all(xid8, text, bigint[], text, bigint) IS
+	'likewise for any number of rows, with a commit after every 10,000; not in a transaction block';
+
+CREATE FUNCTION evaudit.restore_row(relation regclass, key jsonb,
+	at timestamptz)
+RETURNS text
+	AS 'MODULE_PATHNAME', 'evaudit_restore_row' LANGUAGE C STRICT;
+COMMENT ON FUNCTION evaudit.restore_row(regclass, jsonb, timestamptz) IS
+	'bring a row back to what it was at a time; returns what was done: INSERT, UPDATE, DELETE or NONE';

@@ -139,6 +139,25 @@ parse_container(EvauditParser *parser, AttrNumber attnum, Jsonb *jsonb,
 	*value = GetAttributeByNum(DatumGetHeapTupleHeader(row), attnum, isnull);
 }
 
+/* A vector of numbers, whose array begins at 0; its text has spaces. */
+static Datum
+parse_vector(EvauditParser *parser, AttrNumber attnum, Jsonb *jsonb)
+{
+	StringInfoData buf;
+	int			n = JB_ROOT_COUNT(jsonb);
+
+	initStringInfo(&buf);
+	for (int i = 0; i < n; i++)
+	{
+		JsonbValue *element = getIthJsonbValueFromContainer(&jsonb->root, i);
+
+		if (i > 0)
+			appendStringInfoChar(&buf, ' ');
+		evaudit_datum_append_text(&buf, element, false);
+	}
+	return evaudit_parse_text(parser, attnum, buf.data);
+}
+
 /* A string, number or boolean. */
 static Datum
 parse_scalar(EvauditParser *parser, AttrNumber attnum, JsonbValue *json)
@@ -184,6 +203,9 @@ evaudit_parse_value(EvauditParser *parser, AttrNumber attnum, Jsonb *jsonb,
 		*value = evaudit_parse_text(parser, attnum,
 									JsonbToCString(NULL, &jsonb->root,
 												   VARSIZE(jsonb)));
+	else if ((base == OIDVECTOROID || base == INT2VECTOROID) &&
+			 JB_ROOT_IS_ARRAY(jsonb))
+		*value = parse_vector(parser, attnum, jsonb);
 	else
 		parse_container(parser, attnum, jsonb, value, isnull);
 }

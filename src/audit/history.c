@@ -21,6 +21,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
+#include "utils/tuplestore.h"
 #include "utils/xid8.h"
 
 #include "audit/item_key.h"
@@ -138,14 +139,11 @@ walk_life(EvauditPast *past, const EvauditLife *life, Datum live,
 
 /* Hand on all versions of the rows that have had a key. */
 static void
-walk(const char *relation, Jsonb *key, TakeVersion take, void *arg)
+walk(EvauditPast *past, const char *key, const JsonbValue *elements,
+	 TakeVersion take, void *arg)
 {
-	EvauditPast *past = evaudit_past_open(relation);
-	JsonbValue	elements[INDEX_MAX_KEYS];
-	char	   *item_key = evaudit_past_key(past, key, elements);
-	Datum		live = evaudit_live_find(past, item_key);
-	List	   *lives = evaudit_lives(past, item_key, elements,
-									  live != (Datum) 0);
+	Datum		live = evaudit_live_find(past, key);
+	List	   *lives = evaudit_lives(past, key, elements, live != (Datum) 0);
 	ListCell   *cell;
 
 	foreach(cell, lives)
@@ -260,9 +258,12 @@ evaudit_history(PG_FUNCTION_ARGS)
 {
 	char	   *relation = evaudit_text_argument(fcinfo, 0, "relation");
 	Jsonb	   *key = evaudit_jsonb_argument(fcinfo, 1, "key");
+	EvauditPast *past = evaudit_past_open(relation);
+	JsonbValue	elements[INDEX_MAX_KEYS];
+	char	   *item_key = evaudit_past_key(past, key, elements);
 
 	InitMaterializedSRF(fcinfo, 0);
-	walk(relation, key, put_version, fcinfo->resultinfo);
+	walk(past, item_key, elements, put_version, fcinfo->resultinfo);
 	return (Datum) 0;
 }
 
@@ -287,6 +288,17 @@ keep_version(const Version *version, void *arg)
 		evaudit_state_row(version->row, version->seq) : NULL;
 }
 
+/* The row that had a key at a time, as JSON; NULL if there was none. */
+Jsonb *
+evaudit_row_at(EvauditPast *past, const char *key, const JsonbValue *elements,
+			   TimestampTz at)
+{
+	AsOf		search = {.at = at};
+
+	walk(past, key, elements, keep_version, &search);
+	return search.row;
+}
+
 /*
  * SQL: evaudit.row_as_of(relation text, key jsonb, at timestamptz)
  * RETURNS jsonb; NULL if there was no row of that key.
@@ -294,13 +306,15 @@ keep_version(const Version *version, void *arg)
 Datum
 evaudit_row_as_of(PG_FUNCTION_ARGS)
 {
-	AsOf		search = {.at = PG_GETARG_TIMESTAMPTZ(2)};
+	EvauditPast *past = evaudit_past_open(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	JsonbValue	elements[INDEX_MAX_KEYS];
+	char	   *key = evaudit_past_key(past, PG_GETARG_JSONB_P(1), elements);
+	Jsonb	   *row = evaudit_row_at(past, key, elements,
+									 PG_GETARG_TIMESTAMPTZ(2));
 
-	walk(text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_GETARG_JSONB_P(1),
-		 keep_version, &search);
-	if (search.row == NULL)
+	if (row == NULL)
 		PG_RETURN_NULL();
-	PG_RETURN_JSONB_P(search.row);
+	PG_RETURN_JSONB_P(row);
 }
 
 /* Does a text stand in a key of several columns, as one of its values? */

@@ -24,4 +24,8 @@ typedef struct EvauditLife
 extern List *evaudit_lives(EvauditPast *past, const char *key,
 						   const JsonbValue *elements, bool is_live);
 
+/* history.c */
+extern Jsonb *evaudit_row_at(EvauditPast *past, const char *key,
+							 const JsonbValue *elements, TimestampTz at);
+
 #endif							/* EVAUDIT_LIFE_H */

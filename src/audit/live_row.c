@@ -28,6 +28,9 @@
 #include "audit/live_row.h"
 #include "server/spi.h"
 
+/* Rows that are fetched at a time. */
+#define BATCH_ROWS	1000
+
 /* A table that others inherit from is tracked without them. */
 const char *
 evaudit_live_only(const EvauditPast *past)
@@ -42,6 +45,25 @@ evaudit_live_name(const EvauditPast *past)
 {
 	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(past->relid)),
 									  get_rel_name(past->relid));
+}
+
+/*
+ * A whole row of the table that a statement calls t.  A mere t would be a
+ * column of that name, if there is one.
+ */
+char *
+evaudit_live_whole(const EvauditPast *past)
+{
+	return psprintf("CAST(t.* AS %s)", evaudit_live_name(past));
+}
+
+/* Check that a column of the last query has whole rows of a table. */
+void
+evaudit_live_check_whole(const EvauditPast *past, int column)
+{
+	if (SPI_gettypeid(SPI_tuptable->tupdesc, column + 1) !=
+		get_rel_type_id(past->relid))
+		elog(ERROR, "unexpected type of rows of table \"%s\"", past->name);
 }
 
 /* The operator of equality of a type, with its schema. */
@@ -106,8 +128,8 @@ find_statement(const EvauditPast *past, Oid *types)
 	StringInfoData sql;
 
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "SELECT t FROM %s%s t WHERE ",
-					 evaudit_live_only(past), evaudit_live_name(past));
+	appendStringInfo(&sql, "SELECT %s FROM %s%s t WHERE ",
+					 evaudit_live_whole(past), evaudit_live_only(past), evaudit_live_name(past));
 	for (int i = 0; i < past->nkeys; i++)
 	{
 		AttrNumber	attnum = past->columns[past->keys[i]].attnum;
@@ -150,6 +172,7 @@ evaudit_live_find(EvauditPast *past, const char *key)
 	if (SPI_execute_with_args(find_statement(past, types), past->nkeys, types,
 							  values, spi_nulls, true, 1) != SPI_OK_SELECT)
 		elog(ERROR, "could not read table \"%s\"", past->name);
+	evaudit_live_check_whole(past, 0);
 	if (SPI_processed > 0)
 	{
 		bool		isnull;
@@ -162,4 +185,50 @@ evaudit_live_find(EvauditPast *past, const char *key)
 	SPI_finish();
 	relation_close(rel, NoLock);
 	return row;
+}
+
+/*
+ * Hand each row to a function, with the active snapshot, in a memory context
+ * that is reset after it.
+ */
+void
+evaudit_live_scan(EvauditPast *past, EvauditLiveTaker take, void *arg)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "evaudit live row",
+												  ALLOCSET_DEFAULT_SIZES);
+	char	   *sql = psprintf("SELECT %s FROM %s%s t",
+							   evaudit_live_whole(past),
+							   evaudit_live_only(past),
+							   evaudit_live_name(past));
+	Portal		portal;
+	uint64		n;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	portal = SPI_cursor_open_with_args(NULL, sql, 0, NULL, NULL, NULL, true,
+									   0);
+	do
+	{
+		SPITupleTable *rows;
+
+		SPI_cursor_fetch(portal, true, BATCH_ROWS);
+		n = SPI_processed;
+		rows = SPI_tuptable;
+		evaudit_live_check_whole(past, 0);
+		for (uint64 i = 0; i < n; i++)
+		{
+			MemoryContext old = MemoryContextSwitchTo(context);
+			bool		isnull;
+
+			CHECK_FOR_INTERRUPTS();
+			take(SPI_getbinval(rows->vals[i], rows->tupdesc, 1, &isnull), arg);
+			MemoryContextSwitchTo(old);
+			MemoryContextReset(context);
+		}
+		SPI_freetuptable(rows);
+	} while (n > 0);
+	SPI_cursor_close(portal);
+	SPI_finish();
+	MemoryContextDelete(context);
 }

@@ -183,6 +183,17 @@ add_insert(EvauditNet *net, const EvauditChange *change)
 	net->after_seq = change->seq;
 }
 
+/* A row was there: this is what it was then. */
+static void
+add_baseline(EvauditNet *net, const EvauditChange *change)
+{
+	net->exists = true;
+	net->after_image = change->new_value;
+	net->after_seq = change->seq;
+	for (int i = 0; i < net->nvalues; i++)
+		net->values[i].new_value = NULL;
+}
+
 /* A row was deleted. */
 static void
 add_delete(EvauditNet *net, const EvauditChange *change)
@@ -249,8 +260,7 @@ add_move(EvauditNets *nets, EvauditNet *net, const EvauditChange *change,
 }
 
 /*
- * Add a change of a row, allocated in the context of the set.  What is no
- * change, such as the image of a row that was there, is passed by.
+ * Add a change of a row, allocated in the context of the set.
  */
 void
 evaudit_nets_add(EvauditNets *nets, EvauditPast *past, EvauditChange *change)
@@ -277,6 +287,9 @@ evaudit_nets_add(EvauditNets *nets, EvauditPast *past, EvauditChange *change)
 	{
 		case EVAUDIT_INSERT:
 			add_insert(net, change);
+			break;
+		case EVAUDIT_BASELINE:
+			add_baseline(net, change);
 			break;
 		case EVAUDIT_UPDATE:
 			add_update(net, change);

@@ -57,30 +57,34 @@ set_live(EvauditPast *past, Relation rel)
 	past->name = text_to_cstring(past->tracked->name);
 }
 
-/* The id by which a dropped table was known last. */
+/*
+ * The id of the table that had a name in the audit row of a number, and its
+ * oid if it is tracked still, under whatever name.
+ */
 static bool
-find_dropped(const RangeVar *name, pg_uuid_t *id)
+find_former(const RangeVar *name, int64 seq, pg_uuid_t *id, Oid *relid)
 {
-	static EvauditStatement find =
-	{
-		"SELECT id FROM evaudit.tracked_relations"
-			" WHERE schema_name = $1 AND relation_name = $2"
-			" ORDER BY first_seq DESC LIMIT 1",
-			2,
-		{
-			TEXTOID, TEXTOID
-		}
+	static EvauditStatement find = {
+		"SELECT r.id, (SELECT p.relid FROM evaudit.tracked_relations p"
+		"  WHERE p.id = r.id AND p.epoch = $4 AND p.last_seq IS NULL)"
+		" FROM evaudit.tracked_relations r"
+		" WHERE r.schema_name = $1 AND r.relation_name = $2"
+		" AND r.first_seq <= $3 ORDER BY r.first_seq DESC LIMIT 1",
+		4, {TEXTOID, TEXTOID, INT8OID, INT4OID}
 	};
-	Datum		values[2];
+	Datum		values[4];
 
 	if (name->schemaname == NULL)
 		return false;
 	values[0] = CStringGetTextDatum(name->schemaname);
 	values[1] = CStringGetTextDatum(name->relname);
+	values[2] = Int64GetDatum(seq);
+	values[3] = Int32GetDatum(evaudit_context_epoch());
 	if (evaudit_spi_execute(&find, values, NULL) == 0)
 		return false;
 	memcpy(id, DatumGetUUIDP(evaudit_spi_datum_of(0, 0, UUIDOID)),
 		   sizeof(pg_uuid_t));
+	*relid = evaudit_spi_oid_or_invalid(0, 1);
 	return true;
 }
 
@@ -203,43 +207,61 @@ find_keys(EvauditPast *past)
 											PG_INT64_MAX);
 }
 
-/* Learn about a table, live or by its name of old. */
-static EvauditPast *
-make_past(Relation rel, const RangeVar *name)
+/*
+ * In another transaction: what is known of the live table may be gone, as may
+ * be columns of it, or the table.
+ */
+void
+evaudit_past_refresh(EvauditPast *past)
 {
-	MemoryContext context = CurrentMemoryContext;
-	EvauditPast *past = palloc0(sizeof(EvauditPast));
-	EvauditSpi	spi;
-	pg_uuid_t	id;
-	bool		found,
-				by_name;
+	MemoryContext old = MemoryContextSwitchTo(past->context);
+	Relation	rel = OidIsValid(past->relid) ?
+		try_relation_open(past->relid, AccessShareLock) : NULL;
 
-	past->context = context;
+	past->relid = InvalidOid;
 	if (rel)
+	{
 		set_live(past, rel);
-	evaudit_spi_begin(&spi);
-	found = rel ? evaudit_identity_find(past->relid, &id, &by_name) :
-		find_dropped(name, &id);
-	if (found)
-		read_names(past, &id, context);
-	evaudit_spi_end(&spi);
+		for (int i = 0; i < past->ncolumns; i++)
+		{
+			if (past->columns[i].attnum != InvalidAttrNumber)
+				past->columns[i].attnum = get_attnum(past->relid,
+													 past->columns[i].label);
+		}
+		find_keys(past);
+		relation_close(rel, NoLock);
+	}
+	MemoryContextSwitchTo(old);
+}
 
-	if (!found && rel == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation \"%s\" does not exist",
-						name->schemaname ?
-						quote_qualified_identifier(name->schemaname,
-												   name->relname) :
-						name->relname),
-				 errhint("Name a table that was dropped with its schema.")));
-	if (rel == NULL)
+/* Read what a table was called, and number its columns. */
+static void
+complete(EvauditPast *past, pg_uuid_t *id)
+{
+	EvauditSpi	spi;
+
+	if (id != NULL)
+	{
+		evaudit_spi_begin(&spi);
+		read_names(past, id, past->context);
+		evaudit_spi_end(&spi);
+	}
+	if (past->name == NULL)
 		past->name = past->names[past->nnames - 1].name;
 	if (past->nnames == 0)
 		take_present_name(past);
 	number_columns(past);
-	if (rel)
+	if (OidIsValid(past->relid))
 		find_keys(past);
+}
+
+/* Begin to learn about a table. */
+static EvauditPast *
+make_past(void)
+{
+	EvauditPast *past = palloc0(sizeof(EvauditPast));
+
+	past->context = CurrentMemoryContext;
 	return past;
 }
 
@@ -249,27 +271,104 @@ evaudit_past_of_table(Oid relid)
 {
 	Relation	rel = relation_open(relid, AccessShareLock);
 	Oid			root = evaudit_tracked_root(rel);
-	EvauditPast *past;
+	EvauditPast *past = make_past();
+	EvauditSpi	spi;
+	pg_uuid_t	id;
+	bool		found,
+				by_name;
 
 	if (root != relid)
 	{
 		relation_close(rel, NoLock);
 		rel = relation_open(root, AccessShareLock);
 	}
-	past = make_past(rel, NULL);
+	set_live(past, rel);
+	evaudit_spi_begin(&spi);
+	found = evaudit_identity_find(root, &id, &by_name);
+	evaudit_spi_end(&spi);
+	complete(past, found ? &id : NULL);
 	relation_close(rel, NoLock);
 	return past;
 }
 
-/* A table by its name: a live one, else one that was tracked. */
+/*
+ * The table that had a name in the audit row of a number; NULL if none is
+ * known.
+ */
+static EvauditPast *
+open_former(const RangeVar *name, int64 seq)
+{
+	EvauditPast *past;
+	EvauditSpi	spi;
+	pg_uuid_t	id;
+	Oid			relid;
+	bool		found;
+
+	evaudit_spi_begin(&spi);
+	found = find_former(name, seq, &id, &relid);
+	evaudit_spi_end(&spi);
+	if (!found)
+		return NULL;
+	if (OidIsValid(relid) && get_rel_relkind(relid) != '\0')
+		return evaudit_past_of_table(relid);
+	past = make_past();
+	complete(past, &id);
+	return past;
+}
+
+/* The parts of a name. */
+static RangeVar *
+parse_name(const char *relation)
+{
+	return makeRangeVarFromNameList(evaudit_compat_qualified_name(relation));
+}
+
+/*
+ * A table by its name: a live one, else one that was tracked under it, whether
+ * it was renamed or dropped.
+ */
 EvauditPast *
 evaudit_past_open(const char *relation)
 {
-	RangeVar   *name = makeRangeVarFromNameList(evaudit_compat_qualified_name(relation));
+	RangeVar   *name = parse_name(relation);
 	Oid			relid = find_live(name);
+	EvauditPast *past;
 
-	return OidIsValid(relid) ? evaudit_past_of_table(relid) :
-		make_past(NULL, name);
+	if (OidIsValid(relid))
+		return evaudit_past_of_table(relid);
+	past = open_former(name, PG_INT64_MAX);
+	if (past == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation \"%s\" does not exist", relation),
+				 errhint("Name a table that was dropped with its schema.")));
+	return past;
+}
+
+/*
+ * The table that the audit row of a number is about.  One that is known by no
+ * name of old is the live one of that name, if any.
+ */
+EvauditPast *
+evaudit_past_at(const char *relation, int64 seq)
+{
+	RangeVar   *name = parse_name(relation);
+	EvauditPast *past = open_former(name, seq);
+	Oid			relid = InvalidOid;
+
+	if (past != NULL && (OidIsValid(past->relid) ||
+						 past->names[past->nnames - 1].last != PG_INT64_MAX))
+		return past;
+	relid = find_live(name);
+	if (OidIsValid(relid))
+		return evaudit_past_of_table(relid);
+	if (past == NULL)
+	{
+		past = make_past();
+		past->name = pstrdup(relation);
+		complete(past, NULL);
+	}
+	return past;
 }
 
 /* Had the table this name in the audit row of a number? */

@@ -45,12 +45,15 @@ typedef struct EvauditPast
 	EvauditPastName *ranges;	/* names of the columns */
 	int			nkeys;
 	int		   *keys;			/* the live table's key: into columns */
+	int			rank;			/* for callers */
 } EvauditPast;
 
 extern EvauditPast *evaudit_past_open(const char *relation);
+extern EvauditPast *evaudit_past_at(const char *relation, int64 seq);
 extern EvauditPast *evaudit_past_of_table(Oid relid);
 extern bool evaudit_past_has_name(const EvauditPast *past,
 								  const char *relation, int64 seq);
+extern void evaudit_past_refresh(EvauditPast *past);
 extern bool evaudit_past_restrict(EvauditPast *past);
 extern int	evaudit_past_column(EvauditPast *past, const char *name,
 								int64 seq);

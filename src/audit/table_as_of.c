@@ -23,6 +23,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
+#include "utils/tuplestore.h"
 
 #include "audit/item_key.h"
 #include "audit/live_row.h"
@@ -30,9 +31,6 @@
 #include "audit/net.h"
 #include "audit/row_state.h"
 #include "server/compat.h"
-
-/* Rows of the table that are fetched at a time. */
-#define BATCH_ROWS	1000
 
 PG_FUNCTION_INFO_V1(evaudit_table_as_of);
 
@@ -196,42 +194,11 @@ put_live(AsOf *as_of, Datum row)
 	put_row(as_of);
 }
 
-/* Add the live rows, as they were. */
+/* Take a live row. */
 static void
-put_live_rows(AsOf *as_of)
+take_live(Datum row, void *arg)
 {
-	char	   *sql = psprintf("SELECT t FROM %s%s t",
-							   evaudit_live_only(as_of->past),
-							   evaudit_live_name(as_of->past));
-	Portal		portal;
-	uint64		n;
-
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
-	portal = SPI_cursor_open_with_args(NULL, sql, 0, NULL, NULL, NULL, true,
-									   0);
-	do
-	{
-		SPITupleTable *rows;
-
-		SPI_cursor_fetch(portal, true, BATCH_ROWS);
-		n = SPI_processed;
-		rows = SPI_tuptable;
-		for (uint64 i = 0; i < n; i++)
-		{
-			MemoryContext old = MemoryContextSwitchTo(as_of->row_context);
-			bool		isnull;
-
-			CHECK_FOR_INTERRUPTS();
-			put_live(as_of, SPI_getbinval(rows->vals[i], rows->tupdesc, 1,
-										  &isnull));
-			MemoryContextSwitchTo(old);
-			MemoryContextReset(as_of->row_context);
-		}
-		SPI_freetuptable(rows);
-	} while (n > 0);
-	SPI_cursor_close(portal);
-	SPI_finish();
+	put_live(arg, row);
 }
 
 /* Add the rows that were there then, and are not now. */
@@ -325,7 +292,7 @@ evaudit_table_as_of(PG_FUNCTION_ARGS)
 											  "evaudit row as of",
 											  ALLOCSET_DEFAULT_SIZES);
 	read_changes(&as_of, PG_GETARG_TIMESTAMPTZ(1));
-	put_live_rows(&as_of);
+	evaudit_live_scan(as_of.past, take_live, &as_of);
 	put_deleted_rows(&as_of);
 	relation_close(as_of.rel, NoLock);
 	return (Datum) 0;

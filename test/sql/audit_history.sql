@@ -1,4 +1,6 @@
 -- history(), row_as_of() and table_as_of(): what rows were.
+CREATE SCHEMA audit_history;
+SET search_path = audit_history, public;
 CREATE FUNCTION versions(relation text, key jsonb)
 RETURNS TABLE (operation text, begins boolean, ends boolean, row_data jsonb,
 	changed jsonb, actor text, request_id text)
@@ -20,7 +22,7 @@ UPDATE orders SET state = 'paid', total = 12.5 WHERE id = 7;
 UPDATE orders SET state = 'later' WHERE id = 1;
 SELECT * FROM versions('orders', '7');
 -- What was there before, changed or not.
-SELECT * FROM versions('public.orders', '"1"');
+SELECT * FROM versions('audit_history.orders', '"1"');
 SELECT * FROM versions('orders', '{"id": 2}');
 SELECT * FROM versions('orders', '3');
 
@@ -43,7 +45,7 @@ SELECT bool_and(valid_from = before) FROM (
 	FROM evaudit.history('"Old shop".sales', '8')) v WHERE before IS NOT NULL;
 
 -- As of each version's time the row is what the version says.
-SELECT v.seq, evaudit.row_as_of('"Old shop".sales', k, v.valid_from)
+SELECT k, v.operation, evaudit.row_as_of('"Old shop".sales', k, v.valid_from)
 	IS NOT DISTINCT FROM CASE WHEN v.valid_to > v.valid_from
 		OR v.valid_to IS NULL THEN v.row_data END AS same
 FROM (VALUES ('1'::jsonb), ('7')) k(k),
@@ -54,7 +56,7 @@ SELECT evaudit.row_as_of('"Old shop".sales', '1', '2000-01-01');
 -- A table that is gone is found by its name.
 DROP TABLE "Old shop".sales;
 SELECT operation, row_data FROM versions('"Old shop".sales', '8');
-SELECT operation, row_data FROM versions('public.orders', '1');
+SELECT operation, row_data FROM versions('audit_history.orders', '1');
 SELECT * FROM evaudit.history('orders', '8');
 SELECT * FROM evaudit.history('nowhere.orders', '8');
 
@@ -114,3 +116,6 @@ FROM (SELECT DISTINCT at FROM taken) t;
 SELECT * FROM evaudit.table_as_of(NULL::nokey, now());
 SELECT * FROM evaudit.table_as_of(1, now());
 SELECT * FROM evaudit.table_as_of(NULL::stock, NULL);
+SET client_min_messages = warning;
+DROP SCHEMA audit_history, "Old shop" CASCADE;
+TRUNCATE audit;

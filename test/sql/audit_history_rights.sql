@@ -1,5 +1,7 @@
 -- Who may see a history: by SELECT on audit, or by SELECT on the table where
 -- evaudit.history_by_select is on, and never past row security.
+CREATE SCHEMA history_rights;
+SET search_path = history_rights, public;
 \set VERBOSITY terse
 CREATE ROLE history_reader;
 CREATE ROLE history_auditor;
@@ -8,6 +10,7 @@ SELECT evaudit.track('papers');
 INSERT INTO papers VALUES (1, 'draft');
 UPDATE papers SET title = 'final';
 GRANT SELECT ON audit TO history_auditor;
+GRANT USAGE ON SCHEMA history_rights TO PUBLIC;
 
 SET ROLE history_reader;
 SELECT count(*) FROM evaudit.history('papers', '1');
@@ -52,7 +55,7 @@ ALTER TABLE papers DISABLE ROW LEVEL SECURITY;
 -- Nor is a table that is gone anybody's.
 DROP TABLE papers;
 SET ROLE history_reader;
-SELECT count(*) FROM evaudit.history('public.papers', '1');
+SELECT count(*) FROM evaudit.history('history_rights.papers', '1');
 RESET ROLE;
 -- not even of who makes another one of its name, tracked or not
 CREATE SCHEMA AUTHORIZATION history_reader;
@@ -85,10 +88,13 @@ CREATE TABLE history_trap.audit (LIKE audit);
 CREATE TABLE letters (id int PRIMARY KEY, v text);
 SELECT evaudit.track('letters');
 INSERT INTO letters VALUES (1, 'a'), (2, 'b');
-SET search_path = history_trap, pg_catalog, public;
-SELECT operation, row_data FROM evaudit.history('public.letters', '2');
+SET search_path = history_trap, pg_catalog, history_rights;
+SELECT operation, row_data FROM evaudit.history('history_rights.letters', '2');
 SELECT * FROM evaudit.table_as_of(NULL::letters, 'infinity');
-RESET search_path;
+SET search_path = history_rights, public;
 DROP SCHEMA history_trap CASCADE;
 DROP OWNED BY history_reader, history_auditor;
 DROP ROLE history_reader, history_auditor;
+SET client_min_messages = warning;
+DROP SCHEMA history_rights CASCADE;
+TRUNCATE audit;

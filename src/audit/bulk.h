@@ -1,0 +1,34 @@
+/*-------------------------------------------------------------------------
+ *
+ * bulk.h
+ *	  Many rows given to one statement.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef EVAUDIT_BULK_H
+#define EVAUDIT_BULK_H
+
+#include "access/tupdesc.h"
+#include "utils/tuplestore.h"
+
+/* The name of the rows in the statement. */
+#define EVAUDIT_BULK_NAME	"evaudit_rows"
+
+typedef struct EvauditBulk
+{
+	TupleDesc	desc;
+	Tuplestorestate *store;
+	uint64		n;
+} EvauditBulk;
+
+extern EvauditBulk *evaudit_bulk_make(int ncolumns);
+extern void evaudit_bulk_column(EvauditBulk *bulk, int column,
+								const char *name, Oid type, int32 typmod,
+								Oid collation);
+extern void evaudit_bulk_put(EvauditBulk *bulk, const Datum *values,
+							 const bool *nulls);
+extern uint64 evaudit_bulk_execute(EvauditBulk *bulk, const char *sql,
+								   bool read_only);
+extern void evaudit_bulk_end(EvauditBulk *bulk);
+
+#endif							/* EVAUDIT_BULK_H */
