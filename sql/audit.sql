@@ -66,7 +66,7 @@ COMMENT ON COLUMN @extschema@.audit.relation IS
 COMMENT ON COLUMN @extschema@.audit.item_key IS
 	'key of the row before the change; a JSON array if it has several columns';
 COMMENT ON COLUMN @extschema@.audit.operation IS
-	'INSERT, UPDATE, DELETE or TRUNCATE of a row; TRACK or UNTRACK: changes of the relation are captured from here on, or no longer; SKIP: somebody had his changes in this transaction not captured';
+	'INSERT, UPDATE, DELETE or TRUNCATE of a row; BASELINE: a row that was there before; REDACT: values were erased from the audit; TRACK or UNTRACK: changes of the relation are captured from here on, or no longer; SKIP: somebody had his changes in this transaction not captured';
 COMMENT ON COLUMN @extschema@.audit.modification_time IS
 	'when the change was made, by the server''s clock';
 COMMENT ON COLUMN @extschema@.audit.updated_attribute IS

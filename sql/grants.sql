@@ -22,6 +22,9 @@ GRANT EXECUTE ON FUNCTION
 	evaudit.table_as_of(anyelement, timestamptz),
 	evaudit.undo(xid8, text, bigint[], text, boolean),
 	evaudit.restore_row(regclass, jsonb, timestamptz),
+	evaudit.baseline(regclass),
+	evaudit.reconcile(regclass),
+	evaudit.redact(text, jsonb, text[], text),
 	evaudit.publish(text, jsonb, text),
 	evaudit.validate(text, jsonb),
 	evaudit.redrive(bigint[]),
@@ -56,7 +59,8 @@ GRANT EXECUTE ON FUNCTION
 TO PUBLIC;
 
 GRANT EXECUTE ON PROCEDURE evaudit.redrive_all(text, bigint),
-	evaudit.undo_all(xid8, text, bigint[], text, bigint) TO PUBLIC;
+	evaudit.undo_all(xid8, text, bigint[], text, bigint),
+	evaudit.baseline_all(regclass, bigint) TO PUBLIC;
 
 -- What becomes of events is the database owner's to say, or whoever's EXECUTE
 -- is granted to.

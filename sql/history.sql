@@ -56,3 +56,27 @@ RETURNS text
 	AS 'MODULE_PATHNAME', 'evaudit_restore_row' LANGUAGE C STRICT;
 COMMENT ON FUNCTION evaudit.restore_row(regclass, jsonb, timestamptz) IS
 	'bring a row back to what it was at a time; returns what was done: INSERT, UPDATE, DELETE or NONE';
+
+CREATE FUNCTION evaudit.baseline(relation regclass) RETURNS bigint
+	AS 'MODULE_PATHNAME', 'evaudit_baseline' LANGUAGE C STRICT;
+COMMENT ON FUNCTION evaudit.baseline(regclass) IS
+	'write an audit row BASELINE for each row that was there before its table was tracked; for its owner; returns how many';
+
+CREATE PROCEDURE evaudit.baseline_all(relation regclass,
+	INOUT written bigint DEFAULT NULL)
+	AS 'MODULE_PATHNAME', 'evaudit_baseline_all' LANGUAGE C;
+COMMENT ON PROCEDURE evaudit.baseline_all(regclass, bigint) IS
+	'likewise, with a commit after every 1,024 blocks of the table; not in a transaction block';
+
+CREATE FUNCTION evaudit.reconcile(relation regclass)
+RETURNS TABLE (item_key text, attribute text, audited jsonb, stored jsonb)
+	AS 'MODULE_PATHNAME', 'evaudit_reconcile' LANGUAGE C STABLE STRICT;
+COMMENT ON FUNCTION evaudit.reconcile(regclass) IS
+	'where a table is not what its audit says: rows or attributes, as the audit and the table have them; NULL: nothing there';
+
+CREATE FUNCTION evaudit.redact(relation text, key jsonb, attributes text[],
+	reason text)
+RETURNS bigint
+	AS 'MODULE_PATHNAME', 'evaudit_redact' LANGUAGE C STRICT;
+COMMENT ON FUNCTION evaudit.redact(text, jsonb, text[], text) IS
+	'erase values of a row''s attributes from the audit, and write a row REDACT that says so; takes UPDATE on audit; returns in how many rows';

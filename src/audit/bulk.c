@@ -8,13 +8,14 @@
  * in it have to be qualified; the rows' name comes before any table's.
  *
  * Constraints and AFTER triggers of the statement are not run at its end, but
- * at that of the caller's AfterTriggerEndQuery(), so that several statements
- * count as one.
+ * at evaudit_bulk_end_query(), so that several statements count as one.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "commands/trigger.h"
+#include "executor/executor.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/queryenvironment.h"
@@ -102,4 +103,25 @@ evaudit_bulk_end(EvauditBulk *bulk)
 	tuplestore_end(bulk->store);
 	FreeTupleDesc(bulk->desc);
 	pfree(bulk);
+}
+
+/* Have the statements that follow count as one. */
+void
+evaudit_bulk_begin_query(EvauditBulkQuery *query)
+{
+	query->estate = CreateExecutorState();
+	AfterTriggerBeginQuery();
+}
+
+/* Check constraints and fire triggers on account of all of them. */
+void
+evaudit_bulk_end_query(EvauditBulkQuery *query)
+{
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	AfterTriggerEndQuery(query->estate);
+	PopActiveSnapshot();
+	ExecCloseResultRelations(query->estate);
+	ExecResetTupleTable(query->estate->es_tupleTable, false);
+	FreeExecutorState(query->estate);
 }

@@ -21,6 +21,14 @@ typedef struct EvauditBulk
 	uint64		n;
 } EvauditBulk;
 
+/* Statements that count as one. */
+typedef struct EvauditBulkQuery
+{
+	struct EState *estate;
+} EvauditBulkQuery;
+
+extern void evaudit_bulk_begin_query(EvauditBulkQuery *query);
+extern void evaudit_bulk_end_query(EvauditBulkQuery *query);
 extern EvauditBulk *evaudit_bulk_make(int ncolumns);
 extern void evaudit_bulk_column(EvauditBulk *bulk, int column,
 								const char *name, Oid type, int32 typmod,

@@ -130,7 +130,7 @@ capture_row(EvauditTracked *tracked, EvauditOperation operation,
 	row.item_key = evaudit_item_key(tracked, slot, &pin);
 	evaudit_unpin_settings(&pin);
 
-	if (operation == EVAUDIT_INSERT)
+	if (operation == EVAUDIT_INSERT || operation == EVAUDIT_BASELINE)
 		row.new_value = whole;
 	else
 		row.old_value = whole;
@@ -138,6 +138,15 @@ capture_row(EvauditTracked *tracked, EvauditOperation operation,
 	evaudit_audit_write(&log, &row);
 	evaudit_audit_close(&log);
 	evaudit_audit_stats_count(tracked->root, 1);
+}
+
+/* Write the audit row of a row that was there before its table was tracked. */
+void
+evaudit_capture_baseline(EvauditTracked *tracked, TupleTableSlot *slot)
+{
+	if (!tracked->known)
+		(void) evaudit_identity_adopt(tracked->root, false);
+	capture_row(tracked, EVAUDIT_BASELINE, slot);
 }
 
 /* Write an audit row for each attribute that an UPDATE changed. */

@@ -15,6 +15,11 @@
  */
 extern bool evaudit_capture_suspended;
 
+struct EvauditTracked;
+struct TupleTableSlot;
+
 extern void evaudit_audit_init(void);
+extern void evaudit_capture_baseline(struct EvauditTracked *tracked,
+									 struct TupleTableSlot *slot);
 
 #endif							/* EVAUDIT_CAPTURE_H */

@@ -128,6 +128,7 @@ void
 evaudit_changes_read(EvauditStatement *statement, const Datum *values,
 					 MemoryContext context, EvauditChangeTaker take, void *arg)
 {
+	MemoryContext caller = CurrentMemoryContext;
 	Portal		portal = evaudit_spi_open(statement, values, NULL);
 	bool		more = true;
 
@@ -149,6 +150,8 @@ evaudit_changes_read(EvauditStatement *statement, const Datum *values,
 		SPI_freetuptable(SPI_tuptable);
 	}
 	SPI_cursor_close(portal);
+	/* SPI switches to the context of the connection */
+	MemoryContextSwitchTo(caller);
 }
 
 /* Does a change take a row away? */

@@ -15,10 +15,8 @@
 
 #include "access/relation.h"
 #include "catalog/pg_attribute.h"
-#include "executor/executor.h"
 #include "miscadmin.h"
 #include "utils/lsyscache.h"
-#include "utils/snapmgr.h"
 
 #include "audit/bulk.h"
 #include "audit/jsonb_write.h"
@@ -165,6 +163,18 @@ describe_update(EvauditUndoRow *row, const Sides *sides, const bool *set)
 											values);
 }
 
+/* Did an UPDATE change a column, into what the audit does not have? */
+static bool
+was_hidden(const EvauditNet *net, int column)
+{
+	for (int i = 0; i < net->nvalues; i++)
+	{
+		if (net->values[i].column == column && net->values[i].old_value)
+			return evaudit_is_marker(net->values[i].old_value);
+	}
+	return false;
+}
+
 /* Plan to set the columns that the changes changed. */
 static void
 plan_update(EvauditUndo *undo, EvauditUndoTable *table, EvauditUndoRow *row,
@@ -180,10 +190,12 @@ plan_update(EvauditUndo *undo, EvauditUndoTable *table, EvauditUndoRow *row,
 		Jsonb	   *live = evaudit_state_get(&sides->live, i);
 		int			nvalues = row->nvalues;
 
-		if (before == NULL || (after != NULL && agree(before, after)) ||
+		if (before == NULL ||
+			(after != NULL && agree(before, after) &&
+			 !was_hidden(row->net, i)) ||
 			(live != NULL && agree(before, live)))
 			continue;
-		if (!agree(after, live))
+		if (!agree(after, live) && !evaudit_is_marker(before))
 			evaudit_undo_conflict(row, "column \"%s\" has changed since",
 								  table->past->columns[i].label);
 		set_column(undo, table, row, i, before);
@@ -426,17 +438,11 @@ void
 evaudit_undo_apply(EvauditUndo *undo)
 {
 	List	   *tables = tables_of(undo);
-	EState	   *estate = CreateExecutorState();
+	EvauditBulkQuery query;
 
-	AfterTriggerBeginQuery();
+	evaudit_bulk_begin_query(&query);
 	apply_action(undo, tables, EVAUDIT_UNDO_DELETE);
 	apply_action(undo, tables, EVAUDIT_UNDO_UPDATE);
 	apply_action(undo, tables, EVAUDIT_UNDO_INSERT);
-	CommandCounterIncrement();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	AfterTriggerEndQuery(estate);
-	PopActiveSnapshot();
-	ExecCloseResultRelations(estate);
-	ExecResetTupleTable(estate->es_tupleTable, false);
-	FreeExecutorState(estate);
+	evaudit_bulk_end_query(&query);
 }

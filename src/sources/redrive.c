@@ -18,12 +18,9 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
-#include "funcapi.h"
 #include "miscadmin.h"
-#include "nodes/parsenodes.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -33,6 +30,7 @@
 #include "events/event_json.h"
 #include "events/ingest.h"
 #include "server/arguments.h"
+#include "server/procedure.h"
 #include "server/spi.h"
 #include "sources/receive_again.h"
 
@@ -432,20 +430,6 @@ evaudit_redrive_source(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(through);
 }
 
-/* A row of one bigint, as an INOUT argument is returned. */
-static Datum
-row_of_int64(FunctionCallInfo fcinfo, int64 number)
-{
-	Datum		value = Int64GetDatum(number);
-	bool		isnull = false;
-	TupleDesc	desc;
-
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), &value,
-											 &isnull));
-}
-
 /*
  * redrive_all(source text, INOUT redriven bigint): as redrive(), but with a
  * commit after each chunk.
@@ -459,13 +443,8 @@ evaudit_redrive_all(PG_FUNCTION_ARGS)
 	int64		through = 0;
 	bool		more = true;
 
-	if (fcinfo->context == NULL ||
-		castNode(CallContext, fcinfo->context)->atomic)
-		ereport(ERROR,
-				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-				 errmsg("%s cannot run in a transaction block",
-						"evaudit.redrive_all()"),
-				 errhint("Use evaudit.redrive() there.")));
+	evaudit_check_nonatomic(fcinfo, "evaudit.redrive_all()",
+							"Use evaudit.redrive() there.");
 	/* what is allocated now outlives the transactions */
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
 	remaining = remaining_letters(CStringGetTextDatum(source));
@@ -480,5 +459,5 @@ evaudit_redrive_all(PG_FUNCTION_ARGS)
 			SPI_commit();
 	}
 	SPI_finish();
-	return row_of_int64(fcinfo, through);
+	return evaudit_row_of_int64(fcinfo, through);
 }
