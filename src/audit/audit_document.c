@@ -125,7 +125,7 @@ make_document(const Datum *values, const bool *isnull)
 									  time);
 	add_string(&document, "id", isnull[EVAUDIT_AUDIT_ID] ? NULL :
 			   DatumGetCString(DirectFunctionCall1(uuid_out, id)));
-	if (row)
+	if (row || (operation && strcmp(operation, "BASELINE") == 0))
 		add_string(&document, "itemKey",
 				   text_or_null(values, isnull, EVAUDIT_AUDIT_ITEM_KEY));
 	add_string(&document, "modificationTime", timed ? time : NULL);
@@ -137,8 +137,9 @@ make_document(const Datum *values, const bool *isnull)
 		add_string(&document, "relation",
 				   text_or_null(values, isnull, EVAUDIT_AUDIT_RELATION));
 		if (!isnull[EVAUDIT_AUDIT_NEW_VALUE])
-			add_jsonb(&document, "options", values[EVAUDIT_AUDIT_NEW_VALUE],
-					  false);
+			add_jsonb(&document, operation && strcmp(operation, "TRACK") == 0 ?
+					  "options" : "newValue",
+					  values[EVAUDIT_AUDIT_NEW_VALUE], false);
 	}
 	return evaudit_jsonb_object(evaudit_jsonb_keys(document.names,
 												   document.nmembers),

@@ -25,6 +25,7 @@
 #include "utils/xid8.h"
 
 #include "audit/change.h"
+#include "audit/marker.h"
 
 /* Rows that are fetched at a time. */
 #define BATCH_ROWS	1000
@@ -117,6 +118,12 @@ copy_change(int row)
 	change->actor = text_of(row, 10);
 	change->request_id = text_of(row, 11);
 	change->column = -1;
+	if (change->operation == EVAUDIT_UPDATE && change->old_value == NULL &&
+		change->new_value != NULL)
+	{
+		change->paths = change->new_value;
+		change->old_value = change->new_value = evaudit_marker_of_paths();
+	}
 	return change;
 }
 

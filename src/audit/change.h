@@ -25,6 +25,7 @@ typedef struct EvauditChange
 	int			column;			/* of the past that is read for */
 	Jsonb	   *old_value;
 	Jsonb	   *new_value;
+	Jsonb	   *paths;			/* of an UPDATE that has no values, but these */
 	TimestampTz time;
 	uint64		xid;
 	int32		epoch;

@@ -28,12 +28,16 @@
 #include "audit/jsonb_write.h"
 #include "audit/life.h"
 #include "audit/live_row.h"
+#include "audit/marker.h"
 #include "audit/row_state.h"
 #include "server/arguments.h"
+#include "server/guard.h"
 
 PG_FUNCTION_INFO_V1(evaudit_history);
 PG_FUNCTION_INFO_V1(evaudit_row_as_of);
 PG_FUNCTION_INFO_V1(evaudit_changes_key);
+
+extern Datum evaudit_patch(PG_FUNCTION_ARGS);	/* json_patch.c */
 
 /* One version of a row. */
 typedef struct Version
@@ -50,10 +54,54 @@ typedef struct Version
 /* Receives the versions, the oldest first. */
 typedef void (*TakeVersion) (const Version *version, void *arg);
 
+/* A value and changed paths of it. */
+typedef struct PatchCall
+{
+	Jsonb	   *value;
+	const EvauditChange *change;
+	bool		backwards;
+} PatchCall;
+
+/* Apply changed paths. */
+static bool
+call_patch(void *arg)
+{
+	PatchCall  *call = arg;
+
+	call->value = DatumGetJsonbP(DirectFunctionCall3(evaudit_patch,
+													 JsonbPGetDatum(call->value),
+													 JsonbPGetDatum(call->change->paths),
+													 BoolGetDatum(call->backwards)));
+	return true;
+}
+
+/*
+ * Find the values of a change of which paths were kept, from the one after it
+ * or before it, if that is known.
+ */
+static void
+resolve_paths(const EvauditRowState *state, EvauditChange *change,
+			  bool backwards)
+{
+	PatchCall	call = {.change = change,.backwards = backwards};
+	Jsonb	   *known = evaudit_state_get(state, change->column);
+
+	if (change->paths == NULL || known == NULL || evaudit_is_marker(known) ||
+		!evaudit_is_marker(change->new_value))
+		return;
+	call.value = known;
+	if (evaudit_guard(call_patch, &call) != NULL)
+		return;
+	change->old_value = backwards ? call.value : known;
+	change->new_value = backwards ? known : call.value;
+}
+
 /* Bring a row's values to what they were before a change. */
 static void
-step_back(EvauditRowState *state, const EvauditChange *change)
+step_back(EvauditRowState *state, EvauditChange *change)
 {
+	if (change->operation == EVAUDIT_UPDATE)
+		resolve_paths(state, change, true);
 	if (change->operation == EVAUDIT_UPDATE)
 		evaudit_state_set(state, change->column, change->old_value);
 	else if (evaudit_change_removes(change))
@@ -81,6 +129,8 @@ step_forward(EvauditRowState *state, EvauditChange *const *group, int n)
 {
 	for (int i = 0; i < n; i++)
 	{
+		if (group[i]->operation == EVAUDIT_UPDATE)
+			resolve_paths(state, group[i], false);
 		if (group[i]->operation == EVAUDIT_UPDATE)
 			evaudit_state_set(state, group[i]->column, group[i]->new_value);
 		else if (!evaudit_change_removes(group[i]))

@@ -25,6 +25,7 @@
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
+#include "audit/column.h"
 #include "audit/live_row.h"
 #include "server/spi.h"
 
@@ -91,30 +92,40 @@ evaudit_live_equals(Oid typid)
 
 /*
  * The values of a row, as audit would have them, by column of the past; NULL
- * where a column is not in the table.
+ * where a column is not in the table or not audited.
  */
 Jsonb	  **
 evaudit_live_values(EvauditPast *past, Datum row)
 {
+	HeapTupleHeader header = DatumGetHeapTupleHeader(row);
+	TupleDesc	desc = lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(header),
+											  HeapTupleHeaderGetTypMod(header));
+	int			ncolumns = past->tracked->ncolumns;
+	int		   *columns = palloc(sizeof(int) * Max(ncolumns, 1));
+	TupleTableSlot slot = {0};
 	Jsonb	  **values;
+	HeapTupleData tuple;
 	EvauditPin	pin = {0};
-	int		   *columns = palloc(sizeof(int) * Max(past->tracked->ncolumns, 1));
 
-	for (int i = 0; i < past->tracked->ncolumns; i++)
+	tuple.t_len = HeapTupleHeaderGetDatumLength(header);
+	ItemPointerSetInvalid(&tuple.t_self);
+	tuple.t_tableOid = InvalidOid;
+	tuple.t_data = header;
+	slot.tts_values = palloc(sizeof(Datum) * Max(desc->natts, 1));
+	slot.tts_isnull = palloc(sizeof(bool) * Max(desc->natts, 1));
+	heap_deform_tuple(&tuple, desc, slot.tts_values, slot.tts_isnull);
+	ReleaseTupleDesc(desc);
+	for (int i = 0; i < ncolumns; i++)
 		columns[i] = evaudit_past_column(past,
 										 text_to_cstring(past->tracked->columns[i].name),
 										 PG_INT64_MAX);
 	values = palloc0(sizeof(Jsonb *) * Max(past->ncolumns, 1));
-	for (int i = 0; i < past->tracked->ncolumns; i++)
+	for (int i = 0; i < ncolumns; i++)
 	{
-		EvauditColumn *column = &past->tracked->columns[i];
-		JsonbValue	value = {.type = jbvNull};
-		bool		isnull;
-		Datum		datum = GetAttributeByNum(DatumGetHeapTupleHeader(row),
-											  column->index + 1, &isnull);
+		JsonbValue	value;
 
-		if (!isnull)
-			evaudit_datum_to_json(&column->type, datum, &pin, &value);
+		evaudit_column_to_json(&past->tracked->columns[i], &slot, &pin,
+							   &value);
 		values[columns[i]] = evaudit_jsonb_value(&value);
 	}
 	evaudit_unpin_settings(&pin);

@@ -11,5 +11,6 @@
 #include "utils/jsonb.h"
 
 extern bool evaudit_is_marker(Jsonb *value);
+extern Jsonb *evaudit_marker_of_paths(void);
 
 #endif							/* EVAUDIT_MARKER_H */

@@ -200,6 +200,12 @@ find_keys(EvauditPast *past)
 	EvauditTracked *tracked = past->tracked;
 
 	past->nkeys = tracked->nkeys;
+	/* a key of which a column is not audited tells no rows apart */
+	for (int i = 0; i < tracked->nkeys; i++)
+	{
+		if (tracked->keys[i] < 0)
+			past->nkeys = 0;
+	}
 	past->keys = palloc(sizeof(int) * Max(past->nkeys, 1));
 	for (int i = 0; i < past->nkeys; i++)
 		past->keys[i] = evaudit_past_column(past,
@@ -265,11 +271,31 @@ make_past(void)
 	return past;
 }
 
+/* Open a table; anything else is an error. */
+static Relation
+open_table(Oid relid)
+{
+	Relation	rel = try_relation_open(relid, AccessShareLock);
+
+	if (rel == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", relid)));
+	if (rel->rd_rel->relkind != RELKIND_RELATION &&
+		rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE &&
+		rel->rd_rel->relkind != RELKIND_FOREIGN_TABLE)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not a table",
+						RelationGetRelationName(rel))));
+	return rel;
+}
+
 /* A live table; of a partition, the table that is tracked with it. */
 EvauditPast *
 evaudit_past_of_table(Oid relid)
 {
-	Relation	rel = relation_open(relid, AccessShareLock);
+	Relation	rel = open_table(relid);
 	Oid			root = evaudit_tracked_root(rel);
 	EvauditPast *past = make_past();
 	EvauditSpi	spi;

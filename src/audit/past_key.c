@@ -17,6 +17,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 
+#include "audit/column.h"
 #include "audit/datum_parse.h"
 #include "audit/item_key.h"
 #include "audit/past.h"
@@ -174,10 +175,7 @@ canonical_key(EvauditPast *past, JsonbValue *elements)
 	{
 		EvauditColumn *column = &past->tracked->columns[past->tracked->keys[i]];
 
-		if (!slot->tts_isnull[column->index])
-			evaudit_datum_to_json(&column->type,
-								  slot->tts_values[column->index], &pin,
-								  &elements[i]);
+		evaudit_column_to_json(column, slot, &pin, &elements[i]);
 	}
 	evaudit_unpin_settings(&pin);
 	relation_close(rel, NoLock);
