@@ -181,7 +181,7 @@ sub rows { return split /\n/, $node->safe_psql('postgres', $_[0]); }
 my $public = q{IS DISTINCT FROM 'internal'};
 same(
 	[ map { $_->[0] } $reference->tables(qr/Functions: .*/) ],
-	[ map { s/::\w+( \w+)*//gr =~ s/timestamp with time zone/timestamptz/gr } rows(qq{
+	[ map { s/::\w+( \w+)*(\[\])?//gr =~ s/timestamp with time zone/timestamptz/gr } rows(qq{
 		SELECT format('%s%s(%s)%s', CASE prokind WHEN 'p' THEN 'CALL ' END,
 			p.oid::regproc::text, pg_get_function_arguments(p.oid),
 			' → ' || pg_get_function_result(p.oid))
