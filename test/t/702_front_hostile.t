@@ -99,6 +99,7 @@ foreach my $case (
 	[ 'a line without end', 'GET /' . 'a' x 100_000, '(?:414)?' ],
 	[ 'a head without end', "GET /topics HTTP/1.1\r\nHost: x\r\n" . 'X-A: ' . 'a' x 100_000, '(?:431)?' ],
 	[ 'a coding on a line of its own', $head . "Transfer-Encoding:\r\n chunked\r\n" . $body_of->(4) . "\r\n0\r\n\r\n$smuggled", '400' ],
+	[ 'the same in the first header', "POST /events HTTP/1.1\r\nTransfer-Encoding:\r\n chunked\r\nHost: x\r\n" . $body_of->(4) . "\r\n0\r\n\r\n$smuggled", '400' ],
 	[ 'a length on a line of its own', $head . "Content-Length:\r\n 0\r\n" . $body_of->(1) . "\r\n$smuggled", '400' ],
 	[ 'a line that goes on before there is one', "GET /topics HTTP/1.1\r\n Host: x\r\nHost: x\r\n\r\n$smuggled", '400' ],
 	[ 'a return within a header', $head . "X: a\rTransfer-Encoding: chunked\r\n" . $body_of->(length $smuggled) . "\r\n$smuggled", '400|415' ],
