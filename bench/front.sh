@@ -8,7 +8,8 @@
 #   post      POST /topics/bench -> 202, 64 connections
 #   get       GET /users/{id}/services, 64 connections
 # and the CPU of system and database for a request: all that a busy machine
-# leaves to compare.
+# leaves to compare.  Then, of ours at 100 requests a second,
+#   latency   a POST, beside the same call of evaudit.http() by SQL
 . "$(dirname "$0")/lib.sh"
 here=$(cd "$(dirname "$0")" && pwd)
 
@@ -74,6 +75,28 @@ measure() {
 	cat "$TMP/result" >>"$TMP/$1.$2"
 }
 
+# The same call as a POST, by SQL, for pgbench.
+cat >"$TMP/call.sql" <<SQL
+\\set n random(1, 1000000000)
+SELECT status FROM evaudit.http('POST', '/topics/bench',
+	'{"Content-Type": "application/json", "Authorization": "Bearer $TOKEN"}',
+	convert_to('{"event_id":"sql-' || :n || '","job_id":"11111111-1111-4111-8111-111111111111","event_type":"JobUpdatedEvent","status_type":"RUNNING","source_app":"web","timestamp_event":1700000000000}', 'UTF8'));
+SQL
+
+# Milliseconds of single calls, ours by HTTP and by SQL, in turn.
+measure_latency() {
+	start evaudit
+	python3 -B "$here/front_latency.py" "$port" "$SECONDS_EACH" "$RANDOM$RANDOM" >>"$TMP/latency.http"
+	stop
+	rm -f "$TMP"/calls.*
+	pgbench -n -M prepared -c 1 -R 100 -T "$SECONDS_EACH" -U front -f "$TMP/call.sql" \
+		-l --log-prefix "$TMP/calls" "$DB" >"$TMP/out"
+	awk '{print ($3 - $7) / 1000}' "$TMP"/calls.* >>"$TMP/latency.sql"
+}
+
+# The value below which a share of some lies.
+percentile() { sort -g "$2" | awk -v p="$1" '{v[NR] = $1} END {print v[int(NR * p / 100 + 0.999)]}'; }
+
 systems="evaudit ${PEERS:-}"
 for run in $(seq "$RUNS"); do
 	for what in post get; do
@@ -81,6 +104,7 @@ for run in $(seq "$RUNS"); do
 			measure "$system" "$what"
 		done
 	done
+	measure_latency
 	sql -c 'TRUNCATE evaudit.events, peer_events'
 done
 
@@ -93,4 +117,10 @@ for what in post get; do
 			"$(cut -d' ' -f3 "$TMP/$system.$what" | median)" \
 			"$(median <"$TMP/$system.$what.cpu")" "$system"
 	done
+done
+
+for p in 50 99; do
+	echo "$(percentile "$p" "$TMP/latency.http") $(percentile "$p" "$TMP/latency.sql")" |
+		awk -v p="$p" '{printf "latency at 100/s, p%d: %.2f ms, by SQL %.2f ms, ratio %.2f%s\n",
+			p, $1, $2, $1 / $2, p == 99 ? "   goal <= 1.5" : ""}'
 done

@@ -97,9 +97,12 @@ class Sink:
 class Peer:
     """A program that empties a table of its own into Kafka."""
 
-    insert = ("INSERT INTO public.outbox (event_id, key, payload)"
-              " SELECT gen_random_uuid(), p ->> 'k', p FROM"
-              " (SELECT " + PAYLOAD_SQL + " AS p FROM %s) s")
+    @staticmethod
+    def insert(numbers):
+        """A statement that inserts the events of these."""
+        return ("INSERT INTO public.outbox (event_id, key, payload)"
+                " SELECT gen_random_uuid(), p ->> 'k', p FROM"
+                f" (SELECT {PAYLOAD_SQL} AS p FROM {numbers}) s")
 
     def __init__(self, key, name):
         self.key = key
@@ -113,7 +116,7 @@ class Peer:
 
     def fill(self, db, topic, n):
         self.make_table(db)
-        db.rows(self.insert % f"generate_series(1, {n}) n")
+        db.rows(self.insert(f"generate_series(1, {n}) n"))
         db.rows("VACUUM ANALYZE public.outbox")
 
     def start(self, db, topic):
@@ -133,7 +136,7 @@ class Peer:
         return [self.process.pid]
 
     def publish(self, db, n):
-        db.rows(self.insert % f"(VALUES ({n})) v(n)")
+        db.rows(self.insert(f"(VALUES ({n})) v(n)"))
 
     def stop(self, db):
         for pid in machine.tree([self.process.pid]):
@@ -149,7 +152,7 @@ class Debezium(Peer):
         db.rows("CREATE PUBLICATION dbz_publication FOR TABLE public.outbox")
         db.rows("SELECT pg_create_logical_replication_slot('bench',"
                 " 'pgoutput')")
-        db.rows(self.insert % f"generate_series(1, {n}) n")
+        db.rows(self.insert(f"generate_series(1, {n}) n"))
 
     def stop(self, db):
         super().stop(db)
