@@ -67,6 +67,8 @@ CREATE TABLE evaudit.outbox (
 ) PARTITION BY LIST (part);
 COMMENT ON TABLE evaudit.outbox IS
 	'internal: events on their way to sinks';
+-- whoever writes a row compresses it, once for evaudit.events as well
+ALTER TABLE evaudit.outbox ALTER payload SET STORAGE EXTERNAL;
 CREATE INDEX outbox_seq_idx ON evaudit.outbox (seq);
 CREATE INDEX outbox_xid_idx ON evaudit.outbox (xid, seq);
 

@@ -114,6 +114,8 @@ typedef struct EvauditEvent
 	 * hand them to a function make the document of a payload.
 	 */
 	Jsonb	   *document;
+	struct varlena *stored;		/* likewise, compressed for the tables that it
+								 * goes into; NULL: not yet */
 	text	   *fields[EVAUDIT_NFIELDS];
 	text	   *event_id;		/* NULL: none, where nobody asks for it */
 	text	   *payload_key;	/* what the topic's option "key" names */

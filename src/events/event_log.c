@@ -73,7 +73,8 @@ static Datum
 payload_column(const EvauditEvent *event, bool *isnull)
 {
 	*isnull = false;
-	return JsonbPGetDatum(event->document);
+	return event->stored != NULL ? PointerGetDatum(event->stored) :
+		JsonbPGetDatum(event->document);
 }
 
 /* The column subject. */

@@ -192,6 +192,11 @@ apply_events(Effect *effect)
 	int			nlive;
 
 	effect->written = 0;
+	for (int i = 0; i < effect->n; i++)
+		effect->events[i]->stored = NULL;
+	/* of several, the statement that keeps them makes arrays, as they are */
+	if (topic->keep && topic->has_sink && effect->n == 1)
+		evaudit_outbox_compress(topic, effect->events[0]);
 	if (topic->keep)
 		effect->written = evaudit_event_log_add(topic, effect->events,
 												effect->n, effect->now);

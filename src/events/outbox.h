@@ -17,6 +17,8 @@ extern List *evaudit_sink_topics(ArrayType *topics);
 extern bool evaudit_sink_wants_topic(List *topics, const char *topic);
 
 /* outbox.c */
+extern void evaudit_outbox_compress(const EvauditTopic *topic,
+									EvauditEvent *event);
 extern void evaudit_outbox_add(const EvauditTopic *topic,
 							   EvauditEvent **events, int n, TimestampTz now);
 

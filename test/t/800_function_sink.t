@@ -91,6 +91,30 @@ is($node->safe_psql('postgres', 'SELECT pending FROM evaudit.stat_sinks'),
 $node->safe_psql('postgres', q{SELECT evaudit.resume_sink('report')});
 got('a b e f late g', 'and goes when it is resumed');
 
+# a large event is compressed once, as both tables do it, or by each
+sub publish_large
+{
+	my ($id, $alter) = @_;
+
+	return $node->safe_psql('postgres', qq{
+		$alter;
+		SELECT NULL FROM evaudit.publish('orders', jsonb_build_object(
+			'customer', 'l', 'x', repeat('a long text ', 1000)), '$id');
+		SELECT COALESCE(pg_column_compression(e.payload), 'none'),
+			pg_column_compression(o.payload), e.payload = o.payload
+		FROM evaudit.events e JOIN evaudit.outbox o USING (topic, event_id)
+		WHERE event_id = '$id'}) =~ s/^\n//r;
+}
+is(publish_large('h1', 'SELECT WHERE false'), 'pglz|pglz|t',
+	'a large event is compressed in both tables');
+is(publish_large('h2',
+		'ALTER TABLE evaudit.events ALTER payload SET STORAGE EXTERNAL'),
+	'none|pglz|t', 'not where a table is not to compress it');
+is(publish_large('h3', 'ALTER TABLE evaudit.events ALTER payload SET STORAGE
+		EXTENDED, ALTER payload SET COMPRESSION pglz'),
+	'pglz|pglz|t', 'by the method that evaudit.events names');
+got('a b e f late g h1 h2 h3', 'and all are sent');
+
 # dropped
 $node->safe_psql('postgres', q{SELECT evaudit.drop_sink('report')});
 $node->safe_psql('postgres',

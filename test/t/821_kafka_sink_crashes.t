@@ -1,6 +1,7 @@
 # Each committed event is in Kafka once, and each key in order, whatever is
 # killed meanwhile: the process of the sink, a backend, the postmaster, the
-# broker.  EVAUDIT_TEST_SEED repeats a run.
+# broker.  EVAUDIT_TEST_SEED repeats a run; EVAUDIT_SINK_EVENTS makes it a
+# larger one, of 8 writers and at least so many events.
 
 use strict;
 use warnings;
@@ -13,7 +14,10 @@ use Test::More;
 plan skip_all => Evaudit::Kafka::unavailable()
   if Evaudit::Kafka::unavailable();
 
-my $WRITERS = 4;
+my $EVENTS = $ENV{EVAUDIT_SINK_EVENTS} || 0;
+my $WRITERS = $EVENTS ? 8 : 4;
+my $MAX_EVENTS = $EVENTS ? 1000 : 12;    # of a transaction
+my $BATCH = $EVENTS ? 2000 : 50;
 my $ROUNDS = $ENV{EVAUDIT_SINK_ROUNDS} || 12;
 my $seed = $ENV{EVAUDIT_TEST_SEED} || int(rand(1 << 30));
 srand($seed);
@@ -30,11 +34,13 @@ $node->safe_psql('postgres', qq{
 	CREATE SERVER kafka FOREIGN DATA WRAPPER evaudit_kafka
 		OPTIONS ("bootstrap.servers" '$servers',
 			"reconnect.backoff.max.ms" '200', "transaction.timeout.ms" '10000');
+	CREATE INDEX ON evaudit.events
+		((payload ->> 'k'), ((payload ->> 'n')::bigint));
 	SELECT evaudit.create_topic('e', NULL, '{"key": "/k"}');
 	SELECT evaudit.create_sink('exactly', 'kafka', '{e}',
-		'{"topic": "exactly", "batch_size": 50}');
+		'{"topic": "exactly", "batch_size": $BATCH}');
 	SELECT evaudit.create_sink('least', 'kafka', '{e}',
-		'{"topic": "least", "delivery": "at_least_once", "batch_size": 50}')});
+		'{"topic": "least", "delivery": "at_least_once", "batch_size": $BATCH}')});
 
 # Each writer has keys of its own and counts their events; some transactions
 # are rolled back, some are long.
@@ -53,7 +59,8 @@ sub write_events
 					AND payload ->> 'k' = k), 0);
 				PERFORM evaudit.publish('e', jsonb_build_object('k', k,
 					'n', first + j))
-				FROM generate_series(1, 1 + (random() * random() * 12)::integer) j;
+				FROM generate_series(1,
+					1 + (random() * random() * $MAX_EVENTS)::integer) j;
 				IF random() < 0.2 THEN ROLLBACK; ELSE COMMIT; END IF;
 			END LOOP;
 		END \$\$};
@@ -103,10 +110,10 @@ my @faults = (
 	[ 'postmaster', sub { $node->crash } ],
 	[ 'broker', sub { $kafka->kill9; $kafka->start } ]);
 
-for my $round (1 .. $ROUNDS)
+for (my $round = 1; $round <= $ROUNDS || count_events() < $EVENTS; $round++)
 {
 	my ($name, $inject) = @{ $faults[ $round <= @faults ? $round - 1 : rand @faults ] };
-	my $wanted = count_events() + int(rand(200));
+	my $wanted = count_events() + int(rand($MAX_EVENTS * 16));
 	my @writers = start_writers();
 
 	$node->wait_for("SELECT count(*) >= $wanted FROM evaudit.events");
