@@ -30,6 +30,9 @@ const char	page_html[] =
 const char	page_status_query[] =
 "SELECT pg_catalog.json_build_object("
 " 'database', pg_catalog.current_database(),"
+" 'alerts', (SELECT pg_catalog.json_agg(a ORDER BY a.since, a.name) FROM"
+"  (SELECT name, subject, severity, since, detail, hint"
+"   FROM evaudit.alerts ORDER BY since, name LIMIT 100) a),"
 " 'sources', (SELECT pg_catalog.json_agg(s ORDER BY s.name) FROM"
 "  (SELECT s.name, s.kind, s.state, s.received, s.merged, s.dead_lettered,"
 "    s.last_received_at, s.last_error, s.next_retry_at, p.lag, p.lag_seconds"

@@ -17,9 +17,10 @@ plan skip_all => 'the front was not built'
 
 # A source that reaches nobody, one that is paused, a sink that gets all, and
 # dead letters that the watcher may see.
-my $node = Evaudit::Cluster->new('main', conf => "evaudit.max_backoff = '300ms'\n");
+my $node = Evaudit::Cluster->new('main', conf => "evaudit.max_backoff = '300ms'\nevaudit.alert_interval = 1\n");
 $node->safe_psql('postgres', q{
 	CREATE ROLE watcher LOGIN IN ROLE pg_monitor;
+	UPDATE evaudit.alert_rules SET hold = '0', enabled = name = 'source_down';
 	ALTER DATABASE postgres OWNER TO watcher;
 	CREATE SERVER kafka FOREIGN DATA WRAPPER evaudit_kafka OPTIONS ("bootstrap.servers" '127.0.0.1:1');
 	SELECT evaudit.create_source('nowhere', 'kafka', options => '{"topics": "logins"}');
@@ -40,6 +41,7 @@ sub status { return decode_json(HTTP::Tiny->new->get("$admin/status")->{content}
 
 $front->await(sub { (status()->{now} || {})->{sources} });
 $node->wait_for(q(SELECT state FROM evaudit.stat_sources WHERE name = 'nowhere'), 'backoff');
+$node->wait_for(q(SELECT subject FROM evaudit.alerts), 'nowhere');
 foreach my $round (1 .. 3)
 {
 	$node->safe_psql('postgres', "SELECT evaudit.publish('things', jsonb_build_object('id', '$round-' || n)) FROM generate_series(1, 50) n");
@@ -67,8 +69,9 @@ is($front->request('GET', '/status')->{status}, 404, 'clients of the API do not 
 
 SKIP:
 {
-	skip Evaudit::Browser->unavailable, 6 if Evaudit::Browser->unavailable;
+	skip Evaudit::Browser->unavailable, 7 if Evaudit::Browser->unavailable;
 	my $dom = Evaudit::Browser->new->dom("$admin/") =~ s{<script>.*?</script>}{}sr;
+	like($dom, qr{<td><span class="critical">source_down</span></td><td>nowhere</td><td>[^<]+</td><td>[^<]*could not reach a Kafka broker}, 'an alert');
 	like($dom, qr{<tr><td>nowhere</td><td>kafka</td><td><span class="(backoff|starting)">\g1</span>}, 'a source that fails');
 	like($dom, qr{<span class="error">could not reach a Kafka broker}, 'and why');
 	like($dom, qr{<tr><td>taker</td>.*?<td class="n">150</td><td><svg[^>]* aria-label="up to [\d.,]+/s lately"><path d="M[\d.]+ [\d.]+L}, 'a sink, and its rate');
