@@ -36,7 +36,7 @@ BEGIN
 	PERFORM evaudit.drop_topic('framed');
 	RETURN result;
 END $$;
-CREATE FUNCTION hex(json text) RETURNS text LANGUAGE sql RETURN encode(convert_to(json, 'UTF8'), 'hex');
+CREATE FUNCTION hex(document text) RETURNS text LANGUAGE sql RETURN encode(convert_to(document, 'UTF8'), 'hex');
 SELECT framed('{"framing": "confluent"}', x || hex('{"a": 1}')) FROM unnest(ARRAY['0000000001', 'ffffffffff', '01', '', '00000001']) x;
 SELECT framed('{"framing": "confluent"}', x) FROM unnest(ARRAY['00', '0000000001', '000000000122', '000000000131', '0000000001ff']) x;
 SELECT framed('{"framing": "glue"}', x || hex('{"a": 1}'))

@@ -70,7 +70,7 @@ my $members = q{
 	LATERAL (SELECT count(*) AS n FROM pg_index WHERE indrelid = c.oid) i,
 	LATERAL (SELECT count(*) AS n FROM pg_trigger WHERE tgrelid = c.oid AND tgenabled = 'R') t};
 my $superuser = $node->safe_psql('few', 'SELECT current_user');
-like($node->safe_psql('few', $members), qr/^([4-9])\|\1\|0\|$superuser\|5\|5\|1\|1$/,
+like($node->safe_psql('few', $members), qr/^([4-9])\|\1\|0\|$superuser\|6\|6\|1\|1$/,
 	'segments are members of the extension with all indexes and triggers');
 $node->safe_psql('few', 'ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO PUBLIC');
 
@@ -154,7 +154,7 @@ database('owned', q{
 	CREATE TRIGGER see BEFORE INSERT ON audit FOR EACH ROW EXECUTE FUNCTION hers.see();
 	RESET ROLE;
 	CREATE INDEX by_note ON audit ((coalesce(note, hers.who('x'))))});
-is($node->safe_psql('owned', $members), "1|1|0|auditor|6|6|1|1", 'partitions are given to the owner of audit');
+is($node->safe_psql('owned', $members), "1|1|0|auditor|7|7|1|1", 'partitions are given to the owner of audit');
 $node->safe_psql('owned', q{SET ROLE writer; INSERT INTO t (v) SELECT 1 FROM generate_series(1, 150)});
 ok($node->wait_for($ahead, '2', database => 'owned'), 'segments of such an audit are made');
 $node->safe_psql('owned', q{SET ROLE writer; INSERT INTO t (v) SELECT 1 FROM generate_series(1, 500)});
@@ -162,7 +162,7 @@ is( $node->safe_psql('owned', q{
 		SELECT count(*), count(DISTINCT tableoid) > 2, min(note), max(note), min(size), max(maker)
 		FROM audit WHERE operation = 'INSERT'}),
 	'650|t|auditor|auditor|8|auditor', 'and have what was added');
-like($node->safe_psql('owned', $members), qr/^([4-9])\|\1\|0\|auditor\|6\|6\|1\|1$/, 'in the name of the owner');
+like($node->safe_psql('owned', $members), qr/^([4-9])\|\1\|0\|auditor\|7\|7\|1\|1$/, 'in the name of the owner');
 my $log = slurp_file($node->logfile);
 # the owner may not see what kind of backend it is
 like($log, qr/who: <NULL> as auditor/, 'functions of the owner run as the owner');
