@@ -83,9 +83,9 @@ const EvauditMetricGroup evaudit_metric_groups[] = {
 	},
 	{
 		"evaudit_topic",
-		"SELECT topic, outcome, events::float8 FROM evaudit.stat_topics"
+		"SELECT outcome, topic, events::float8 FROM evaudit.stat_topics"
 		" ORDER BY topic, outcome",
-		{"topic", "outcome"},
+		{"outcome", "topic"},
 		{{"events_total", EVAUDIT_COUNTER, "Events that were accepted, repeated, or rejected for a reason."}}
 	},
 	{

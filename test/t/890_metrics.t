@@ -53,8 +53,8 @@ is( value('evaudit_audit_rows_written_total{relation="public.orders"}', $text),
 	query(q{SELECT count(*) FROM audit WHERE relation = 'public.orders' AND operation <> 'TRACK'}),
 	'audit rows');
 is(value('evaudit_sink_delivered_total{sink="out"}', $text), 70, 'events delivered');
-is(value('evaudit_topic_events_total{topic="sent",outcome="accepted"}', $text), 70, 'events accepted');
-is(value('evaudit_topic_events_total{topic="login",outcome="accepted"}', $text), 0, 'and none of others');
+is(value('evaudit_topic_events_total{outcome="accepted",topic="sent"}', $text), 70, 'events accepted');
+is(value('evaudit_topic_events_total{outcome="accepted",topic="login"}', $text), 0, 'and none of others');
 is(value('evaudit_launcher_up', $text), 1, 'the launcher');
 is(value('evaudit_sink_status_active{sink="out",status="running"}', $text),
 	1, 'the state that a sink is in');
@@ -91,9 +91,9 @@ query(q{SELECT evaudit.publish('sent', '{"n": 1}', 'same') FROM generate_series(
 $node->psql('postgres', q{SELECT evaudit.publish('sent', '{"n": 2}', 'same')});
 $node->psql('postgres', q{SELECT evaudit.publish('login', '{}')}) for 1 .. 2;
 my $counted = metrics();
-is(value('evaudit_topic_events_total{topic="sent",outcome="repeated"}', $counted), 2, 'events repeated');
-is(value('evaudit_topic_events_total{topic="sent",outcome="conflict"}', $counted), 1, 'conflicts');
-is(value('evaudit_topic_events_total{topic="login",outcome="missing_field"}', $counted), 2, 'and rejections by reason');
+is(value('evaudit_topic_events_total{outcome="repeated",topic="sent"}', $counted), 2, 'events repeated');
+is(value('evaudit_topic_events_total{outcome="conflict",topic="sent"}', $counted), 1, 'conflicts');
+is(value('evaudit_topic_events_total{outcome="missing_field",topic="login"}', $counted), 2, 'and rejections by reason');
 
 my ($status, undef, $err) = $node->psql('postgres', 'SET ROLE nobody; SELECT evaudit.metrics()');
 like($err, qr/permission denied for function metrics/, 'not for everybody');
