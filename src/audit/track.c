@@ -32,7 +32,7 @@
 #include "audit/track.h"
 #include "audit/tracked.h"
 #include "audit/trigger_ddl.h"
-#include "runtime/wakeup.h"
+#include "runtime/periodic.h"
 #include "server/compat.h"
 
 PG_FUNCTION_INFO_V1(evaudit_track);
@@ -360,8 +360,8 @@ evaudit_track(PG_FUNCTION_ARGS)
 	if (!creating_extension && (repaired || !tracked))
 	{
 		begin_audit(relid, tree, name, argument);
-		/* who watches the triggers of tracked tables is the scheduler */
-		evaudit_wake_scheduler_at_commit();
+		/* the scheduler watches the triggers of tracked tables */
+		evaudit_wake_periodic_at_commit();
 	}
 	if (repaired && (tracked || state.inexact != NIL))
 		ereport(NOTICE,

@@ -29,6 +29,7 @@
 #include "utils/timestamp.h"
 
 #include "operations/alerts.h"
+#include "runtime/job.h"
 #include "runtime/periodic.h"
 #include "server/guard.h"
 #include "server/setting.h"
@@ -329,7 +330,7 @@ evaluate(void *arg)
 
 /* Whether tables are tracked that CREATE EXTENSION does not track. */
 static bool
-has_tracked_tables(void)
+find_tracked_tables(void *arg)
 {
 	static EvauditStatement ask = {
 		"SELECT EXISTS (SELECT FROM evaudit.tracked_relations"
@@ -338,14 +339,33 @@ has_tracked_tables(void)
 		" ON e.extnamespace = c.relnamespace AND e.extname = 'evaudit'"
 		" WHERE c.relname = 'configuration'))"
 	};
+	bool	   *found = arg;
 	EvauditSpi	spi;
-	bool		found;
 
 	evaudit_spi_begin(&spi);
+	evaudit_set_locally("lock_timeout", LOCK_TIMEOUT);
 	(void) evaudit_spi_execute(&ask, NULL, NULL);
-	found = evaudit_spi_bool(0, 0);
+	*found = evaudit_spi_bool(0, 0);
 	evaudit_spi_end(&spi);
-	return found;
+	return true;
+}
+
+/*
+ * Call a function in a transaction of its own, so that it holds no lock while
+ * another waits for one.  False if the extension is not there.
+ */
+static bool
+in_transaction(EvauditGuarded function, void *arg, ErrorData **error)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	if (!evaudit_job_begin())
+		return false;
+	MemoryContextSwitchTo(context);
+	*error = evaudit_guard(function, arg);
+	evaudit_job_commit();
+	MemoryContextSwitchTo(context);
+	return true;
 }
 
 /* Evaluate all rules; one that fails is logged once, and keeps its alerts. */
@@ -353,9 +373,12 @@ static bool
 run(void)
 {
 	static bool failing[64];
-	bool		any = has_tracked_tables();
+	bool		any = true;
+	ErrorData  *error;
 
 	Assert(evaudit_nalert_rules <= lengthof(failing));
+	if (!in_transaction(find_tracked_tables, &any, &error))
+		return false;
 	for (int i = 0; i < evaudit_nalert_rules; i++)
 	{
 		Turn		turn = {
@@ -363,8 +386,9 @@ run(void)
 			.rule = &evaudit_alert_rules[i],
 			.now = GetCurrentTimestamp(),
 		};
-		ErrorData  *error = evaudit_guard(evaluate, &turn);
 
+		if (!in_transaction(evaluate, &turn, &error))
+			return false;
 		if (error != NULL && !failing[i])
 			ereport(LOG,
 					(errcode(error->sqlerrcode),

@@ -7,14 +7,12 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
-#include "commands/extension.h"
 #include "pgstat.h"
-#include "utils/snapmgr.h"
+#include "utils/backend_status.h"
 #include "utils/timestamp.h"
 
 #include "runtime/periodic.h"
-#include "server/guard.h"
+#include "runtime/wakeup.h"
 
 #define MAX_PERIODIC	4
 
@@ -24,7 +22,6 @@ typedef struct Entry
 	const EvauditPeriodic *periodic;
 	TimestampTz due;
 	bool		wanted;			/* keeps the scheduler */
-	bool		failing;
 } Entry;
 
 static Entry entries[MAX_PERIODIC];
@@ -39,42 +36,18 @@ evaudit_register_periodic(const EvauditPeriodic *periodic)
 	entries[nentries++].periodic = periodic;
 }
 
-/* Run one, for evaudit_guard(). */
-static bool
-run_one(void *arg)
+/*
+ * Ask for a scheduler that does what is registered, if any of it is done at
+ * all.
+ */
+void
+evaudit_wake_periodic_at_commit(void)
 {
-	Entry	   *entry = arg;
-
-	entry->wanted = entry->periodic->run();
-	return true;
-}
-
-/* Run one in a transaction of its own, and log an error once. */
-static void
-run_in_transaction(Entry *entry)
-{
-	MemoryContext context = CurrentMemoryContext;
-	ErrorData  *error = NULL;
-
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	MemoryContextSwitchTo(context);
-	pgstat_report_activity(STATE_RUNNING, entry->periodic->activity);
-	if (OidIsValid(get_extension_oid("evaudit", true)))
-		error = evaudit_guard(run_one, entry);
-	else
-		entry->wanted = false;
-	PopActiveSnapshot();
-	CommitTransactionCommand();
-	MemoryContextSwitchTo(context);
-	pgstat_report_activity(STATE_IDLE, NULL);
-
-	if (error != NULL && !entry->failing)
-		ereport(LOG,
-				(errcode(error->sqlerrcode),
-				 errmsg("%s failed: %s", entry->periodic->activity,
-						error->message)));
-	entry->failing = error != NULL;
+	for (int i = 0; i < nentries; i++)
+	{
+		if (*entries[i].periodic->interval != 0)
+			evaudit_wake_scheduler_at_commit();
+	}
 }
 
 /*
@@ -97,7 +70,9 @@ evaudit_run_periodic(bool idle)
 			continue;
 		if (now >= entry->due || (idle && !entry->wanted))
 		{
-			run_in_transaction(entry);
+			pgstat_report_activity(STATE_RUNNING, entry->periodic->activity);
+			entry->wanted = entry->periodic->run();
+			pgstat_report_activity(STATE_IDLE, NULL);
 			entry->due = TimestampTzPlusMilliseconds(now,
 													 (int64) interval * 1000);
 		}

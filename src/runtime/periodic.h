@@ -17,14 +17,15 @@ typedef struct EvauditPeriodic
 	const int  *interval;		/* a setting, in seconds; 0: never */
 
 	/*
-	 * Run within a transaction, with a memory context that is reset
+	 * Run outside a transaction, with a memory context that is reset
 	 * afterwards.  Returns whether a database without jobs is to keep its
-	 * scheduler for it.  An ERROR is logged, and is no answer.
+	 * scheduler for it.  An ERROR ends the scheduler.
 	 */
 	bool		(*run) (void);
 } EvauditPeriodic;
 
 extern void evaudit_register_periodic(const EvauditPeriodic *periodic);
+extern void evaudit_wake_periodic_at_commit(void);
 extern bool evaudit_run_periodic(bool idle);
 
 #endif							/* EVAUDIT_PERIODIC_H */
