@@ -150,25 +150,12 @@ check_option(const char *name, const char *value, bool user_mapping, Oid user)
 	known_options[i].check(name, value);
 }
 
-/* Whether an option is in a list. */
-static bool
-is_given(List *options, const char *name)
-{
-	ListCell   *lc;
-
-	foreach(lc, options)
-	{
-		if (strcmp(lfirst_node(DefElem, lc)->defname, name) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* Refuse an option that is of no use without another. */
 static void
 check_needs(List *options, const char *name, const char *needed)
 {
-	if (is_given(options, name) && !is_given(options, needed))
+	if (evaudit_find_option(options, name) != NULL &&
+		evaudit_find_option(options, needed) == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
 				 errmsg("option \"%s\" is required with option \"%s\"",
@@ -191,7 +178,7 @@ evaudit_aws_check_options(List *options, bool user_mapping, Oid user)
 		check_option(option->defname, defGetString(option), user_mapping,
 					 user);
 	}
-	if (!user_mapping && !is_given(options, "region"))
+	if (!user_mapping && evaudit_find_option(options, "region") == NULL)
 		evaudit_refuse_missing("region");
 	check_needs(options, "access_key_id", "secret_access_key");
 	check_needs(options, "secret_access_key", "access_key_id");
@@ -214,16 +201,9 @@ evaudit_aws_read_options(Oid server, Oid user)
 static char *
 take_option(List *options, const char *name)
 {
-	ListCell   *lc;
+	DefElem    *option = evaudit_find_option(options, name);
 
-	foreach(lc, options)
-	{
-		DefElem    *option = lfirst_node(DefElem, lc);
-
-		if (strcmp(option->defname, name) == 0)
-			return pstrdup(defGetString(option));
-	}
-	return NULL;
+	return option == NULL ? NULL : pstrdup(defGetString(option));
 }
 
 /* A time among the options. */

@@ -28,32 +28,6 @@ PG_FUNCTION_INFO_V1(evaudit_registry_validator);
 #define MAX_URL			2048
 #define MAX_SECRET		8192
 
-/* Refuse a value of an option, which is not repeated. */
-pg_noreturn static void
-refuse_value(const char *name, const char *hint)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-			 errmsg("invalid value for option \"%s\"", name),
-			 errhint("%s", hint)));
-}
-
-/* The value of an option in a list, or NULL. */
-static DefElem *
-find_option(List *options, const char *name)
-{
-	ListCell   *lc;
-
-	foreach(lc, options)
-	{
-		DefElem    *option = lfirst_node(DefElem, lc);
-
-		if (strcmp(option->defname, name) == 0)
-			return option;
-	}
-	return NULL;
-}
-
 /* Whether an option says who calls Confluent's API. */
 static bool
 is_secret(const char *name)
@@ -70,7 +44,7 @@ take_option(EvauditRegistryConf *conf, DefElem *option)
 	char	   *value = defGetString(option);
 
 	if (is_secret(name) && strlen(value) > MAX_SECRET)
-		refuse_value(name, "It is too long.");
+		evaudit_refuse_value(name, "It is too long.");
 	if (strcmp(name, "url") == 0)
 		conf->url = value;
 	else if (strcmp(name, "ca_file") == 0)
@@ -86,7 +60,7 @@ take_option(EvauditRegistryConf *conf, DefElem *option)
 	else if (strcmp(name, "token") == 0)
 	{
 		if (!evaudit_is_word(value, MAX_SECRET))
-			refuse_value(name, "It must be one word.");
+			evaudit_refuse_value(name, "It must be one word.");
 		conf->token = value;
 	}
 	else
@@ -103,7 +77,7 @@ check_server(const EvauditRegistryConf *conf, Oid owner)
 	if (!evaudit_is_word(url, MAX_URL) || !evaudit_url_is_endpoint(url) ||
 		strpbrk(url, "?#") != NULL ||
 		(!conf->allow_private && pg_strncasecmp(url, "https://", 8) != 0))
-		refuse_value("url", "It must be a URL without credentials or query, of https unless option \"allow_private\" is set.");
+		evaudit_refuse_value("url", "It must be a URL without credentials or query, of https unless option \"allow_private\" is set.");
 	if (conf->ca_file != NULL)
 		evaudit_check_file_option("ca_file", owner);
 	if (conf->allow_private)
@@ -127,7 +101,7 @@ static void
 check_options(List *options, bool user_mapping, Oid user)
 {
 	EvauditRegistryConf conf = {0};
-	bool		confluent = find_option(options, "url") != NULL;
+	bool		confluent = evaudit_find_option(options, "url") != NULL;
 	ListCell   *lc;
 
 	foreach(lc, options)
@@ -183,9 +157,9 @@ evaudit_registry_find(const char *name, EvauditRegistry *registry)
 {
 	ForeignServer *server = GetForeignServerByName(name, false);
 	ForeignDataWrapper *wrapper = GetForeignDataWrapper(server->fdwid);
-	DefElem    *url = find_option(server->options, "url");
-	DefElem    *region = find_option(server->options, "region");
-	DefElem    *endpoint = find_option(server->options, "endpoint_url");
+	DefElem    *url = evaudit_find_option(server->options, "url");
+	DefElem    *region = evaudit_find_option(server->options, "region");
+	DefElem    *endpoint = evaudit_find_option(server->options, "endpoint_url");
 
 	if (strcmp(wrapper->fdwname, "evaudit_registry") != 0)
 		ereport(ERROR,

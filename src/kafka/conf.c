@@ -227,20 +227,6 @@ get_property(const rd_kafka_conf_t *conf, const char *name)
 	return pstrdup(value);
 }
 
-/* Whether a list of options has one. */
-static bool
-is_given(List *options, const char *name)
-{
-	ListCell   *lc;
-
-	foreach(lc, options)
-	{
-		if (strcmp(lfirst_node(DefElem, lc)->defname, name) == 0)
-			return true;
-	}
-	return false;
-}
-
 /*
  * Whether a client would log in with what belongs to the server's operating
  * system user, such as its Kerberos tickets, and not with what the options
@@ -257,8 +243,9 @@ uses_ambient_credentials(const rd_kafka_conf_t *conf, List *options)
 		strncmp(mechanism, "SCRAM-SHA-", 10) == 0)
 		return false;
 	if (strcmp(mechanism, "OAUTHBEARER") == 0)
-		return !is_given(options, "sasl.oauthbearer.client.secret") &&
-			!is_given(options, "sasl.oauthbearer.config");
+		return evaudit_find_option(options,
+								   "sasl.oauthbearer.client.secret") == NULL &&
+			evaudit_find_option(options, "sasl.oauthbearer.config") == NULL;
 	return true;
 }
 

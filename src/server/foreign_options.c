@@ -153,6 +153,22 @@ evaudit_validate_options(FunctionCallInfo fcinfo, EvauditCheckOptions check)
 	PG_RETURN_VOID();
 }
 
+/* An option in a list, or NULL. */
+DefElem *
+evaudit_find_option(List *options, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, options)
+	{
+		DefElem    *option = lfirst_node(DefElem, lc);
+
+		if (strcmp(option->defname, name) == 0)
+			return option;
+	}
+	return NULL;
+}
+
 /* Refuse an option that reads a file of the server to those who may not. */
 void
 evaudit_check_file_option(const char *name, Oid user)

@@ -28,6 +28,7 @@ extern Datum evaudit_validate_options(FunctionCallInfo fcinfo,
 									  EvauditCheckOptions check);
 extern List *evaudit_server_options(Oid serverid, Oid user,
 									EvauditCheckOptions check);
+extern DefElem *evaudit_find_option(List *options, const char *name);
 extern void evaudit_check_file_option(const char *name, Oid user);
 extern void evaudit_check_network_option(const char *name, Oid user);
 pg_noreturn extern void evaudit_refuse_value(const char *name,
