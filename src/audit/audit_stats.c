@@ -118,17 +118,7 @@ lock_entry(Oid relid)
 	StatsEntry *entry;
 	bool		found;
 
-	LWLockAcquire(lock, LW_SHARED);
-	entry = hash_search(entries, &key, HASH_FIND, NULL);
-	if (entry)
-		return entry;
-	LWLockRelease(lock);
-
-	/* the server would lend memory for more of them than were asked for */
-	LWLockAcquire(lock, LW_EXCLUSIVE);
-	if (hash_get_num_entries(entries) >= MAX_TABLES)
-		return hash_search(entries, &key, HASH_FIND, NULL);
-	entry = hash_search(entries, &key, HASH_ENTER_NULL, &found);
+	entry = evaudit_shmem_lock_entry(entries, lock, &key, MAX_TABLES, &found);
 	if (entry && !found)
 	{
 		pg_atomic_init_u64(&entry->rows, 0);

@@ -100,16 +100,7 @@ lock_entry(const char *topic)
 
 	key.database = MyDatabaseId;
 	strlcpy(key.topic, topic, sizeof(key.topic));
-	LWLockAcquire(lock, LW_SHARED);
-	entry = hash_search(entries, &key, HASH_FIND, NULL);
-	if (entry != NULL)
-		return entry;
-	LWLockRelease(lock);
-
-	LWLockAcquire(lock, LW_EXCLUSIVE);
-	if (hash_get_num_entries(entries) >= MAX_TOPICS)
-		return hash_search(entries, &key, HASH_FIND, NULL);
-	entry = hash_search(entries, &key, HASH_ENTER_NULL, &found);
+	entry = evaudit_shmem_lock_entry(entries, lock, &key, MAX_TOPICS, &found);
 	for (int i = 0; entry != NULL && !found && i < NCOUNTERS; i++)
 		pg_atomic_init_u64(&entry->counters[i], 0);
 	return entry;

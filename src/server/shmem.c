@@ -60,3 +60,28 @@ evaudit_shmem_register(EvauditShmemArea *area)
 	area->next = areas;
 	areas = area;
 }
+
+/*
+ * The entry of a key in a shared table, made if there is none, *found is false
+ * then, and it has fewer than so many: the server would lend memory for more
+ * of them than were asked for.  The lock is held on return, whether or not
+ * there is an entry; exclusively if it was made.
+ */
+void *
+evaudit_shmem_lock_entry(HTAB *table, LWLock *lock, const void *key, long most,
+						 bool *found)
+{
+	void	   *entry;
+
+	*found = true;
+	LWLockAcquire(lock, LW_SHARED);
+	entry = hash_search(table, key, HASH_FIND, NULL);
+	if (entry != NULL)
+		return entry;
+	LWLockRelease(lock);
+
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	if (hash_get_num_entries(table) >= most)
+		return hash_search(table, key, HASH_FIND, NULL);
+	return hash_search(table, key, HASH_ENTER_NULL, found);
+}

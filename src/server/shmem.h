@@ -9,6 +9,7 @@
 #define EVAUDIT_SHMEM_H
 
 #include "storage/lwlock.h"
+#include "utils/hsearch.h"
 
 /*
  * An area of shared memory with a lock of its own.  Declare it static and
@@ -32,5 +33,7 @@ typedef struct EvauditShmemArea
 } EvauditShmemArea;
 
 extern void evaudit_shmem_register(EvauditShmemArea *area);
+extern void *evaudit_shmem_lock_entry(HTAB *table, LWLock *lock,
+									  const void *key, long most, bool *found);
 
 #endif							/* EVAUDIT_SHMEM_H */
