@@ -76,13 +76,11 @@ make_one(bool *busy)
 	bool		made = false;
 
 	*busy = false;
-	if (!evaudit_job_begin())
+	if (!evaudit_job_guard(make_segment, &made, &error))
 		return false;
-	error = evaudit_guard(make_segment, &made);
 	if (error != NULL && error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
 		ReThrowError(error);
 	*busy = error != NULL;
-	evaudit_job_commit();
 	return made || *busy;
 }
 

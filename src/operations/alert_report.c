@@ -34,7 +34,7 @@ may_tell(const EvauditAlert *alert)
 	{
 		TimestampTz minute;
 		int			told;
-	}			rules[64];
+	}			rules[EVAUDIT_MAX_ALERT_RULES];
 	int			i = alert->rule - evaudit_alert_rules;
 	TimestampTz minute = alert->at / USECS_PER_MINUTE;
 	int			untold = rules[i].told - MAX_PER_MINUTE;

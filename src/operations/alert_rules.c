@@ -221,3 +221,6 @@ EvauditAlertRule evaudit_alert_rules[] = {
 };
 
 const int	evaudit_nalert_rules = lengthof(evaudit_alert_rules);
+
+StaticAssertDecl(lengthof(evaudit_alert_rules) <= EVAUDIT_MAX_ALERT_RULES,
+				 "too many rules of alerts");

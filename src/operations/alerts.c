@@ -29,13 +29,11 @@
 #include "utils/timestamp.h"
 
 #include "operations/alerts.h"
+#include "operations/queries.h"
 #include "runtime/job.h"
 #include "runtime/periodic.h"
 #include "server/guard.h"
 #include "server/setting.h"
-
-/* How long a rule may wait for a lock. */
-#define LOCK_TIMEOUT	"100ms"
 
 /* Seconds between two changes of an alert's value that are written. */
 #define UPDATE_INTERVAL	60
@@ -305,7 +303,7 @@ evaluate(void *arg)
 	EvauditSpi	spi;
 
 	evaudit_spi_begin(&spi);
-	evaudit_set_locally("lock_timeout", LOCK_TIMEOUT);
+	evaudit_set_locally("lock_timeout", EVAUDIT_LOCK_TIMEOUT);
 	read_settings(turn);
 	read_alerts(turn);
 	if (turn->settings.enabled)
@@ -343,28 +341,10 @@ find_tracked_tables(void *arg)
 	EvauditSpi	spi;
 
 	evaudit_spi_begin(&spi);
-	evaudit_set_locally("lock_timeout", LOCK_TIMEOUT);
+	evaudit_set_locally("lock_timeout", EVAUDIT_LOCK_TIMEOUT);
 	(void) evaudit_spi_execute(&ask, NULL, NULL);
 	*found = evaudit_spi_bool(0, 0);
 	evaudit_spi_end(&spi);
-	return true;
-}
-
-/*
- * Call a function in a transaction of its own, so that it holds no lock while
- * another waits for one.  False if the extension is not there.
- */
-static bool
-in_transaction(EvauditGuarded function, void *arg, ErrorData **error)
-{
-	MemoryContext context = CurrentMemoryContext;
-
-	if (!evaudit_job_begin())
-		return false;
-	MemoryContextSwitchTo(context);
-	*error = evaudit_guard(function, arg);
-	evaudit_job_commit();
-	MemoryContextSwitchTo(context);
 	return true;
 }
 
@@ -372,12 +352,11 @@ in_transaction(EvauditGuarded function, void *arg, ErrorData **error)
 static bool
 run(void)
 {
-	static bool failing[64];
+	static bool failing[EVAUDIT_MAX_ALERT_RULES];
 	bool		any = true;
 	ErrorData  *error;
 
-	Assert(evaudit_nalert_rules <= lengthof(failing));
-	if (!in_transaction(find_tracked_tables, &any, &error))
+	if (!evaudit_job_guard(find_tracked_tables, &any, &error))
 		return false;
 	for (int i = 0; i < evaudit_nalert_rules; i++)
 	{
@@ -387,7 +366,7 @@ run(void)
 			.now = GetCurrentTimestamp(),
 		};
 
-		if (!in_transaction(evaluate, &turn, &error))
+		if (!evaudit_job_guard(evaluate, &turn, &error))
 			return false;
 		if (error != NULL && !failing[i])
 			ereport(LOG,

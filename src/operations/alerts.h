@@ -12,6 +12,9 @@
 
 #include "server/spi.h"
 
+/* Most rules that there can be. */
+#define EVAUDIT_MAX_ALERT_RULES		64
+
 /* Most subjects that a rule is evaluated for at a time. */
 #define EVAUDIT_MAX_ALERT_SUBJECTS	100
 

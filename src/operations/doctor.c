@@ -24,9 +24,6 @@
 
 PG_FUNCTION_INFO_V1(evaudit_doctor);
 
-/* How long a check may wait for a lock. */
-#define LOCK_TIMEOUT	"100ms"
-
 /* A check. */
 typedef struct Check
 {
@@ -159,7 +156,7 @@ run_check(void *arg)
 	EvauditSpi	spi;
 
 	evaudit_spi_begin(&spi);
-	evaudit_set_locally("lock_timeout", LOCK_TIMEOUT);
+	evaudit_set_locally("lock_timeout", EVAUDIT_LOCK_TIMEOUT);
 	if (evaudit_spi_execute(&running->check->statement, NULL, NULL) > 0)
 	{
 		char	   *wrong = evaudit_spi_text_or_null(0, 0);

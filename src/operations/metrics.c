@@ -24,15 +24,13 @@
 #include "utils/tuplestore.h"
 
 #include "operations/metrics.h"
+#include "operations/queries.h"
 #include "server/guard.h"
 #include "server/setting.h"
 #include "server/spi.h"
 
 PG_FUNCTION_INFO_V1(evaudit_metrics);
 PG_FUNCTION_INFO_V1(evaudit_metric_list);
-
-/* How long a group may wait for a lock. */
-#define LOCK_TIMEOUT	"100ms"
 
 /* A group that is read, for evaudit_guard(). */
 typedef struct Reading
@@ -128,7 +126,7 @@ read_group(void *arg)
 	int			nrows;
 
 	evaudit_spi_begin_as(&spi, GetUserId());
-	evaudit_set_locally("lock_timeout", LOCK_TIMEOUT);
+	evaudit_set_locally("lock_timeout", EVAUDIT_LOCK_TIMEOUT);
 	nrows = (int) evaudit_spi_execute(reading->statement, NULL, NULL);
 	for (int i = 0; group->metrics[i].name != NULL; i++)
 		append_metric(reading->out, group, &group->metrics[i], nlabels + i,

@@ -1,12 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * queries.h
- *	  Queries that more than one part of operations asks.
+ *	  What the queries of operations have in common.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef EVAUDIT_QUERIES_H
 #define EVAUDIT_QUERIES_H
+
+/* How long a query may wait for a lock: one that is locked is left out. */
+#define EVAUDIT_LOCK_TIMEOUT	"100ms"
 
 /*
  * (n, m): how many slots of max_worker_processes are in use, and how many

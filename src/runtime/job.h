@@ -19,6 +19,8 @@
 #include "postmaster/bgworker.h"
 #include "utils/palloc.h"
 
+#include "server/guard.h"
+
 /* Most processes that one job is spread over. */
 #define EVAUDIT_MAX_PROCESSES	16
 
@@ -169,5 +171,7 @@ extern void evaudit_process_announce(EvauditProcess *process, int which);
 
 extern bool evaudit_job_begin(void);
 extern void evaudit_job_commit(void);
+extern bool evaudit_job_guard(EvauditGuarded function, void *arg,
+							  ErrorData **error);
 
 #endif							/* EVAUDIT_JOB_H */

@@ -317,3 +317,22 @@ evaudit_job_commit(void)
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 }
+
+/*
+ * Call a function by evaudit_guard() in a transaction of its own, so that it
+ * holds no lock while what comes next waits for one.  *error is its ERROR, or
+ * NULL.  False if the extension is gone.
+ */
+bool
+evaudit_job_guard(EvauditGuarded function, void *arg, ErrorData **error)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	if (!evaudit_job_begin())
+		return false;
+	MemoryContextSwitchTo(context);
+	*error = evaudit_guard(function, arg);
+	evaudit_job_commit();
+	MemoryContextSwitchTo(context);
+	return true;
+}
