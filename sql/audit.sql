@@ -220,7 +220,8 @@ CREATE FUNCTION evaudit.keep_segments() RETURNS event_trigger
 COMMENT ON FUNCTION evaudit.keep_segments() IS
 	'internal: event trigger that gives partitions of audit to its owner, and has publications publish audit as a whole';
 CREATE EVENT TRIGGER evaudit_keep_segments ON ddl_command_end
-	WHEN TAG IN ('ALTER TABLE', 'CREATE PUBLICATION', 'ALTER PUBLICATION')
+	WHEN TAG IN ('ALTER TABLE', 'CREATE PUBLICATION', 'ALTER PUBLICATION',
+		'CREATE SUBSCRIPTION', 'ALTER SUBSCRIPTION')
 	EXECUTE FUNCTION evaudit.keep_segments();
 ALTER EVENT TRIGGER evaudit_keep_segments ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER evaudit_keep_segments IS

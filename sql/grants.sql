@@ -79,6 +79,8 @@ GRANT EXECUTE ON FUNCTION
 	evaudit.set_retention(text, interval, jsonb)
 TO pg_database_owner;
 
+GRANT SELECT, INSERT, DELETE ON evaudit.audit_holds TO pg_database_owner;
+
 -- A front's role is given this; tokens and grants to publish decide then.
 GRANT EXECUTE ON FUNCTION
 	evaudit.http(text, text, jsonb, bytea),

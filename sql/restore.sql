@@ -22,6 +22,8 @@ SELECT pg_catalog.pg_extension_config_dump('evaudit.publish_grants', '');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.read_grants', '');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.retention', '');
 SELECT pg_catalog.pg_extension_config_dump('evaudit.alert_rule_settings', '');
+SELECT pg_catalog.pg_extension_config_dump('evaudit.audit_holds', '');
+SELECT pg_catalog.pg_extension_config_dump('evaudit.audit_holds_id_seq', '');
 
 -- A restored source must not take another database's messages, nor a restored
 -- sink send anything: whatever row is inserted, by COPY too, runs nowhere until

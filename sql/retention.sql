@@ -22,7 +22,7 @@ CREATE FUNCTION evaudit.set_retention(what text, keep interval,
 RETURNS void
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'evaudit_set_retention';
 COMMENT ON FUNCTION evaudit.set_retention(text, interval, jsonb) IS
-	'have what is older deleted in the background: dead_letters (option redriven: an interval for those), events, events.<topic> or schema_versions; NULL: kept for ever';
+	'have what is older deleted in the background: audit, dead_letters (option redriven: an interval for those), events, events.<topic> or schema_versions; NULL: kept for ever';
 
 CREATE FUNCTION evaudit.retention_is_active(database oid, cluster bigint)
 RETURNS boolean
@@ -49,3 +49,20 @@ COMMENT ON COLUMN evaudit.stat_retention.deleted IS
 	'rows deleted since the rule was set';
 COMMENT ON COLUMN evaudit.stat_retention.last_run_at IS
 	'when everything too old was last deleted';
+
+-- What a dispute is about stays, however old it is.
+CREATE TABLE evaudit.audit_holds (
+	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	relation text NOT NULL,
+	item_key text,
+	reason text NOT NULL,
+	held_by name NOT NULL DEFAULT SESSION_USER,
+	held_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	UNIQUE NULLS NOT DISTINCT (relation, item_key, reason)
+);
+COMMENT ON TABLE evaudit.audit_holds IS
+	'rows of audit that retention keeps: of a relation, as audit names it, and an item_key, or of all';
+COMMENT ON COLUMN evaudit.audit_holds.relation IS 'as audit.relation has it';
+COMMENT ON COLUMN evaudit.audit_holds.item_key IS
+	'key of the row whose changes are kept; NULL: all of the relation''s';
+COMMENT ON COLUMN evaudit.audit_holds.held_by IS 'session_user who inserted it';

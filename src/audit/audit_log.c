@@ -332,6 +332,17 @@ insert_row(EvauditAuditLog *log, const RowValues *row)
 	insert_by_executor(log->table, row);
 }
 
+/* Have the partition of a number ready for a row that a statement inserts. */
+void
+evaudit_audit_expect(int64 seq)
+{
+	EvauditAuditLog log;
+
+	evaudit_audit_open(&log);
+	(void) evaudit_segment_open(&log.open, log.table->relid, seq);
+	evaudit_audit_close(&log);
+}
+
 /* Write one audit row, and return its number. */
 int64
 evaudit_audit_write(EvauditAuditLog *log, const EvauditAuditRow *row)

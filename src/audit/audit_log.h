@@ -88,6 +88,7 @@ extern int64 evaudit_audit_last_seq(void);
 extern void evaudit_audit_open(EvauditAuditLog *log);
 extern int64 evaudit_audit_write(EvauditAuditLog *log,
 								 const EvauditAuditRow *row);
+extern void evaudit_audit_expect(int64 seq);
 extern void evaudit_audit_restore(EvauditAuditLog *log, const Datum *values,
 								  const char *nulls);
 extern void evaudit_audit_close(EvauditAuditLog *log);

@@ -333,6 +333,7 @@ restore_with_added(Datum *values, const char *nulls)
 	char	   *names;
 	char	   *fields;
 
+	evaudit_audit_expect(DatumGetInt64(values[EVAUDIT_AUDIT_SEQ]));
 	memcpy(types, evaudit_audit_types, sizeof(evaudit_audit_types));
 	types[ADDED] = JSONBOID;
 	evaudit_spi_begin_on(&spi, relid);

@@ -36,6 +36,7 @@
 #include "audit/audit_shape.h"
 #include "audit/audit_watch.h"
 #include "audit/segment.h"
+#include "audit/segment_times.h"
 #include "server/compat.h"
 
 struct EvauditSegment
@@ -122,6 +123,7 @@ lock_partition(Oid audit, int64 seq, EvauditSegmentBounds *bounds,
 	{
 		Relation	parent = table_open(audit, NoLock);
 		Relation	rel;
+		bool		times;
 
 		CHECK_FOR_INTERRUPTS();
 		*generation = evaudit_audit_generation;
@@ -132,10 +134,15 @@ lock_partition(Oid audit, int64 seq, EvauditSegmentBounds *bounds,
 			return NULL;
 
 		rel = try_relation_open(bounds->relid, RowExclusiveLock);
-		if (rel != NULL && *generation == evaudit_audit_generation)
+		if (rel == NULL)
+			continue;
+		times = evaudit_segment_has_times(rel);
+		if (!times && *generation == evaudit_audit_generation)
 			return rel;
-		if (rel != NULL)
-			relation_close(rel, NoLock);
+		relation_close(rel, NoLock);
+		/* whoever comes this late, as a restore does, brings any time */
+		if (times)
+			evaudit_segment_forget_times(bounds->relid);
 	}
 }
 

@@ -13,6 +13,8 @@
  * publication that has some publishes partitioned tables as such, unless its
  * command says otherwise.
  *
+ * A subscription of audit brings rows of any time (segment_times.c).
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -27,6 +29,7 @@
 
 #include "audit/audit_log.h"
 #include "audit/segment_make.h"
+#include "audit/segment_times.h"
 #include "server/spi.h"
 #include "server/trigger.h"
 
@@ -115,7 +118,11 @@ keep_published(const char *publication, List *options)
 			 errdetail("A subscriber does not have the same partitions of table \"audit\".")));
 }
 
-/* SQL: evaudit.keep_segments() RETURNS event_trigger */
+/*
+ * SQL: evaudit.keep_segments() RETURNS event_trigger
+ *
+ * After ALTER TABLE, and what creates or alters a publication or subscription.
+ */
 Datum
 evaudit_keep_segments(PG_FUNCTION_ARGS)
 {
@@ -130,5 +137,9 @@ evaudit_keep_segments(PG_FUNCTION_ARGS)
 	else if (IsA(command, AlterPublicationStmt))
 		keep_published(((AlterPublicationStmt *) command)->pubname,
 					   ((AlterPublicationStmt *) command)->options);
+	else if ((IsA(command, CreateSubscriptionStmt) ||
+			  IsA(command, AlterSubscriptionStmt)) &&
+			 evaudit_audit_is_subscribed(evaudit_audit_relid()))
+		evaudit_segments_forget_times(evaudit_audit_relid());
 	PG_RETURN_NULL();
 }

@@ -18,6 +18,7 @@
 
 #include "audit/segment_job.h"
 #include "audit/segment_make.h"
+#include "audit/segment_times.h"
 #include "runtime/job.h"
 #include "runtime/wakeup.h"
 #include "server/guard.h"
@@ -55,36 +56,43 @@ list_job(bool requested)
 	return list_make1(job);
 }
 
-/* Make a segment, for evaudit_guard(). */
-static bool
-make_segment(void *arg)
+/* A step for the segments, in a transaction of its own. */
+typedef struct Step
 {
-	bool	   *made = arg;
+	bool		(*function) (void);
+	bool		done;			/* false: there is nothing to do */
+} Step;
 
-	*made = evaudit_segment_make();
+/* Do it, for evaudit_guard(). */
+static bool
+do_step(void *arg)
+{
+	Step	   *step = arg;
+
+	step->done = step->function();
 	return true;
 }
 
 /*
- * Make a segment in a transaction of its own; false if none is wanted.  Sets
+ * Do a step in a transaction of its own; false if there is nothing to do.  Sets
  * *busy if a lock was not to be had.
  */
 static bool
-make_one(bool *busy)
+run_step(bool (*function) (void), bool *busy)
 {
+	Step		step = {function};
 	ErrorData  *error;
-	bool		made = false;
 
 	*busy = false;
-	if (!evaudit_job_guard(make_segment, &made, &error))
+	if (!evaudit_job_guard(do_step, &step, &error))
 		return false;
 	if (error != NULL && error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
 		ReThrowError(error);
 	*busy = error != NULL;
-	return made || *busy;
+	return step.done || *busy;
 }
 
-/* Make the segments that are wanted. */
+/* Make the segments that are wanted, then know the times of those before. */
 static void
 run(EvauditProcess *process)
 {
@@ -92,7 +100,8 @@ run(EvauditProcess *process)
 
 	evaudit_process_running(process);
 	pgstat_report_activity(STATE_RUNNING, "making segments of audit");
-	while (make_one(&busy))
+	while (run_step(evaudit_segment_make, &busy) ||
+		   run_step(evaudit_segment_add_times, &busy))
 	{
 		evaudit_process_iterate(process);
 		if (busy)

@@ -44,6 +44,7 @@
 #include "audit/audit_shape.h"
 #include "audit/segment.h"
 #include "audit/segment_make.h"
+#include "audit/segment_times.h"
 #include "server/extension.h"
 #include "server/setting.h"
 #include "server/spi.h"
@@ -73,8 +74,8 @@ is_wanted(const EvauditSegments *segments)
 }
 
 /*
- * Is another segment wanted?  Waits for no lock: while audit is altered, the
- * answer is no.
+ * Is another segment wanted, or could the times of one be known?  Waits for no
+ * lock: while audit is altered, the answer is no.
  */
 bool
 evaudit_segment_wanted(void)
@@ -93,15 +94,15 @@ evaudit_segment_wanted(void)
 	if (evaudit_audit_is_partitioned(rel))
 	{
 		evaudit_segments_read(rel, &segments);
-		wanted = is_wanted(&segments);
+		wanted = is_wanted(&segments) || evaudit_segment_times_wanted(rel);
 	}
 	relation_close(rel, NoLock);
 	return wanted;
 }
 
 /* Run a command, within a connection to SPI. */
-static void
-run(const char *command)
+void
+evaudit_segment_run(const char *command)
 {
 	if (SPI_execute(command, false, 0) < 0)
 		elog(ERROR, "could not execute \"%s\"", command);
@@ -118,12 +119,12 @@ run_made(EvauditStatement *statement, Oid table, Oid audit)
 	for (uint64 i = 0; i < n; i++)
 		commands[i] = evaudit_spi_text(i, 0);
 	for (uint64 i = 0; i < n; i++)
-		run(commands[i]);
+		evaudit_segment_run(commands[i]);
 }
 
 /* The name of a relation as a command may use it. */
-static char *
-name_of(Oid relid)
+char *
+evaudit_segment_name(Oid relid)
 {
 	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
 									  get_rel_name(relid));
@@ -203,14 +204,14 @@ create_table(Oid audit)
 
 	evaudit_spi_begin(&spi);
 	name = choose_name();
-	run(psprintf("CREATE TABLE evaudit.%s"
-				 " (LIKE %s INCLUDING STORAGE INCLUDING COMPRESSION)",
-				 name, name_of(audit)));
+	evaudit_segment_run(psprintf("CREATE TABLE evaudit.%s"
+								 " (LIKE %s INCLUDING STORAGE INCLUDING COMPRESSION)",
+								 name, evaudit_segment_name(audit)));
 	relid = get_relname_relid(name, get_namespace_oid("evaudit", false));
 	run_made(&revoke, relid, audit);
-	run(psprintf("COMMENT ON TABLE evaudit.%s IS"
-				 " 'internal: a segment of audit'", name));
-	run(psprintf("ALTER EXTENSION evaudit ADD TABLE evaudit.%s", name));
+	evaudit_segment_run(psprintf("COMMENT ON TABLE evaudit.%s IS"
+								 " 'internal: a segment of audit'", name));
+	evaudit_segment_run(psprintf("ALTER EXTENSION evaudit ADD TABLE evaudit.%s", name));
 	evaudit_spi_end(&spi);
 	return relid;
 }
@@ -258,7 +259,7 @@ find_last_in(Oid rest, int64 first, int64 end, int64 *last)
 	PushActiveSnapshot(GetLatestSnapshot());
 	result = SPI_execute_with_args(psprintf("SELECT max(seq) FROM ONLY %s"
 											" WHERE seq >= $1 AND seq < $2",
-											name_of(rest)),
+											evaudit_segment_name(rest)),
 								   2, types, values, NULL, true, 1);
 	PopActiveSnapshot();
 	if (result != SPI_OK_SELECT)
@@ -293,7 +294,7 @@ mark_validated(Oid table, const char *name)
 static void
 attach(Oid table, EvauditSegments *segments)
 {
-	char	   *rest = name_of(segments->rest);
+	char	   *rest = evaudit_segment_name(segments->rest);
 	int64		last;
 	int64		first;
 	int64		end;
@@ -310,15 +311,15 @@ attach(Oid table, EvauditSegments *segments)
 		end = first + evaudit_segment_rows;
 	}
 
-	run(psprintf("ALTER TABLE %s ADD CONSTRAINT " EMPTY_CONSTRAINT
-				 " CHECK (NOT (seq IS NOT NULL AND seq >= '" INT64_FORMAT
-				 "'::bigint AND seq < '" INT64_FORMAT "'::bigint)) NOT VALID",
-				 rest, first, end));
+	evaudit_segment_run(psprintf("ALTER TABLE %s ADD CONSTRAINT " EMPTY_CONSTRAINT
+								 " CHECK (NOT (seq IS NOT NULL AND seq >= '" INT64_FORMAT
+								 "'::bigint AND seq < '" INT64_FORMAT "'::bigint)) NOT VALID",
+								 rest, first, end));
 	mark_validated(segments->rest, EMPTY_CONSTRAINT);
-	run(psprintf("ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM ("
-				 INT64_FORMAT ") TO (" INT64_FORMAT ")",
-				 name_of(segments->audit), name_of(table), first, end));
-	run(psprintf("ALTER TABLE %s DROP CONSTRAINT " EMPTY_CONSTRAINT, rest));
+	evaudit_segment_run(psprintf("ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM ("
+								 INT64_FORMAT ") TO (" INT64_FORMAT ")",
+								 evaudit_segment_name(segments->audit), evaudit_segment_name(table), first, end));
+	evaudit_segment_run(psprintf("ALTER TABLE %s DROP CONSTRAINT " EMPTY_CONSTRAINT, rest));
 }
 
 /*

@@ -14,5 +14,7 @@ extern int	evaudit_segment_rows;
 extern bool evaudit_segment_wanted(void);
 extern bool evaudit_segment_make(void);
 extern void evaudit_segments_give(Oid audit);
+extern char *evaudit_segment_name(Oid relid);
+extern void evaudit_segment_run(const char *command);
 
 #endif							/* EVAUDIT_SEGMENT_MAKE_H */

@@ -21,6 +21,7 @@ typedef struct EvauditRetention
 	char	   *what;
 	Interval	keep;
 	Jsonb	   *options;
+	TimestampTz due;
 } EvauditRetention;
 
 /* A place in what a rule goes through, in batches. */
@@ -29,7 +30,9 @@ typedef struct EvauditSweep
 	const EvauditRetention *rule;
 	List	   *topics;			/* of EvauditTopicSweep, not gone through yet */
 	int64		last_id;		/* in the first of them, or of all */
+	bool		rest_done;		/* of audit: what is in no segment */
 	uint64		deleted;		/* by the last batch */
+	const char *waiting;		/* for what the last one did; NULL: nothing */
 } EvauditSweep;
 
 /* The events of a topic. */

@@ -35,6 +35,7 @@ typedef struct RuleDef
 } RuleDef;
 
 static const RuleDef rule_defs[] = {
+	{"audit"},
 	{"dead_letters", {"redriven"}},
 	{"events"},
 	{"schema_versions"},
@@ -56,7 +57,7 @@ options_of(const char *what)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("there is no retention of \"%s\"", what),
-				 errhint("Retention is of dead_letters, events, events.<topic> and schema_versions.")));
+				 errhint("Retention is of audit, dead_letters, events, events.<topic> and schema_versions.")));
 	return no_options;
 }
 

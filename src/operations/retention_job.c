@@ -82,7 +82,7 @@ static EvauditRetention *
 next_rule(void)
 {
 	static EvauditStatement statement = {
-		"SELECT what, keep, options FROM evaudit.retention"
+		"SELECT what, keep, options, next_run_at FROM evaudit.retention"
 		" WHERE database = $1 AND cluster = $2"
 		" AND next_run_at <= clock_timestamp()"
 		" ORDER BY next_run_at, what LIMIT 1", 2, {OIDOID, INT8OID}
@@ -91,7 +91,8 @@ next_rule(void)
 	{
 		WHAT,
 		KEEP,
-		OPTIONS
+		OPTIONS,
+		DUE
 	};
 	MemoryContext context = CurrentMemoryContext;
 	EvauditRetention *rule = NULL;
@@ -110,13 +111,17 @@ next_rule(void)
 										evaudit_spi_datum_of(0, KEEP, INTERVALOID));
 		rule->options = (Jsonb *) PG_DETOAST_DATUM_COPY(
 														JsonbPGetDatum(evaudit_spi_jsonb(0, OPTIONS)));
+		rule->due = evaudit_spi_timestamptz(0, DUE);
 		MemoryContextSwitchTo(spi_context);
 	}
 	evaudit_spi_end(&spi);
 	return rule;
 }
 
-/* Note what a rule's turn came to, and when it is the next time. */
+/*
+ * Note what a rule's turn came to, and when it is the next time.  A rule that
+ * was set meanwhile stays due.
+ */
 static void
 note_turn(const Turn *turn)
 {
@@ -125,8 +130,10 @@ note_turn(const Turn *turn)
 		" last_error = $4,"
 		" last_run_at = CASE WHEN $3 IS NULL AND $4 IS NULL"
 		" THEN clock_timestamp() ELSE last_run_at END,"
-		" next_run_at = clock_timestamp() + make_interval(secs => $5)"
-		" WHERE what = $1", 5, {TEXTOID, INT8OID, TEXTOID, TEXTOID, FLOAT8OID}
+		" next_run_at = CASE WHEN next_run_at = $6"
+		" THEN clock_timestamp() + make_interval(secs => $5)"
+		" ELSE next_run_at END WHERE what = $1", 6,
+		{TEXTOID, INT8OID, TEXTOID, TEXTOID, FLOAT8OID, TIMESTAMPTZOID}
 	};
 	bool		again = turn->waiting != NULL || turn->error != NULL;
 	Datum		values[] = {
@@ -135,10 +142,11 @@ note_turn(const Turn *turn)
 		turn->waiting ? CStringGetTextDatum(turn->waiting) : (Datum) 0,
 		turn->error ? CStringGetTextDatum(turn->error) : (Datum) 0,
 		Float8GetDatum(again ? Min(RETRY_SECONDS, retention_interval) :
-					   retention_interval)
+					   retention_interval),
+		TimestampTzGetDatum(turn->sweep.rule->due)
 	};
 	const char	nulls[] = {' ', ' ', turn->waiting ? ' ' : 'n',
-		turn->error ? ' ' : 'n', ' '};
+		turn->error ? ' ' : 'n', ' ', ' '};
 	EvauditSpi	spi;
 
 	evaudit_spi_begin(&spi);
@@ -154,7 +162,10 @@ delete_batch(void *arg)
 
 	turn->waiting = evaudit_sweep_must_wait(&turn->sweep);
 	turn->sweep.deleted = 0;
+	turn->sweep.waiting = NULL;
 	turn->more = turn->waiting == NULL && evaudit_sweep_batch(&turn->sweep);
+	if (turn->waiting == NULL)
+		turn->waiting = turn->sweep.waiting;
 	return true;
 }
 

@@ -21,6 +21,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+#include "audit/segment_drop.h"
 #include "operations/retention.h"
 #include "server/spi.h"
 
@@ -51,6 +52,8 @@ table_of(const EvauditRetention *rule)
 {
 	const char *table = "events";
 
+	if (strcmp(rule->what, "audit") == 0)
+		return evaudit_segment_rest();
 	if (strcmp(rule->what, "dead_letters") == 0)
 		table = "dead_letter_store";
 	else if (strcmp(rule->what, "schema_versions") == 0)
@@ -241,6 +244,29 @@ delete_schema_versions(EvauditSweep *sweep)
 }
 
 /*
+ * A batch of audit: first of rows that are in no segment, then a segment as a
+ * whole, which are younger.
+ */
+static bool
+delete_audit(EvauditSweep *sweep)
+{
+	const Interval *keep = &sweep->rule->keep;
+	EvauditDrop drop;
+
+	if (!sweep->rest_done)
+	{
+		sweep->rest_done = !evaudit_segment_rest_delete(keep, BATCH_ROWS,
+														&sweep->last_id,
+														&sweep->deleted);
+		return true;
+	}
+	evaudit_segment_drop_first(keep, &drop);
+	sweep->waiting = drop.waiting;
+	sweep->deleted = drop.dropped ? (uint64) drop.rows : 0;
+	return drop.dropped;
+}
+
+/*
  * Delete what is too old in the next batch; in a transaction.  False if
  * nothing is after it.
  */
@@ -248,6 +274,9 @@ bool
 evaudit_sweep_batch(EvauditSweep *sweep)
 {
 	sweep->deleted = 0;
+	sweep->waiting = NULL;
+	if (strcmp(sweep->rule->what, "audit") == 0)
+		return delete_audit(sweep);
 	if (strcmp(sweep->rule->what, "dead_letters") == 0)
 		return delete_dead_letters(sweep);
 	if (strcmp(sweep->rule->what, "schema_versions") == 0)

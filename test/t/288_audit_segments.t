@@ -10,7 +10,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = Evaudit::Cluster->new('main', extension => 0, conf =>
-	  "evaudit.segment_rows = 400\nmax_worker_processes = 40\nwal_level = logical\n");
+	  "evaudit.segment_rows = 400\nmax_worker_processes = 40\nwal_level = logical\nmax_wal_senders = 4\n");
 my @to = ('-h', $node->host, '-p', $node->port);
 my $files = PostgreSQL::Test::Utils::tempdir();
 
@@ -190,6 +190,52 @@ foreach my $name (qw(few busy owned))
 		'1200', "$name: with the next rows");
 }
 
+# Segments whose numbers are drawn know their times
+database('timed', 'INSERT INTO t (v) SELECT 0 FROM generate_series(1, 110)');
+my $more = 'INSERT INTO t (v) SELECT 0 FROM generate_series(1, 400)';
+foreach (1 .. 5)
+{
+	ok($node->wait_for($ahead, '2', database => 'timed'), 'two are ahead');
+	$node->safe_psql('timed', $more);
+}
+my $timed = q{SELECT string_agg(substring(conrelid::regclass::text FROM '\d+'), ' '
+		ORDER BY substring(conrelid::regclass::text FROM '\d+')::int) FROM pg_constraint
+	WHERE conname = 'evaudit_modification_time' AND convalidated};
+$node->safe_psql('timed', 'INSERT INTO t (v) SELECT 0 FROM generate_series(1, 110)');
+ok($node->wait_for($timed, '1 2 3 4 5', database => 'timed'), 'five segments know their times');
+my $plan = $node->safe_psql('timed', q{
+	SELECT max(modification_time) AS until FROM evaudit.audit_2 \gset
+	EXPLAIN (COSTS OFF) SELECT count(*) FROM audit WHERE modification_time <= :'until'});
+like($plan, qr/on audit_1\b.*on audit_2\b.*on audit_6\b/s, 'a query for a time reads the segments that have it');
+unlike($plan, qr/on audit_[345]\b/, 'and none that is known not to');
+$node->safe_psql('timed', q{ALTER TABLE evaudit.audit_1 DROP CONSTRAINT evaudit_modification_time,
+	ADD CONSTRAINT evaudit_modification_time CHECK (modification_time < '2001-01-01') NOT VALID});
+$node->safe_psql('timed', $more);
+ok($node->wait_for($timed, '1 2 3 4 5 6', database => 'timed'), 'what is not true is made anew');
+
+# Rows that come late are found, whatever their time is
+my $columns = 'relation, item_key, operation, old_value, new_value, session_role, xid, epoch, relid, role_name';
+my $late = 0;
+foreach my $added ('', '{"note": "x"}')
+{
+	$node->safe_psql('timed', 'ALTER TABLE audit ADD note text') if $added;
+	$late++;
+	$node->safe_psql('timed', qq{
+		BEGIN;
+		CREATE TEMP TABLE one ON COMMIT DROP AS
+			SELECT * FROM evaudit.audit_2 ORDER BY seq DESC LIMIT 1;
+		DELETE FROM audit WHERE modification_time < '2002-01-01' OR seq = (SELECT seq FROM one);
+		INSERT INTO evaudit.audit_dump (id, seq, modification_time, added, $columns)
+			SELECT id, seq, '2001-01-01', nullif('$added', '')::jsonb, $columns FROM one;
+		COMMIT});
+	is($node->safe_psql('timed', q{SELECT count(*) FROM audit WHERE modification_time < '2002-01-01'}),
+		'1', 'a row that comes late is found');
+	$node->safe_psql('timed', $more);
+	ok($node->wait_for($timed, join(' ', 1 .. 6 + $late), database => 'timed'), 'the times are known again');
+	is($node->safe_psql('timed', q{SELECT count(*) FROM audit WHERE modification_time < '2002-01-01'}),
+		'1', 'with that of the late row');
+}
+
 # A publication publishes audit
 my ($stdout, $stderr);
 $node->psql('few', 'CREATE PUBLICATION everything FOR ALL TABLES', stderr => \$stderr);
@@ -200,7 +246,19 @@ $node->psql('few', 'CREATE PUBLICATION other FOR TABLE t', stderr => \$stderr);
 is($stderr, '', 'and one without the audit');
 is( $node->safe_psql('few', q{SELECT pubname, tablename FROM pg_publication_tables
 		WHERE tablename ~ '^audit' AND pubname = 'everything' ORDER BY 2}),
-	"everything|audit\neverything|audit_dump", 'has audit alone');
+	"everything|audit\neverything|audit_dump\neverything|audit_holds", 'has audit alone');
+
+# Where a subscription brings rows, times are not known
+$node->safe_psql('timed', "CREATE SUBSCRIPTION everything CONNECTION 'host=" . $node->host . ' port='
+	  . $node->port . " dbname=few' PUBLICATION everything
+	WITH (create_slot = false, slot_name = NONE, enabled = false, copy_data = false)");
+is($node->safe_psql('timed', $timed), '', 'a subscription has the times dropped');
+$node->safe_psql('timed', $more);
+ok($node->wait_for($ahead, '2', database => 'timed'), 'segments are made');
+is($node->safe_psql('timed', $timed), '', 'without times');
+$node->safe_psql('timed', 'DROP SUBSCRIPTION everything');
+$node->safe_psql('timed', $more);
+ok($node->wait_for("SELECT ($timed) LIKE '1 2 3 4 5 6%'", 't', database => 'timed'), 'until it is dropped');
 
 # All goes with the extension
 foreach my $name (qw(few owned))
