@@ -83,14 +83,6 @@ struct EvauditAws
 	dlist_head	idle;
 };
 
-/* The service's own endpoint in a region. */
-static const char *
-own_endpoint(const char *host, const char *region)
-{
-	return psprintf("https://%s.%s.amazonaws.com%s", host, region,
-					strncmp(region, "cn-", 3) == 0 ? ".cn" : "");
-}
-
 /* A client of a service for a user of a foreign server; see client.h. */
 EvauditAws *
 evaudit_aws_open(EvauditHttp *http, Oid server, Oid user,
@@ -113,8 +105,8 @@ evaudit_aws_open_options(EvauditHttp *http, List *options, bool ambient,
 	aws->conf = evaudit_aws_conf(options, ambient);
 	aws->endpoint = aws->conf->endpoint;
 	if (aws->endpoint == NULL)
-		aws->endpoint = own_endpoint(services[service].host,
-									 aws->conf->region);
+		aws->endpoint = evaudit_aws_own_endpoint(aws->conf,
+												 services[service].host);
 	aws->scope = psprintf("aws:amz:%s:%s", aws->conf->region,
 						  services[service].name);
 	aws->credentials = evaudit_aws_credentials_open(http, aws->conf);
@@ -396,6 +388,13 @@ bool
 evaudit_aws_identity(EvauditAws *aws, char **str)
 {
 	return evaudit_aws_caller(aws->credentials, str);
+}
+
+/* The region that calls are made to. */
+const char *
+evaudit_aws_region(const EvauditAws *aws)
+{
+	return aws->conf->region;
 }
 
 /* Where calls go to. */

@@ -153,8 +153,25 @@ extern const char *evaudit_aws_endpoint(const EvauditAws *aws);
 /* The authorities that the server option ca_file names, or NULL. */
 extern const char *evaudit_aws_ca_file(const EvauditAws *aws);
 
+extern const char *evaudit_aws_region(const EvauditAws *aws);
+
+/* What a queue is named by: its name, URL or ARN. */
+typedef struct EvauditAwsQueue
+{
+	const char *said;			/* as it was given */
+	const char *name;
+	const char *url;			/* NULL: it has to be looked up */
+	const char *account;		/* whose it is; NULL: the caller's */
+	const char *region;			/* NULL: the server's */
+} EvauditAwsQueue;
+
 /* names.c: what queues, topics and buses are called */
-extern bool evaudit_aws_is_queue_name(const char *name);
+extern void evaudit_aws_read_queue(const char *string, EvauditAwsQueue *queue);
+extern const char *evaudit_aws_queue_error(const EvauditAws *aws,
+										   const EvauditAwsQueue *queue);
+extern bool evaudit_aws_is_fifo(const EvauditAwsQueue *queue);
+extern void evaudit_aws_queue_lookup(const EvauditAwsQueue *queue,
+									 StringInfo body);
 extern bool evaudit_aws_is_queue_url(const char *url);
 extern bool evaudit_aws_is_bus_name(const char *name);
 extern bool evaudit_aws_is_arn(const char *arn, const char *service,

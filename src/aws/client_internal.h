@@ -19,6 +19,8 @@ typedef struct AwsConf
 	const char *region;
 	const char *endpoint;		/* NULL: the service's own of the region */
 	const char *sts_endpoint;	/* likewise */
+	bool		use_fips;		/* validated endpoints of AWS itself */
+	bool		use_dualstack;	/* those that have IPv6, too */
 	const char *ca_file;		/* or NULL */
 	int			connect_timeout;	/* milliseconds */
 	int			request_timeout;
@@ -81,6 +83,10 @@ typedef struct AwsRole
 
 /* conf.c */
 extern AwsConf *evaudit_aws_conf(List *options, bool ambient);
+
+/* endpoint.c */
+extern const char *evaudit_aws_own_endpoint(const AwsConf *conf,
+											const char *host);
 
 /* error.c */
 extern void evaudit_aws_classify_response(EvauditAwsResponse *response,

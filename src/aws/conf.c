@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "commands/defrem.h"
+#include "utils/builtins.h"
 
 #include "aws/client_internal.h"
 #include "net/url.h"
@@ -29,6 +30,7 @@
 
 static void check_region(const char *name, const char *value);
 static void check_url(const char *name, const char *value);
+static void check_bool(const char *name, const char *value);
 static void check_ca_file(const char *name, const char *value);
 static void check_timeout(const char *name, const char *value);
 static void check_word(const char *name, const char *value);
@@ -46,6 +48,8 @@ static const struct
 	{"region", false, false, false, check_region},
 	{"endpoint_url", false, false, false, check_url},
 	{"sts_endpoint_url", false, false, false, check_url},
+	{"use_fips_endpoint", false, false, false, check_bool},
+	{"use_dualstack_endpoint", false, false, false, check_bool},
 	{"ca_file", false, false, true, check_ca_file},
 	{"connect_timeout", false, false, false, check_timeout},
 	{"request_timeout", false, false, false, check_timeout},
@@ -74,6 +78,16 @@ check_url(const char *name, const char *value)
 {
 	if (!evaudit_url_is_origin(value))
 		evaudit_refuse_value(name, "It must be an http or https URL of a host and perhaps a port, without a path.");
+}
+
+/* A Boolean. */
+static void
+check_bool(const char *name, const char *value)
+{
+	bool		ignored;
+
+	if (!parse_bool(value, &ignored))
+		evaudit_refuse_value(name, "It must be true or false.");
 }
 
 /* A file of the server. */
@@ -162,6 +176,49 @@ check_needs(List *options, const char *name, const char *needed)
 						needed, name)));
 }
 
+/* The value of an option, copied, or NULL. */
+static char *
+take_option(List *options, const char *name)
+{
+	DefElem    *option = evaudit_find_option(options, name);
+
+	return option == NULL ? NULL : pstrdup(defGetString(option));
+}
+
+/* A Boolean among the options. */
+static bool
+take_bool(List *options, const char *name)
+{
+	char	   *str = take_option(options, name);
+	bool		value = false;
+
+	return str != NULL && parse_bool(str, &value) && value;
+}
+
+/*
+ * An endpoint that is named is neither replaced nor known to be a validated
+ * one, so no option may ask for that.
+ */
+static void
+check_endpoint_kind(List *options)
+{
+	static const char *const kinds[] = {
+		"use_fips_endpoint", "use_dualstack_endpoint"
+	};
+
+	for (int i = 0; i < lengthof(kinds); i++)
+	{
+		if (take_bool(options, kinds[i]) &&
+			(evaudit_find_option(options, "endpoint_url") != NULL ||
+			 evaudit_find_option(options, "sts_endpoint_url") != NULL))
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+					 errmsg("option \"%s\" cannot be used with \"endpoint_url\" or \"sts_endpoint_url\"",
+							kinds[i]),
+					 errhint("Name an endpoint of that kind instead.")));
+	}
+}
+
 /*
  * Check the options of a server or of a user mapping, whose files are read
  * with the rights of a user.  Raises an ERROR of class HV or 42.
@@ -180,6 +237,7 @@ evaudit_aws_check_options(List *options, bool user_mapping, Oid user)
 	}
 	if (!user_mapping && evaudit_find_option(options, "region") == NULL)
 		evaudit_refuse_missing("region");
+	check_endpoint_kind(options);
 	check_needs(options, "access_key_id", "secret_access_key");
 	check_needs(options, "secret_access_key", "access_key_id");
 	check_needs(options, "session_token", "access_key_id");
@@ -195,15 +253,6 @@ List *
 evaudit_aws_read_options(Oid server, Oid user)
 {
 	return evaudit_server_options(server, user, evaudit_aws_check_options);
-}
-
-/* The value of an option, copied, or NULL. */
-static char *
-take_option(List *options, const char *name)
-{
-	DefElem    *option = evaudit_find_option(options, name);
-
-	return option == NULL ? NULL : pstrdup(defGetString(option));
 }
 
 /* A time among the options. */
@@ -225,6 +274,8 @@ evaudit_aws_conf(List *options, bool ambient)
 	conf->region = take_option(options, "region");
 	conf->endpoint = take_option(options, "endpoint_url");
 	conf->sts_endpoint = take_option(options, "sts_endpoint_url");
+	conf->use_fips = take_bool(options, "use_fips_endpoint");
+	conf->use_dualstack = take_bool(options, "use_dualstack_endpoint");
 	conf->ca_file = take_option(options, "ca_file");
 	conf->connect_timeout = take_timeout(options, "connect_timeout",
 										 DEFAULT_CONNECT_TIMEOUT);

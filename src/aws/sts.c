@@ -44,8 +44,7 @@ own_endpoint(const AwsConf *conf)
 	const char *url = evaudit_aws_variable("AWS_ENDPOINT_URL_STS");
 
 	return url != NULL ? url :
-		psprintf("https://sts.%s.amazonaws.com%s", conf->region,
-				 strncmp(conf->region, "cn-", 3) == 0 ? ".cn" : "");
+		evaudit_aws_own_endpoint(conf, "sts");
 }
 
 /* Where signed requests go: an option of the server may say. */
@@ -174,6 +173,7 @@ evaudit_aws_assume_by_token(AwsCredentials *credentials, const AwsRole *role,
 bool
 evaudit_aws_caller(AwsCredentials *credentials, char **str)
 {
+	const char *url = chosen_endpoint(credentials->conf);
 	StringInfoData form;
 	EvauditHttpResponse *http;
 	bool		ok;
@@ -181,11 +181,13 @@ evaudit_aws_caller(AwsCredentials *credentials, char **str)
 	initStringInfo(&form);
 	evaudit_aws_form_field(&form, "Action", "GetCallerIdentity");
 	evaudit_aws_form_field(&form, "Version", "2011-06-15");
-	http = call_sts(credentials, chosen_endpoint(credentials->conf), &form,
-					&credentials->keys);
+	http = call_sts(credentials, url, &form, &credentials->keys);
 	ok = http->fault == EVAUDIT_HTTP_OK && http->status == 200;
-	*str = ok ? evaudit_aws_xml_text(http->body, "Arn") :
-		describe_fault(http);
+	if (http->fault != EVAUDIT_HTTP_OK)
+		*str = psprintf("could not reach %s: %s", url, describe_fault(http));
+	else
+		*str = ok ? evaudit_aws_xml_text(http->body, "Arn") :
+			describe_fault(http);
 	if (*str == NULL || (ok && !evaudit_is_word(*str, MAX_ARN)))
 	{
 		ok = false;

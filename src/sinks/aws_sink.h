@@ -93,6 +93,7 @@ struct EvauditAwsSink
 	int			window;			/* likewise, as the service bears it */
 
 	const char *target;			/* bus, queue or topic, for people */
+	EvauditAwsQueue queue;
 	const char *url;			/* of the queue */
 	bool		fifo;
 

@@ -3,7 +3,7 @@
  * sqs_sink.c
  *	  Sinks to queues of Amazon SQS.
  *
- *	  queue				name or URL of the queue
+ *	  queue				name, URL or ARN of the queue
  *
  * A message has the topic and the event's id as attributes.  In a FIFO queue
  * its group is the event's key, and what is sent again is dropped by the queue
@@ -25,7 +25,7 @@ static const char *const own_options[] = {
 	"queue", "max_request_bytes", "max_requests", NULL
 };
 
-/* Read the name or URL of the queue. */
+/* Read what the queue is named by. */
 static void
 read_options(Jsonb *options, EvauditAwsSink *aws)
 {
@@ -35,15 +35,10 @@ read_options(Jsonb *options, EvauditAwsSink *aws)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("option \"%s\" is required", "queue")));
+	evaudit_aws_read_queue(queue, &aws->queue);
 	aws->target = queue;
-	if (evaudit_aws_is_queue_url(queue))
-		aws->url = queue;
-	else if (!evaudit_aws_is_queue_name(queue))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid name or URL of a queue: \"%s\"", queue)));
-	aws->fifo = strlen(queue) > 5 &&
-		strcmp(queue + strlen(queue) - 5, ".fifo") == 0;
+	aws->url = aws->queue.url;
+	aws->fifo = evaudit_aws_is_fifo(&aws->queue);
 }
 
 /* Append a member that is a string. */
@@ -164,10 +159,10 @@ find_url(EvauditAwsSink *aws)
 	const char *error;
 	const char *url;
 
-	initStringInfo(&body);
-	appendStringInfoChar(&body, '{');
-	append_member(&body, "QueueName", aws->target);
-	appendStringInfoChar(&body, '}');
+	error = evaudit_aws_queue_error(aws->aws, &aws->queue);
+	if (error != NULL)
+		return error;
+	evaudit_aws_queue_lookup(&aws->queue, &body);
 	response = evaudit_aws_perform(aws->aws, "GetQueueUrl", body.data);
 	error = lookup_error(aws, response);
 	url = evaudit_json_string(response->json, "QueueUrl");
@@ -192,7 +187,7 @@ verify(EvauditAwsSink *aws)
 	const char *error = NULL;
 	double		bytes;
 
-	if (aws->url != aws->target)
+	if (aws->queue.url == NULL)
 		error = find_url(aws);
 	if (error != NULL)
 		return error;

@@ -76,7 +76,7 @@ add_queue(EvauditProbe *probe, Jsonb *options)
 	SqsOptions	read = {0};
 
 	evaudit_sqs_read_options(options, &read);
-	add_stream(probe, read.queue, read.visibility);
+	add_stream(probe, read.queue.said, read.visibility);
 }
 
 /* The number of a wrapper in the list of probes; -1 if it is not there. */

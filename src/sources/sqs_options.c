@@ -3,7 +3,7 @@
  * sqs_options.c
  *	  Options of an SQS source.
  *
- *	  queue				name or URL of the queue
+ *	  queue				name, URL or ARN of the queue
  *	  envelope			raw (the default), sns or eventbridge
  *	  topic_arns		SNS topics that are accepted: one, or an array; all
  *	  verify_sns		whether signatures of SNS are checked: false, true
@@ -34,17 +34,13 @@ static const char *const own_options[] = {
 static void
 read_queue(Jsonb *options, SqsOptions *result)
 {
-	result->queue = evaudit_option_text(options, "queue");
-	if (result->queue == NULL)
+	const char *queue = evaudit_option_text(options, "queue");
+
+	if (queue == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("option \"%s\" is required", "queue")));
-	result->is_url = evaudit_aws_is_queue_url(result->queue);
-	if (!result->is_url && !evaudit_aws_is_queue_name(result->queue))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid name or URL of a queue: \"%s\"",
-						result->queue)));
+	evaudit_aws_read_queue(queue, &result->queue);
 }
 
 /* Which of some words an option is; the first one if it is not given. */

@@ -96,19 +96,25 @@ check_service(SqsProbe *state)
 
 /* The URL of a queue, or NULL after a report. */
 static char *
-queue_url(SqsProbe *state, const char *check, const char *queue)
+queue_url(SqsProbe *state, const char *check, const char *said)
 {
+	EvauditAwsQueue queue;
 	StringInfoData body;
 	EvauditAwsResponse *response;
 	const char *url = NULL;
+	const char *error;
 	char	   *result = NULL;
 
-	if (strchr(queue, '/') != NULL)
-		return pstrdup(queue);
-	initStringInfo(&body);
-	appendStringInfoString(&body, "{\"QueueName\":");
-	evaudit_json_quote(&body, queue, strlen(queue));
-	appendStringInfoChar(&body, '}');
+	evaudit_aws_read_queue(said, &queue);
+	error = evaudit_aws_queue_error(state->aws, &queue);
+	if (error != NULL)
+	{
+		evaudit_probe_report(state->probe, false, check, "%s", error);
+		return NULL;
+	}
+	if (queue.url != NULL)
+		return pstrdup(queue.url);
+	evaudit_aws_queue_lookup(&queue, &body);
 	response = evaudit_aws_perform(state->aws, "GetQueueUrl", body.data);
 	if (response->fault == EVAUDIT_AWS_OK)
 		url = evaudit_json_string(response->json, "QueueUrl");
@@ -151,6 +157,46 @@ check_attributes(SqsProbe *state, const char *check,
 						 "there is none: a message that stays in the queue is delivered again for as long as the queue keeps it");
 }
 
+/* What the response to a batch of one entry means for that entry. */
+static EvauditAwsFault
+entry_fault(const EvauditAwsResponse *response)
+{
+	const EvauditJson *failed = evaudit_json_get(response->json, "Failed");
+	const char *code = evaudit_json_string(evaudit_json_first(failed), "Code");
+
+	return code == NULL ? response->fault : evaudit_aws_classify(code);
+}
+
+/*
+ * Whether messages may be deleted, or be hidden for longer, by a call that
+ * names none of them: who may not is refused before its handle is read.
+ */
+static void
+check_right(SqsProbe *state, const char *queue, const char *url,
+			const char *operation, const char *more)
+{
+	char	   *check = psprintf("%s: %s", queue, operation);
+	EvauditAwsResponse *response;
+	EvauditAwsFault fault;
+	StringInfoData body;
+
+	initStringInfo(&body);
+	appendStringInfo(&body, "{\"Entries\":[{\"Id\":\"0\",\"ReceiptHandle\":\"none\"%s}],\"QueueUrl\":",
+					 more);
+	evaudit_json_quote(&body, url, strlen(url));
+	appendStringInfoChar(&body, '}');
+	response = evaudit_aws_perform(state->aws, operation, body.data);
+	fault = entry_fault(response);
+	if (fault == EVAUDIT_AWS_OK || fault == EVAUDIT_AWS_STALE ||
+		fault == EVAUDIT_AWS_INVALID)
+		evaudit_probe_report(state->probe, true, check, "allowed");
+	else if (response->fault == EVAUDIT_AWS_OK)
+		evaudit_probe_report(state->probe, false, check, "not allowed");
+	else
+		report_fault(state, check, response);
+	evaudit_aws_release(state->aws, response);
+}
+
 /* Check a queue. */
 static void
 check_queue(SqsProbe *state, const EvauditProbeStream *stream)
@@ -176,6 +222,9 @@ check_queue(SqsProbe *state, const EvauditProbeStream *stream)
 		check_attributes(state, check, stream, attributes);
 	}
 	evaudit_aws_release(state->aws, response);
+	check_right(state, check, url, "DeleteMessageBatch", "");
+	check_right(state, check, url, "ChangeMessageVisibilityBatch",
+				",\"VisibilityTimeout\":0");
 }
 
 /* Check credentials, service and queues. */

@@ -25,18 +25,12 @@
 #include "server/wait.h"
 #include "sources/sqs_source.h"
 
-/* The name of the queue: of a URL its last part. */
-static char *
-queue_name(const SqsOptions *options)
-{
-	return options->is_url ? strrchr(options->queue, '/') + 1 :
-		options->queue;
-}
-
 /* Open the client; the transaction is for the catalogs alone. */
 static void
 open_client(SqsSource *state)
 {
+	const char *error;
+
 	StartTransactionCommand();
 	MemoryContextSwitchTo(state->context);
 	state->http = evaudit_http_open();
@@ -44,6 +38,11 @@ open_client(SqsSource *state)
 								  GetUserId(), EVAUDIT_AWS_SQS);
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(state->context);
+	error = evaudit_aws_queue_error(state->aws, &state->options.queue);
+	if (error != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s", error)));
 }
 
 /* Prepare a queue of entries. */
@@ -59,17 +58,14 @@ static void *
 open_source(EvauditSource *source)
 {
 	SqsSource  *state = palloc0(sizeof(SqsSource));
-	const char *name;
-	size_t		len;
 
 	state->source = source;
 	state->context = CurrentMemoryContext;
 	evaudit_sqs_read_options(source->options, &state->options);
-	name = state->name = queue_name(&state->options);
-	len = strlen(name);
-	state->fifo = len > 5 && strcmp(name + len - 5, ".fifo") == 0;
-	if (state->options.is_url)
-		state->url = pstrdup(state->options.queue);
+	state->name = state->options.queue.name;
+	state->fifo = evaudit_aws_is_fifo(&state->options.queue);
+	if (state->options.queue.url != NULL)
+		state->url = pstrdup(state->options.queue.url);
 	evaudit_sqs_forget_queue(state);
 	state->wanted = 1;
 	state->batch_limit = SQS_MAX_BATCH;

@@ -41,8 +41,7 @@
 /* The options of a source, in sqs_options.c. */
 typedef struct SqsOptions
 {
-	char	   *queue;			/* name or URL */
-	bool		is_url;
+	EvauditAwsQueue queue;
 	EvauditEnvelopeOptions envelope;
 	int			max_receives;	/* in flight at a time */
 	int			visibility;		/* seconds; 0: the queue's own */
@@ -125,7 +124,7 @@ typedef struct SqsSource
 
 	SqsQueueState queue_state;
 	bool		lookup_pending; /* a call of sqs_queue.c is under way */
-	char	   *name;			/* of the queue, for positions */
+	const char *name;			/* of the queue, for positions */
 	char	   *url;
 	bool		fifo;
 	int			visibility;		/* seconds that a received message is ours */

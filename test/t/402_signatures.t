@@ -30,6 +30,8 @@ my $logins = $sqs->create_queue('policy', VisibilityTimeout => 300,
 $sqs->send('logins', map { login("user \x{e9}\x{1f600} \"$_\" + & % \\", 's', $_) }
 	  1 .. 25);
 my $reader = $moto->create_user('reader', @needed);
+my $keeper = $moto->create_user('keeper',
+	grep { !/Delete|Change/ } @needed);
 my $assumer = $moto->create_user('assumer', 'sts:AssumeRole');
 my $stranger = $moto->create_user('stranger', 'sqs:SendMessage');
 my $role = $moto->create_role('queue-reader', @needed);
@@ -114,6 +116,12 @@ $node->safe_psql('postgres', q{
 	SELECT evaudit.alter_source('logins', '{"visibility_timeout": 60}')});
 is(checked('queue "logins": visibility timeout'), 't|60 s',
 	"the source's own setting counts");
+is(checked("queue \"policy\": $_"), 't|allowed', "$_ is allowed")
+  foreach qw(DeleteMessageBatch ChangeMessageVisibilityBatch);
+become($keeper);
+like(checked("queue \"policy\": $_"), qr/^f\|AccessDenied/,
+	"$_ is not, which check_server() finds")
+  foreach qw(DeleteMessageBatch ChangeMessageVisibilityBatch);
 become($stranger);
 like(checked('queue "policy"'), qr/^f\|AccessDenied/, 'one who may not look');
 $node->wait_for(q{SELECT state = 'backoff' AND last_error ~ 'not authorized'

@@ -33,6 +33,9 @@ foreach my $good (
 	'{"queue": "logins.fifo", "max_receives": 1, "workers": 16}',
 	'{"queue": "http://127.0.0.1:1/000000000000/logins"}',
 	'{"queue": "https://sqs.eu-west-1.amazonaws.com/123456789012/l.fifo"}',
+	'{"queue": "https://sqs.eu-west-1.amazonaws.com/123456789012/logins/"}',
+	'{"queue": "arn:aws:sqs:us-east-1:123456789012:logins"}',
+	'{"queue": "arn:aws-cn:sqs:cn-north-1:123456789012:l.fifo"}',
 	qq({"queue": "q", "envelope": "sns", "topic_arns": "$arn"}),
 	qq({"queue": "q", "envelope": "sns", "topic_arns": ["$arn"],
 		"verify_sns": true}),
@@ -47,13 +50,19 @@ foreach my $good (
 my %bad = (
 	'{}' => 'option "queue" is required',
 	'{"queue": 1}' => 'option "queue" must be a string',
-	'{"queue": ""}' => 'invalid name or URL of a queue: ""',
-	'{"queue": "a b"}' => 'invalid name or URL of a queue: "a b"',
+	'{"queue": ""}' => 'invalid name, URL or ARN of a queue: ""',
+	'{"queue": "a b"}' => 'invalid name, URL or ARN of a queue: "a b"',
 	'{"queue": "a.fifo.fifo"}' =>
-	  'invalid name or URL of a queue: "a.fifo.fifo"',
-	'{"queue": "ftp://h/q"}' => 'invalid name or URL of a queue: "ftp://h/q"',
+	  'invalid name, URL or ARN of a queue: "a.fifo.fifo"',
+	'{"queue": "ftp://h/q"}' => 'invalid name, URL or ARN of a queue: "ftp://h/q"',
 	'{"queue": "http://h/q?x"}' =>
-	  'invalid name or URL of a queue: "http://h/q?x"',
+	  'invalid name, URL or ARN of a queue: "http://h/q?x"',
+	(map {;
+		qq({"queue": "$_"}) => qq(invalid name, URL or ARN of a queue: "$_")
+	} 'arn:aws:sns:us-east-1:123456789012:logins',
+		'arn:aws:sqs:us-east-1:logins', 'arn:aws:sqs:us-east-1:12x:logins',
+		'arn:aws:sqs:us-east-1:123456789012:', 'arn:aws:sqs::123456789012:q',
+		'arn:aws:sqs:us-east-1:123456789012:q:q', 'http://h/1/q?x/', '/', '//'),
 	'{"queue": "q", "topics": "q"}' => 'unrecognized option "topics"',
 	'{"queue": "q", "secret_access_key": "x"}' =>
 	  'unrecognized option "secret_access_key"',

@@ -191,7 +191,7 @@ foreach my $bad (@bad)
 {
 	my ($status, $out, $err) = $node->psql('postgres', qq{
 		SELECT evaudit.create_sink('bad', 'aws', '{orders}', '{"service": "sqs"}'::jsonb || '$bad->[0]')});
-	like($err, $bad->[1] ? qr/option "$bad->[1]"/ : qr/invalid name or URL of a queue/, "refused: $bad->[0]");
+	like($err, $bad->[1] ? qr/option "$bad->[1]"/ : qr/invalid name, URL or ARN of a queue/, "refused: $bad->[0]");
 }
 
 $node->stop;
