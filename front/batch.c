@@ -12,7 +12,9 @@
  * lost in between, the transaction's id says by pg_xact_status() whether it was
  * committed, over another connection.  If it is lost before the id came, that
  * cannot be told.  Nor can it after a failover: another server may give out the
- * same id again, which the timeline tells.
+ * same id again, which the timeline tells.  So may the same server after a
+ * crash, if nothing that the transaction wrote had reached the disk: it was
+ * lost if recovery ended before what was written when it was given its id.
  *
  * Even an error that ends the connection leaves that in doubt once the id is
  * there: a server that is shut down may say so after it has committed.  If an
@@ -39,6 +41,10 @@
 	" THEN pg_catalog.substr(pg_catalog.pg_walfile_name(" \
 	"pg_catalog.pg_current_wal_insert_lsn()), 1, 8) END"
 
+#define LSN \
+	"CASE WHEN NOT pg_catalog.pg_is_in_recovery()" \
+	" THEN pg_catalog.pg_current_wal_insert_lsn() END"
+
 #define HTTP \
 	"SELECT status, headers, body FROM evaudit.http(" \
 	"$1::pg_catalog.text, $2::pg_catalog.text, $3::pg_catalog.jsonb," \
@@ -48,9 +54,11 @@
 const Statement batch_write_statements[] = {
 	{"http", HTTP},
 	{"xid", "SELECT pg_catalog.pg_current_xact_id_if_assigned()::pg_catalog.text, "
-	TIMELINE},
+	TIMELINE ", " LSN},
 	{"status", "SELECT CASE WHEN $2::pg_catalog.text OPERATOR(pg_catalog.=) "
-	TIMELINE " THEN pg_catalog.pg_xact_status($1::pg_catalog.xid8) END"},
+		TIMELINE " THEN CASE WHEN $3::pg_catalog.pg_lsn OPERATOR(pg_catalog.>)"
+		" pg_catalog.pg_last_wal_replay_lsn() THEN 'aborted'"
+	" ELSE pg_catalog.pg_xact_status($1::pg_catalog.xid8) END END"},
 	{NULL, NULL}
 };
 
@@ -121,16 +129,17 @@ keep_result(Request *request, const PGresult * result)
 						 PQgetlength(result, 0, 2));
 }
 
-/* Keep the transaction's id. */
+/* Keep the transaction's id, and how to tell whether it was given out again. */
 static void
 keep_xid(Batch *batch, const PGresult * result)
 {
-	if (PQntuples(result) != 1 || PQnfields(result) != 2)
+	if (PQntuples(result) != 1 || PQnfields(result) != 3)
 		return;
 	snprintf(batch->xid, sizeof(batch->xid), "%s",
 			 PQgetisnull(result, 0, 0) ? "0" : PQgetvalue(result, 0, 0));
 	snprintf(batch->timeline, sizeof(batch->timeline), "%s",
 			 PQgetvalue(result, 0, 1));
+	snprintf(batch->lsn, sizeof(batch->lsn), "%s", PQgetvalue(result, 0, 2));
 }
 
 /* A result of a batch: of a request, or of its frame. */
@@ -201,9 +210,9 @@ static bool
 send_inquiry(Work *work, PGconn * conn)
 {
 	const Batch *batch = ((Inquiry *) work)->batch;
-	const char *values[2] = {batch->xid, batch->timeline};
+	const char *values[3] = {batch->xid, batch->timeline, batch->lsn};
 
-	return PQsendQueryPrepared(conn, "status", 2, values, NULL, NULL, 0);
+	return PQsendQueryPrepared(conn, "status", 3, values, NULL, NULL, 0);
 }
 
 /* Take what became of it. */

@@ -34,6 +34,7 @@ typedef struct Batch
 	int			nresults;
 	char		xid[24];		/* "": not known; "0": it has none */
 	char		timeline[12];	/* on which it was given out */
+	char		lsn[24];		/* of the WAL after what it wrote */
 	void		(*over) (struct Batch *batch, BatchOutcome outcome);
 	void	   *owner;
 } Batch;

@@ -34,17 +34,25 @@ $node->safe_psql('postgres', q{
 	GRANT INSERT ON public.received TO front});
 my $front = Evaudit::Front->new($node);
 
-# Begin a request, wait until its session waits for something, and end that.
-sub break_at
+# Begin a request, and wait until its session waits for something.
+sub begin_at
 {
 	my ($n, $event) = @_;
 	my $socket = $front->connection;
 	my $body = qq({"n": $n});
-	my $waiting = "FROM pg_stat_activity WHERE usename = 'front' AND wait_event = '$event'";
 	print $socket "POST /topics/numbers HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer $token\r\n"
 	  . 'Content-Length: ' . length($body) . "\r\n\r\n$body";
-	$node->wait_for("SELECT count(*) $waiting", '1');
-	is($node->safe_psql('postgres', "SELECT pg_terminate_backend(pid) $waiting"), 't', "a session that waits for $event is ended");
+	$node->wait_for("SELECT count(*) FROM pg_stat_activity WHERE usename = 'front' AND wait_event = '$event'", '1');
+	return $socket;
+}
+
+# Likewise, and end that session.
+sub break_at
+{
+	my ($n, $event) = @_;
+	my $socket = begin_at($n, $event);
+	is($node->safe_psql('postgres', "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'front' AND wait_event = '$event'"),
+		't', "a session that waits for $event is ended");
 	return $socket;
 }
 
@@ -64,5 +72,30 @@ $socket = break_at(2, 'advisory');
 $lock->quit;
 is($front->status_of($socket), '202', 'what was not committed runs again');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM received WHERE n = 2'), '1', 'and is there once');
+
+# Not committed, and nothing of it had reached the disk when the server crashed:
+# another transaction is given its id, and commits.
+$node->append_conf('postgresql.conf', <<'EOT');
+wal_level = minimal
+max_wal_senders = 0
+wal_writer_delay = 10s
+bgwriter_lru_maxpages = 0
+autovacuum = off
+EOT
+$node->restart;
+$front->await(sub { $front->ready });
+$lock = $node->background_psql('postgres');
+$lock->query_safe('SELECT pg_advisory_lock(1)');
+$node->safe_psql('postgres', 'ALTER ROLE front NOLOGIN');
+$socket = begin_at(3, 'advisory');
+my $xid = $node->safe_psql('postgres', q{SELECT backend_xid FROM pg_stat_activity WHERE usename = 'front' AND backend_xid IS NOT NULL});
+$node->crash;
+1 while $node->safe_psql('postgres', 'SELECT pg_current_xact_id()') < $xid;
+is($node->safe_psql('postgres', "SELECT pg_xact_status('$xid')"), 'committed',
+	'after a crash another transaction has its id');
+$node->safe_psql('postgres', 'ALTER ROLE front LOGIN');
+is($front->status_of($socket), '202', 'what was lost runs again');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM received WHERE n = 3'), '1', 'and is there once');
+$lock->quit;
 
 done_testing();
