@@ -26,7 +26,7 @@ typedef struct EvauditJobEntry
 	int64		id;
 	char	   *name;
 	char	   *error;			/* why it cannot run, or NULL */
-	bool		refused;		/* and trying again is no use */
+	bool		refused;		/* and starting it again is of no use */
 	bool		error_shown;	/* of a job that is refused */
 	Oid			owner;
 	bool		superuser;		/* the owner is one: no limit by role */
@@ -52,6 +52,7 @@ extern void evaudit_schedule_clear(void);
 /* supervise.c: what does run */
 extern uint32 evaudit_stale_kinds;
 
+extern bool evaudit_schedule_refused(void);
 extern bool evaudit_supervise(void);
 
 #endif							/* EVAUDIT_SCHEDULE_H */

@@ -11,8 +11,10 @@
  *
  * The scheduler acts when it is woken, by changed jobs or by the end of a
  * process, and once a second for what is due and for invalidations of the
- * catalogs.  It ends when there is nothing to keep running, so that an idle
- * database has no process in it.
+ * catalogs.  What keeps a job from running may be something that it is not
+ * told of, a right or a table: while one is refused, the jobs are listed anew
+ * every evaudit.max_backoff.  The scheduler ends when there is nothing to keep
+ * running, so that an idle database has no process in it.
  *
  * An ERROR while a kind lists its jobs leaves these as they were, and is
  * shown as theirs until the list can be read.  Any other ends the process;
@@ -49,14 +51,17 @@
 
 #define ALL_KINDS			PG_UINT32_MAX
 
-/* Lists of jobs that failed in a row, and when to read them again. */
+/*
+ * Lists of jobs that failed in a row, and when to read them again, because one
+ * failed or a job is refused.
+ */
 static int	list_failures = 0;
 static TimestampTz list_again_at = 0;
 
 /* Catalogs that jobs are defined by. */
 static const int defining_caches[] = {
 	USERMAPPINGOID, FOREIGNSERVEROID, FOREIGNDATAWRAPPEROID, AUTHOID,
-	AUTHMEMMEMROLE, DATABASEOID,
+	AUTHMEMMEMROLE, DATABASEOID, PROCOID,
 	NAMESPACEOID				/* DROP EXTENSION drops a schema */
 };
 
@@ -233,6 +238,9 @@ read_jobs(void)
 		list_failures = 0;
 		show_error(NULL);
 	}
+	if (list_again_at == 0 && evaudit_schedule_refused())
+		list_again_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													evaudit_max_backoff);
 }
 
 /*

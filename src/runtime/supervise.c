@@ -37,11 +37,25 @@ find_slot(const EvauditJobEntry *entry)
 	return evaudit_find_job(entry->kind, MyDatabaseId, entry->id);
 }
 
-/* Whether a job is wanted, but cannot run until somebody changes it. */
+/* Whether a job is wanted, but cannot run until somebody changes something. */
 static bool
 is_refused(const EvauditJobEntry *entry)
 {
 	return entry->wanted && entry->error != NULL && entry->refused;
+}
+
+/* Whether one of the jobs is. */
+bool
+evaudit_schedule_refused(void)
+{
+	ListCell   *lc;
+
+	foreach(lc, evaudit_schedule)
+	{
+		if (is_refused(lfirst(lc)))
+			return true;
+	}
+	return false;
 }
 
 /* Log an error of a job. */
@@ -338,7 +352,7 @@ next_retry(const EvauditJobEntry *entry)
 	return retry;
 }
 
-/* Show a job that cannot run until somebody changes it, and why. */
+/* Show a job that cannot run until somebody changes something, and why. */
 static void
 show_refused(EvauditJobEntry *entry)
 {

@@ -115,6 +115,40 @@ is(publish_large('h3', 'ALTER TABLE evaudit.events ALTER payload SET STORAGE
 	'pglz|pglz|t', 'by the method that evaudit.events names');
 got('a b e f late g h1 h2 h3', 'and all are sent');
 
+# What a sink lacks when its process is to be started, and has again later:
+# the function, and a right, of which nobody tells the scheduler
+sub stopped
+{
+	my ($sink, $because, $error) = @_;
+
+	$node->safe_psql('postgres', $because);
+	$node->wait_for("SELECT state FROM evaudit.stat_sinks WHERE name = '$sink'", 'stopped');
+	like($node->safe_psql('postgres', "SELECT last_error FROM evaudit.stat_sinks WHERE name = '$sink'"),
+		$error, "$sink says what it lacks");
+	return;
+}
+stopped('report', q{
+	BEGIN;
+	SELECT evaudit.alter_sink('report', '{"batch_size": 10}');
+	ALTER FUNCTION take RENAME TO gone;
+	COMMIT}, qr/^function public\.take\(evaudit\.event\[\]\) does not exist$/);
+$node->safe_psql('postgres', q{
+	ALTER FUNCTION gone RENAME TO take;
+	SELECT evaudit.publish('orders', '{"customer": "c", "n": 11}', 'back')});
+got('a b e f late g h1 h2 h3 back', 'and runs when the function is there again');
+$node->safe_psql('postgres', q{
+	CREATE ROLE sender LOGIN;
+	GRANT SELECT ON evaudit.events TO sender;
+	GRANT USAGE ON FOREIGN SERVER local TO sender;
+	SET ROLE sender;
+	SELECT evaudit.create_sink('own', 'local', '{other}', '{"function": "public.take"}');
+	RESET ROLE;
+	REVOKE SELECT ON evaudit.events FROM sender});
+stopped('own', 'ALTER ROLE sender CONNECTION LIMIT 10',
+	qr/^permission denied for table events$/);
+$node->safe_psql('postgres', 'GRANT SELECT ON evaudit.events TO sender');
+$node->wait_for(q{SELECT state FROM evaudit.stat_sinks WHERE name = 'own'}, 'running');
+
 # dropped
 $node->safe_psql('postgres', q{SELECT evaudit.drop_sink('report')});
 $node->safe_psql('postgres',
