@@ -71,6 +71,16 @@ CREATE TABLE evaudit.offsets (
 	PRIMARY KEY (source_id, topic, partition),
 	CHECK ((next_offset IS NULL) = (seek IS NOT NULL))
 ) WITH (fillfactor = 50);
+-- Not in a dump.  Rows have no unique key, so that nobody waits for another's
+-- transaction; the same request twice is the same as once.
+CREATE TABLE evaudit.schema_requests (
+	source_id bigint NOT NULL,
+	server_oid oid NOT NULL,
+	schema_id text NOT NULL
+);
+COMMENT ON TABLE evaudit.schema_requests IS
+	'internal: schemas that redrive() missed, for a process of the source''s owner to fetch';
+
 -- How often a topic was made anew, as far as sources have seen: what tells its
 -- records from those of the same offsets before.
 CREATE TABLE evaudit.kafka_topics (

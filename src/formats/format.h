@@ -51,8 +51,17 @@ extern void evaudit_decoder_check(EvauditDecoder *decoder);
 extern EvauditDecodeStatus evaudit_decode(EvauditDecoder *decoder,
 										  EvauditContent *content);
 
-/* schema_store.c: what a worker does about schemas that are missing */
-extern void evaudit_schemas_collect(void);
+/* What becomes of schemas that are missing while payloads are decoded. */
+typedef enum EvauditSchemasCollected
+{
+	EVAUDIT_SCHEMAS_IGNORED,
+	EVAUDIT_SCHEMAS_FETCHED,	/* by this process; then events are decoded
+								 * again */
+	EVAUDIT_SCHEMAS_REQUESTED	/* of another one; events do without */
+} EvauditSchemasCollected;
+
+/* schema_store.c */
+extern void evaudit_schemas_collect(EvauditSchemasCollected what);
 extern bool evaudit_schemas_missing(void);
 
 /* registry_fetch.c */

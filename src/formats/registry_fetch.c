@@ -161,18 +161,12 @@ ask(EvauditRegistryClient *client, Fetch *fetches, int n)
 }
 
 /*
- * Fetch the schemas that were missing in the last attempt, outside of a
- * transaction; an ERROR if a registry cannot be used.  All are of one, that
- * of the topic.
+ * Fetch schemas of one registry, outside of a transaction; an ERROR if it
+ * cannot be used.
  */
-void
-evaudit_schemas_fetch(void)
+static void
+fetch(List *missing)
 {
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
-												  "evaudit fetch of schemas",
-												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext previous = MemoryContextSwitchTo(context);
-	List	   *missing = evaudit_schemas_take_missing();
 	int			n = list_length(missing);
 	Fetch	   *fetches = palloc0(n * sizeof(Fetch));
 	EvauditRegistryClient *client;
@@ -186,6 +180,43 @@ evaudit_schemas_fetch(void)
 		(void) ask(client, fetches, n);
 	}
 	store(fetches, n);
+}
+
+/*
+ * Fetch the schemas that were missing in the last attempt; all are of one
+ * registry, that of the topic.
+ */
+void
+evaudit_schemas_fetch(void)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "evaudit fetch of schemas",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext previous = MemoryContextSwitchTo(context);
+
+	fetch(evaudit_schemas_take_missing());
 	MemoryContextSwitchTo(previous);
 	MemoryContextDelete(context);
+}
+
+/*
+ * Fetch schemas of a registry by their ids, as C strings, without a second
+ * look at those that it does not know.
+ */
+void
+evaudit_schemas_fetch_ids(const EvauditRegistry *registry, List *ids)
+{
+	List	   *missing = NIL;
+	ListCell   *lc;
+
+	foreach(lc, ids)
+	{
+		EvauditMissingSchema *entry = palloc0(sizeof(EvauditMissingSchema));
+
+		entry->registry = *registry;
+		entry->id = lfirst(lc);
+		entry->denied = true;
+		missing = lappend(missing, entry);
+	}
+	fetch(missing);
 }

@@ -65,7 +65,7 @@ static HTAB *kept = NULL;
 static MemoryContext kept_context = NULL;
 static size_t kept_bytes = 0;
 
-static bool collecting = false;
+static EvauditSchemasCollected collecting = EVAUDIT_SCHEMAS_IGNORED;
 static List *missing = NIL;		/* in a context of its own */
 static MemoryContext missing_context = NULL;
 
@@ -184,6 +184,25 @@ compile_row(const SchemaRow *row, const char *type)
 	return schema;
 }
 
+/*
+ * Whether a schema without a row, or with one that says that there is none, is
+ * to be noted.  Who redrives may know that it is there now.
+ */
+static bool
+is_wanted(const SchemaRow *row)
+{
+	switch (collecting)
+	{
+		case EVAUDIT_SCHEMAS_FETCHED:
+			return !row->found || !row->recent;
+		case EVAUDIT_SCHEMAS_REQUESTED:
+			return true;
+		case EVAUDIT_SCHEMAS_IGNORED:
+			break;
+	}
+	return false;
+}
+
 /* Note a schema as missing, once. */
 static void
 note_missing(const EvauditRegistry *registry, const char *id, bool denied)
@@ -192,7 +211,7 @@ note_missing(const EvauditRegistry *registry, const char *id, bool denied)
 	EvauditMissingSchema *entry;
 	ListCell   *lc;
 
-	if (!collecting || list_length(missing) >= MAX_MISSING)
+	if (list_length(missing) >= MAX_MISSING)
 		return;
 	foreach(lc, missing)
 	{
@@ -241,7 +260,7 @@ evaudit_schema_find(const EvauditRegistry *registry, const char *id,
 	read_row(registry, id, &row);
 	if (row.type == NULL)
 	{
-		if (!row.found || !row.recent)
+		if (is_wanted(&row))
 			note_missing(registry, id, row.found);
 		*error = row.found ?
 			psprintf("registry \"%s\" has no schema %s", registry->name, id) :
@@ -258,24 +277,27 @@ evaudit_schema_find(const EvauditRegistry *registry, const char *id,
 }
 
 /*
- * From here on note the schemas that are missing: what a worker does, which
- * can fetch them.
+ * From here on note the schemas that are missing, for what is said; those that
+ * were noted before are forgotten.
  */
 void
-evaudit_schemas_collect(void)
+evaudit_schemas_collect(EvauditSchemasCollected what)
 {
-	collecting = true;
+	collecting = what;
+	missing = NIL;
 	if (missing_context == NULL)
 		missing_context = AllocSetContextCreate(TopMemoryContext,
 												"evaudit missing schemas",
 												ALLOCSET_SMALL_SIZES);
+	else
+		MemoryContextReset(missing_context);
 }
 
-/* Whether schemas are missing that are to be fetched. */
+/* Whether schemas are missing that are to be fetched at once. */
 bool
 evaudit_schemas_missing(void)
 {
-	return missing != NIL;
+	return collecting == EVAUDIT_SCHEMAS_FETCHED && missing != NIL;
 }
 
 /* Take the missing schemas, which are valid until the next call. */
@@ -289,7 +311,6 @@ evaudit_schemas_take_missing(void)
 		MemoryContextDelete(taken);
 	taken = missing_context;
 	missing_context = NULL;
-	missing = NIL;
-	evaudit_schemas_collect();
+	evaudit_schemas_collect(collecting);
 	return list;
 }

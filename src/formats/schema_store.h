@@ -43,4 +43,8 @@ extern uint64 evaudit_payload_schemas_generation;
 /* The missing schemas that were noted: see evaudit_schemas_collect(). */
 extern List *evaudit_schemas_take_missing(void);
 
+/* registry_fetch.c */
+extern void evaudit_schemas_fetch_ids(const EvauditRegistry *registry,
+									  List *ids);
+
 #endif							/* EVAUDIT_SCHEMA_STORE_H */

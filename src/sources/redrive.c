@@ -5,7 +5,8 @@
  *
  * They go the way of a source's events, with the caller's rights, and by the
  * options that source and topic have now (receive_again.c).  Those that go
- * through are marked; the others say why they did not this time.
+ * through are marked; the others say why they did not this time.  Schemas that
+ * they miss are requested (schema_request.c): a backend asks no registry.
  *
  * They are taken in chunks of ids, in their order, so that memory does not
  * grow with their number.  redrive() is one transaction, the caller's;
@@ -29,10 +30,12 @@
 
 #include "events/event_json.h"
 #include "events/ingest.h"
+#include "formats/format.h"
 #include "server/arguments.h"
 #include "server/procedure.h"
 #include "server/spi.h"
 #include "sources/receive_again.h"
+#include "sources/schema_request.h"
 
 /* Dead letters that are taken at a time, and bytes that are loaded of these. */
 #define CHUNK_LETTERS	2000
@@ -324,8 +327,10 @@ redrive_chunk(const int64 *wanted, int nwanted)
 		if (letters.n > 0)
 		{
 			evaudit_receive_again(letters.events, letters.n);
+			evaudit_schemas_collect(EVAUDIT_SCHEMAS_REQUESTED);
 			evaudit_ingest(evaudit_topic_load(letters.topic, false),
 						   letters.events, letters.n, &result);
+			evaudit_request_schemas(letters.events, letters.n);
 			save_outcome(&letters);
 			through += letters.n - (int64) result.rejected;
 		}

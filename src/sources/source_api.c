@@ -88,7 +88,8 @@ evaudit_drop_source(PG_FUNCTION_ARGS)
 {
 	static EvauditStatement drop = {
 		"WITH offsets AS"
-		" (DELETE FROM evaudit.offsets WHERE source_id = $1)"
+		" (DELETE FROM evaudit.offsets WHERE source_id = $1), requests AS"
+		" (DELETE FROM evaudit.schema_requests WHERE source_id = $1)"
 		" DELETE FROM evaudit.sources WHERE id = $1", 1, {INT8OID}
 	};
 

@@ -13,6 +13,7 @@
 
 #include "sources/check_server.h"
 #include "sources/partition_status.h"
+#include "sources/schema_request.h"
 #include "sources/source.h"
 
 static int	max_sources = 64;
@@ -76,6 +77,7 @@ evaudit_sources_init(void)
 {
 	evaudit_register_job_kind(&evaudit_source_job);
 	evaudit_register_job_kind(&evaudit_check_job);
+	evaudit_register_job_kind(&evaudit_schema_request_job);
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 	DefineCustomIntVariable("evaudit.max_sources",

@@ -173,7 +173,7 @@ evaudit_source_run(EvauditProcess *process)
 	if (!load_definition(&work))
 		return;
 	report(&work, STATE_RUNNING, "connecting", 0);
-	evaudit_schemas_collect();
+	evaudit_schemas_collect(EVAUDIT_SCHEMAS_FETCHED);
 	work.batch = evaudit_batch_create(work.source);
 	work.state = work.kind->open(work.source);
 	evaudit_process_running(process);

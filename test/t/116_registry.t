@@ -174,6 +174,45 @@ $node->safe_psql('postgres', q{
 	SELECT evaudit.redrive('avro')});
 like(payloads('avro'), qr/\{"x": 0\}/, 'a redrive takes what the table has then');
 
+# a schema that the registry has again: redrive() asks for it, by a process of
+# the source's owner, and finds it the next time
+$node->safe_psql('postgres', q{
+	CREATE ROLE boss SUPERUSER;
+	CREATE ROLE ingest LOGIN;
+	GRANT USAGE ON FOREIGN SERVER kafka, reg TO ingest;
+	GRANT CREATE ON SCHEMA public TO ingest;
+	GRANT INSERT, SELECT ON evaudit.events TO ingest;
+	CREATE USER MAPPING FOR ingest SERVER reg OPTIONS (token 'bearer-1');
+	SELECT evaudit.create_topic('late', options => '{"registry": "reg", "keep": true, "format": "avro", "framing": "confluent"}');
+	SET ROLE ingest;
+	SELECT evaudit.create_source('late', 'kafka', 'late', '{"topics": "late"}')});
+$kafka->create_topic('late', 1);
+my $late = $registry->register('late', schema => '{"type": "record", "name": "L", "fields": [{"name": "l", "type": "int"}]}');
+$registry->control(forget => $late);
+$kafka->tool('-e', 'produce', 'late', \sprintf("k\t\\x00\\x00\\x00\\x00\\x%02x\\x0e\n", $late));
+await_end($node, $kafka, 'late', 'late');
+is(letters('late', "reason"), 'unknown_schema', 'a schema that the registry has lost');
+$registry->control(recall => $late, status => 503);
+
+# Redrive as a superuser, who has no user mapping; the number and the notices.
+sub redrive
+{
+	my (undef, $out, $err) = $node->psql('postgres', q{
+		SET ROLE boss;
+		SELECT evaudit.redrive('late')});
+	return $out . ($err =~ /NOTICE:  (.*requested.*)/ ? ": $1" : '');
+}
+my $from = -s $node->logfile;
+is(redrive(), '0: 1 schema is requested from registry "reg"', 'is requested by a redrive');
+$node->wait_for_log(qr/could not fetch schema $late of registry "reg": HTTP status 503/, $from);
+is($node->safe_psql('postgres', q{SELECT state FROM evaudit.stat_sources WHERE name = 'late'}), 'running', 'a registry that is away then does not stop the source');
+$node->wait_for('SELECT count(*) FROM evaudit.schema_requests', '0');
+$registry->control(status => undef);
+is(redrive(), '0: 1 schema is requested from registry "reg"', 'the next one requests it again');
+$node->wait_for("SELECT count(*) FROM evaudit.registry_schemas WHERE id = '$late' AND type = 'AVRO'", '1');
+is(redrive(), '1', 'and one finds it');
+is(payloads('late'), '{"l": 7}', 'and the event takes effect');
+
 # a schema that is of another format
 $registry->register('avro-value', schemaType => 'JSON', schema => '{}');
 my $json_id = $registry->register('avro-value', schemaType => 'JSON', schema => '{}');
