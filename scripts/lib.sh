@@ -6,6 +6,7 @@
 #
 #   need build tap broker queue    install what is missing of these
 #   fetch_jars kafka elasticmq     bring the jars of these servers
+#   try_jars apicurio              likewise, if they can be had
 #   fetch_modules moto openapi     bring the Python modules of these tests
 #   fetch_swagger_ui               bring the files of Swagger UI
 #   fetch_prometheus               bring Prometheus and its exporter
@@ -137,34 +138,64 @@ has_jars() {
 	cmp -s "$root/test/$1/pom.xml" "$(jar_cache "$1")/pom.xml"
 }
 
+# Bring the jars that test/$1/pom.xml names to the cache; those in an archive
+# are taken out of it.
+bring_jars() {
+	local jars options=() archive log=$work/maven.log
+	jars=$(jar_cache "$1")
+	say "fetching ${jars##*/}"
+	mkdir -p "$cache"
+	# where the usual repository cannot be written, keep one of our own
+	mkdir -p "${HOME:-}/.m2" 2>/dev/null && [ -w "${HOME:-}/.m2" ] ||
+		options=(-Dmaven.repo.local="$cache/m2")
+	rm -rf "$jars.new"
+	MAVEN_OPTS="${MAVEN_OPTS:-} -XX:-UsePerfData" mvn -q -B \
+		-f "$root/test/$1/pom.xml" "${options[@]}" \
+		dependency:copy-dependencies \
+		-DoutputDirectory="$jars.new" >"$log" 2>&1 ||
+		{ tail -20 "$log" >&2; return 1; }
+	for archive in "$jars.new"/*.tar.gz; do
+		[ -e "$archive" ] || continue
+		tar -xzf "$archive" -C "$jars.new" --no-same-owner || return
+		rm "$archive"
+	done
+	cp "$root/test/$1/pom.xml" "$jars.new"
+	rm -rf "$jars"
+	mv "$jars.new" "$jars"
+}
+
 # Bring the jars that test/NAME/pom.xml names, for each NAME given, and say
 # where they are for a server's user: EVAUDIT_NAME_JARS.
 fetch_jars() {
-	local name jars options log=$work/maven.log
+	local name
 	for name in "$@"; do
-		jars=$(jar_cache "$name")
-		if ! has_jars "$name"; then
-			say "fetching ${jars##*/}"
-			mkdir -p "$cache"
-			# where the usual repository cannot be written, keep one of our own
-			options=()
-			mkdir -p "${HOME:-}/.m2" 2>/dev/null && [ -w "${HOME:-}/.m2" ] ||
-				options=(-Dmaven.repo.local="$cache/m2")
-			rm -rf "$jars.new"
-			MAVEN_OPTS="${MAVEN_OPTS:-} -XX:-UsePerfData" mvn -q -B \
-				-f "$root/test/$name/pom.xml" "${options[@]}" \
-				dependency:copy-dependencies \
-				-DoutputDirectory="$jars.new" >"$log" 2>&1 ||
-				{ tail -20 "$log" >&2; fail "Maven failed"; }
-			cp "$root/test/$name/pom.xml" "$jars.new"
-			rm -rf "$jars"
-			mv "$jars.new" "$jars"
-		fi
+		has_jars "$name" || bring_jars "$name" || fail "Maven failed"
 		mkdir -p "$work/jars"
-		cp -r "$jars" "$work/jars/$name"
-		chmod -R a+rX "$work/jars"
+		link_tree "$(jar_cache "$name")" "$work/jars/$name"
 		export "EVAUDIT_${name^^}_JARS=$work/jars/$name"
 	done
+}
+
+# Likewise, but what cannot be had is done without: its tests are skipped.
+try_jars() {
+	local name
+	for name in "$@"; do
+		if has_jars "$name" || bring_jars "$name"; then
+			fetch_jars "$name"
+		else
+			say "doing without $name"
+		fi
+	done
+}
+
+# Have a cached folder where servers' users can read it: linked where that is
+# possible.
+link_tree() {
+	cp -rl "$1" "$2" 2>/dev/null || {
+		rm -rf "$2"
+		cp -r --preserve=timestamps "$1" "$2"
+	}
+	chmod -R a+rX "$2"
 }
 
 # Where the files of Swagger UI are kept: by their version.
@@ -217,12 +248,7 @@ fetch_modules_of() {
 			{ tail -20 "$log" >&2; fail "pip failed"; }
 		mv "$modules.new" "$modules"
 	fi
-	# some thousand files: linked where that is possible
-	cp -rl "$modules" "$work/$1" 2>/dev/null || {
-		rm -rf "$work/$1"
-		cp -r --preserve=timestamps "$modules" "$work/$1"
-	}
-	chmod -R a+rX "$work/$1"
+	link_tree "$modules" "$work/$1"
 	export "EVAUDIT_${1^^}=$work/$1"
 }
 

@@ -143,6 +143,7 @@ need() {
 			;;
 		broker)
 			need_jars kafka
+			need_jars apicurio
 			;;
 		queue)
 			need_jars elasticmq

@@ -74,8 +74,9 @@ sub url
 sub _post
 {
 	my ($self, $path, $document) = @_;
-	my $answer = $self->{http}->post($self->url . $path,
-		{ content => JSON::PP->new->utf8->encode($document) });
+	my $answer = $self->{http}->post($self->url . $path, {
+		content => JSON::PP->new->utf8->encode($document),
+		headers => { 'Content-Type' => 'application/json' } });
 
 	croak "registry: $answer->{status}" unless $answer->{success};
 	return decode_json($answer->{content});
