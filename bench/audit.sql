@@ -5,16 +5,7 @@
 -- Everything lives in the schema evaudit_bench, but for the rows that evaudit
 -- itself writes; those are deleted at the end.
 
-\set QUIET on
-\set ON_ERROR_STOP on
-SET client_min_messages = warning;
-DROP SCHEMA IF EXISTS evaudit_bench CASCADE;
-CREATE SCHEMA evaudit_bench;
-SET search_path = evaudit_bench;
-
-SELECT n.nspname AS audit_schema
-FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
-WHERE e.extname = 'evaudit' \gset
+\ir timing.sql
 
 CREATE TABLE plain (id int PRIMARY KEY, value text);
 CREATE TABLE tracked (id int PRIMARY KEY, value text);
@@ -168,11 +159,6 @@ BEGIN
 	END LOOP;
 END $$;
 
--- The clock tells what users wait for; processor time tells the ways apart
--- when the machine has other work, too.  Linux only.
-CREATE FUNCTION cpu_ns() RETURNS bigint LANGUAGE sql AS $$
-	SELECT split_part(pg_read_file('/proc/self/schedstat', 0, 100), ' ',
-		1)::bigint $$;
 CREATE TABLE timing (round int, statement text, way text, us float8,
 	cpu_us float8);
 

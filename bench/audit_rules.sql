@@ -4,16 +4,7 @@
 --
 -- Variables: rows (in a statement), rounds (of which the median is taken).
 
-\set QUIET on
-\set ON_ERROR_STOP on
-SET client_min_messages = warning;
-DROP SCHEMA IF EXISTS evaudit_bench CASCADE;
-CREATE SCHEMA evaudit_bench;
-SET search_path = evaudit_bench;
-
-SELECT n.nspname AS audit_schema
-FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
-WHERE e.extname = 'evaudit' \gset
+\ir timing.sql
 
 CREATE TABLE plain (id int PRIMARY KEY, name text, email text, password text,
 	ssn text) WITH (autovacuum_enabled = off);
@@ -23,10 +14,6 @@ SELECT FROM evaudit.track('unruled') \gset
 SELECT FROM evaudit.track('ruled', '{"columns": {"password": "exclude",
 	"email": {"mask": "keep_domain"}, "ssn": "hmac"}}') \gset
 
--- As in audit.sql: the clock, and processor time where others work, too.
-CREATE FUNCTION cpu_ns() RETURNS bigint LANGUAGE sql AS $$
-	SELECT split_part(pg_read_file('/proc/self/schedstat', 0, 100), ' ',
-		1)::bigint $$;
 CREATE TABLE timing (round int, statement text, way text, us float8,
 	cpu_us float8);
 

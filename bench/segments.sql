@@ -2,9 +2,7 @@
 -- empty and when it is full: updates of random rows by key, in µs of processor
 -- time a row.  Then look-ups by the key of a row and by id.
 
-\set ON_ERROR_STOP 1
-SET client_min_messages = warning;
-CREATE SCHEMA evaudit_bench;
+\ir timing.sql
 SET search_path = evaudit_bench, public;
 SET synchronous_commit = off;
 SET jit = off;
@@ -17,9 +15,6 @@ VACUUM (FREEZE, ANALYZE) plain, tracked;
 SELECT FROM evaudit.track('tracked') \gset
 
 CREATE TABLE timing (full_audit bool, round int, way text, cpu_us float8, us float8);
-CREATE FUNCTION cpu_ns() RETURNS bigint LANGUAGE sql AS $$
-	SELECT split_part(pg_read_file('/proc/self/schedstat', 0, 100), ' ',
-		1)::bigint $$;
 CREATE PROCEDURE measure(full_audit bool, rounds int, n int, keys int)
 LANGUAGE plpgsql AS $$
 DECLARE
