@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * admin.c
- *	  The admin listener: /live, /ready, /metrics, and a page with its /status.
+ *	  The admin listener: /live, /ready, /metrics, and a page with its /status;
+ *	  what the page can do is in operate.c.
  *
  * Any process answers for all of them, but for the samples of the last hour,
  * which are its own.
@@ -23,7 +24,7 @@
 #define PAGE "{\"Content-Type\":\"text/html; charset=utf-8\"," \
 	"\"Content-Security-Policy\":\"default-src 'none'; connect-src 'self';" \
 	" style-src 'unsafe-inline'; script-src 'unsafe-inline';" \
-	" frame-ancestors 'none'\",\"X-Content-Type-Options\":\"nosniff\"}"
+	" form-action 'none'; base-uri 'none'; frame-ancestors 'none'\",\"X-Content-Type-Options\":\"nosniff\"}"
 
 /* Respond with something of a kind. */
 static void

@@ -29,7 +29,6 @@
  *
  *-------------------------------------------------------------------------
  */
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,22 +110,9 @@ send_batch(Work *work, PGconn * conn)
 static void
 keep_result(Request *request, const PGresult * result)
 {
-	uint32_t	status;
-
 	if (PQntuples(result) != 1 || PQnfields(result) != 3 ||
-		PQgetlength(result, 0, 0) != sizeof(status) ||
-		PQgetlength(result, 0, 1) < 1)
-	{
+		!request_take_response(request, result, 0, 0))
 		request_set_error(request, 500, "internal", "Unexpected server error.");
-		return;
-	}
-	memcpy(&status, PQgetvalue(result, 0, 0), sizeof(status));
-	/* the first byte of a jsonb is the version of its format */
-	request_set_response(request, (int) ntohl(status),
-						 PQgetvalue(result, 0, 1) + 1,
-						 PQgetlength(result, 0, 1) - 1,
-						 PQgetvalue(result, 0, 2),
-						 PQgetlength(result, 0, 2));
 }
 
 /* Keep the transaction's id, and how to tell whether it was given out again. */

@@ -34,6 +34,7 @@
 #include "lane.h"
 #include "log.h"
 #include "metrics.h"
+#include "operate.h"
 #include "scrape.h"
 #include "wait.h"
 
@@ -219,7 +220,8 @@ take_request(Request *request)
 	else if (request->refused != 0)
 		request_set_error(request, request->refused, "unavailable",
 						  "Memory is short.");
-	else if (request->admin && !scrape_wanted(request))
+	else if (request->admin && !scrape_wanted(request) &&
+			 !operate_wanted(request))
 		admin_respond(request);
 	else if (!request->admin &&
 			 (fd = asset_open(request->uri, &type, &size)) >= 0)
@@ -254,10 +256,12 @@ http_submit(void)
 		request->deadline = now_ms() + config.response_timeout;
 		client_suspend(request->client);
 		MHD_suspend_connection(request->connection);
-		if (request->admin)
-			scrape_submit(request);
-		else
+		if (!request->admin)
 			lane_submit(request);
+		else if (operate_wanted(request))
+			operate_submit(request);
+		else
+			scrape_submit(request);
 	}
 }
 

@@ -35,6 +35,7 @@
 #include "lane.h"
 #include "log.h"
 #include "metrics.h"
+#include "operate.h"
 #include "scrape.h"
 #include "serving.h"
 #include "sockets.h"
@@ -170,6 +171,7 @@ run_once(void)
 	until = lanes_tick(now);
 	until = earlier(until, waits_tick(now));
 	until = earlier(until, scrape_tick(now));
+	until = earlier(until, operate_tick(now));
 	until = earlier(until, clients_tick(now));
 	until = earlier(until, stop_by);
 	metrics_memory(request_memory);
@@ -193,6 +195,7 @@ serve(const sigset_t *set, int process)
 	lanes_init();
 	waits_init();
 	scrape_init(admin_scraped);
+	operate_init();
 	serving_start(process);
 	if (config.processes == 1)
 		notify("READY=1");

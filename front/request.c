@@ -5,6 +5,7 @@
  *
  *-------------------------------------------------------------------------
  */
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,6 +50,29 @@ request_set_response(Request *request, int status, const char *headers,
 	buffer_append(&request->response, body, body_len);
 	request->sent = body_len;
 	request_account(request);
+}
+
+/*
+ * Respond with status, headers and body as a row has them from a column on, in
+ * binary; false if they are not of these types.
+ */
+bool
+request_take_response(Request *request, const PGresult * result, int row,
+					  int column)
+{
+	uint32_t	status;
+
+	if (PQgetlength(result, row, column) != sizeof(status) ||
+		PQgetlength(result, row, column + 1) < 1)
+		return false;
+	memcpy(&status, PQgetvalue(result, row, column), sizeof(status));
+	/* the first byte of a jsonb is the version of its format */
+	request_set_response(request, (int) ntohl(status),
+						 PQgetvalue(result, row, column + 1) + 1,
+						 PQgetlength(result, row, column + 1) - 1,
+						 PQgetvalue(result, row, column + 2),
+						 PQgetlength(result, row, column + 2));
+	return true;
 }
 
 /* Respond with an error, in the form that evaudit.http() gives them. */

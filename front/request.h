@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <libpq-fe.h>
+
 #include "buffer.h"
 
 struct MHD_Connection;
@@ -69,6 +71,8 @@ extern void request_set_error(Request *request, int status, const char *type,
 extern void request_set_response(Request *request, int status,
 								 const char *headers, size_t headers_len,
 								 const char *body, size_t body_len);
+extern bool request_take_response(Request *request, const PGresult * result,
+								  int row, int column);
 extern void request_clear_response(Request *request);
 extern const char *request_header(const Request *request, const char *name);
 extern void request_answered(Request *request);

@@ -16,7 +16,6 @@
  *
  *-------------------------------------------------------------------------
  */
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -146,28 +145,16 @@ static void
 take_decided(const PGresult * result, int row)
 {
 	const char *what = PQgetvalue(result, row, 0);
-	uint32_t	status;
 
-	if (PQgetlength(result, row, 1) != sizeof(status) ||
-		PQgetlength(result, row, 2) < 1)
-		return;
-	memcpy(&status, PQgetvalue(result, row, 1), sizeof(status));
 	for (Request **link = &first; *link != NULL;)
 	{
 		Request    *request = *link;
 
-		if (strcmp(request->wait, what) != 0)
-		{
+		if (strcmp(request->wait, what) == 0 &&
+			request_take_response(request, result, row, 1))
+			end_wait(link);
+		else
 			link = &request->next;
-			continue;
-		}
-		/* the first byte of a jsonb is the version of its format */
-		request_set_response(request, (int) ntohl(status),
-							 PQgetvalue(result, row, 2) + 1,
-							 PQgetlength(result, row, 2) - 1,
-							 PQgetvalue(result, row, 3),
-							 PQgetlength(result, row, 3));
-		end_wait(link);
 	}
 }
 

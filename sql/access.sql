@@ -45,6 +45,21 @@ CREATE TRIGGER announce_change
 	FOR EACH STATEMENT EXECUTE FUNCTION evaudit.announce_change();
 ALTER TABLE evaudit.read_grants ENABLE ALWAYS TRIGGER announce_change;
 
+-- Each hands on what the role that made it may do, while that is so.  Dumps do
+-- not take them along, and a copy of the database has another oid.
+CREATE TABLE evaudit.operate_grants (
+	subject text COLLATE "C" PRIMARY KEY,
+	grantor name NOT NULL,
+	grantor_oid oid NOT NULL,
+	database oid NOT NULL
+);
+COMMENT ON TABLE evaudit.operate_grants IS
+	'which subjects of tokens may pause, resume and redrive over HTTP';
+COMMENT ON COLUMN evaudit.operate_grants.subject IS
+	'the claim "sub", to the letter';
+COMMENT ON COLUMN evaudit.operate_grants.grantor IS
+	'the role with whose privileges they do';
+
 -- A topic that is created later under the same name begins without grants.
 CREATE FUNCTION evaudit.forget_grants() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'evaudit_forget_grants';
@@ -77,6 +92,18 @@ RETURNS void
 LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_revoke_read';
 COMMENT ON FUNCTION evaudit.revoke_read(text, text) IS
 	'take back what grant_read() gave';
+
+CREATE FUNCTION evaudit.grant_operate(subject text)
+RETURNS void
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'evaudit_grant_operate';
+COMMENT ON FUNCTION evaudit.grant_operate(text) IS
+	'let the subject of a token pause, resume and redrive over HTTP what the current user may; replaces an earlier grant';
+
+CREATE FUNCTION evaudit.revoke_operate(subject text)
+RETURNS void
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'evaudit_revoke_operate';
+COMMENT ON FUNCTION evaudit.revoke_operate(text) IS
+	'revoke what grant_operate() granted';
 
 CREATE FUNCTION evaudit.import_access_map(map jsonb,
 										  replace boolean DEFAULT false)

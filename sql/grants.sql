@@ -73,6 +73,8 @@ GRANT EXECUTE ON FUNCTION
 	evaudit.revoke_publish(text, text),
 	evaudit.grant_read(text, text),
 	evaudit.revoke_read(text, text),
+	evaudit.grant_operate(text),
+	evaudit.revoke_operate(text),
 	evaudit.import_access_map(jsonb, boolean),
 	evaudit.import_access_map(text, boolean),
 	evaudit.explain_access(text, text, jsonb),
@@ -84,6 +86,7 @@ GRANT SELECT, INSERT, DELETE ON evaudit.audit_holds TO pg_database_owner;
 -- A front's role is given this; tokens and grants to publish decide then.
 GRANT EXECUTE ON FUNCTION
 	evaudit.http(text, text, jsonb, bytea),
+	evaudit.http_admin(text, text, jsonb),
 	evaudit.http_wait(text[], interval)
 TO pg_database_owner WITH GRANT OPTION;
 

@@ -9,6 +9,14 @@ LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'evaudit_http';
 COMMENT ON FUNCTION evaudit.http(text, text, jsonb, bytea) IS
 	'the response to an HTTP request: routes of an event gateway, of an event logger and of the query; it holds once the transaction commits';
 
+CREATE FUNCTION evaudit.http_admin(method text, path text,
+								   headers jsonb DEFAULT NULL,
+								   OUT status integer, OUT headers jsonb,
+								   OUT body bytea)
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'evaudit_http_admin';
+COMMENT ON FUNCTION evaudit.http_admin(text, text, jsonb) IS
+	'the response to a request to a front''s admin listener: pause, resume or redrive, for a token whose subject has a grant of grant_operate(); it holds once the transaction commits';
+
 CREATE TYPE evaudit.http_response AS (
 	what text,
 	status integer,

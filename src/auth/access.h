@@ -45,4 +45,10 @@ extern EvauditAccess evaudit_access_read(const char *topic,
 extern bool evaudit_access_any_grants(void);
 extern bool evaudit_access_is_reserved(const char *topic);
 
+/* access_api.c */
+extern void evaudit_access_check_subject(const char *subject);
+
+/* operate_grant.c */
+extern Oid	evaudit_operate_grantor(const char *subject);
+
 #endif							/* EVAUDIT_ACCESS_H */

@@ -35,6 +35,17 @@ PG_FUNCTION_INFO_V1(evaudit_import_access_map);
 PG_FUNCTION_INFO_V1(evaudit_import_access_map_text);
 PG_FUNCTION_INFO_V1(evaudit_forget_grants);
 
+/* Refuse what cannot be the subject of a token. */
+void
+evaudit_access_check_subject(const char *subject)
+{
+	if (*subject == '\0' || strlen(subject) > EVAUDIT_MAX_SUBJECT_BYTES)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("subject must have from 1 to %d bytes",
+						EVAUDIT_MAX_SUBJECT_BYTES)));
+}
+
 /* Refuse what cannot be the name of a topic or the subject of a token. */
 static void
 check_names(const char *topic, const char *subject)
@@ -44,11 +55,7 @@ check_names(const char *topic, const char *subject)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("name of a topic must have from 1 to %d bytes",
 						EVAUDIT_MAX_ID_BYTES)));
-	if (*subject == '\0' || strlen(subject) > EVAUDIT_MAX_SUBJECT_BYTES)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("subject must have from 1 to %d bytes",
-						EVAUDIT_MAX_SUBJECT_BYTES)));
+	evaudit_access_check_subject(subject);
 }
 
 /* Refuse constraints that cannot be compiled. */

@@ -34,12 +34,17 @@ trimmed_header(const EvauditRequest *request, const char *name)
 	return len > 0 ? pnstrdup(value, len) : NULL;
 }
 
-/* The token: a header "bearer" as it is, else "Authorization: Bearer". */
+/*
+ * The token: a header "bearer" as it is, else "Authorization: Bearer", which
+ * alone will do for the admin listener.
+ */
 static const char *
 find_token(const EvauditRequest *request)
 {
-	const char *value = trimmed_header(request, "bearer");
+	const char *value = NULL;
 
+	if (!request->admin)
+		value = trimmed_header(request, "bearer");
 	if (value != NULL)
 		return value;
 	value = trimmed_header(request, "authorization");
@@ -159,6 +164,23 @@ publish_any(const char *topic, const EvauditRequest *request)
 	return access;
 }
 
+/* Whether the subject may operate, and with whose privileges. */
+static bool
+may_operate(EvauditRequest *request, EvauditResponse *response)
+{
+	EvauditAccess access = {EVAUDIT_ACCESS_NO_GRANT};
+
+	if (request->subject != NULL)
+		request->grantor = evaudit_operate_grantor(request->subject);
+	if (OidIsValid(request->grantor))
+		return true;
+	access.message = psprintf("User '%s' is not authorized to operate",
+							  request->subject != NULL ?
+							  request->subject : "None");
+	refuse(&access, response);
+	return false;
+}
+
 /* Whether the subject has the grant that a route needs. */
 static bool
 has_grant(const EvauditRoute *route, const EvauditRequest *request,
@@ -229,6 +251,8 @@ evaudit_route_authorize(const EvauditRoute *route, EvauditRequest *request,
 		return false;
 	if (!open && !authenticate(request, response))
 		return false;
+	if (route->needs == EVAUDIT_NEEDS_OPERATE)
+		return may_operate(request, response);
 	if (route->needs != EVAUDIT_NEEDS_NOTHING && route->grant == NULL &&
 		!evaudit_route_find_topic(request, response))
 		return false;

@@ -40,6 +40,7 @@
 #include "http/wait.h"
 
 PG_FUNCTION_INFO_V1(evaudit_http);
+PG_FUNCTION_INFO_V1(evaudit_http_admin);
 
 /* Whether an error is about the transaction, so that it is raised further. */
 static bool
@@ -154,7 +155,9 @@ response_headers(const EvauditRequest *request, EvauditResponse *response)
 	evaudit_response_header(response, "Cache-Control",
 							response->cacheable ? "no-cache" : "no-store");
 	evaudit_response_header(response, "X-Content-Type-Options", "nosniff");
-	evaudit_cors_add_headers(request, response->preflight, response);
+	/* pages of other origins may never operate */
+	if (!request->admin)
+		evaudit_cors_add_headers(request, response->preflight, response);
 	if (response->content_type != NULL)
 		evaudit_response_header(response, "Content-Type", response->content_type);
 	evaudit_response_header(response, "X-Request-Id", request->id);
@@ -187,7 +190,7 @@ read_arguments(FunctionCallInfo fcinfo, EvauditRequest *request,
 {
 	if (!PG_ARGISNULL(2))
 		request->headers = PG_GETARG_JSONB_P(2);
-	if (!PG_ARGISNULL(3))
+	if (PG_NARGS() > 3 && !PG_ARGISNULL(3))
 	{
 		bytea	   *body = PG_GETARG_BYTEA_PP(3);
 
@@ -202,14 +205,11 @@ read_arguments(FunctionCallInfo fcinfo, EvauditRequest *request,
 								response);
 }
 
-/*
- * http(method text, path text, headers jsonb, body bytea) returns (status
- * integer, headers jsonb, body bytea)
- */
-Datum
-evaudit_http(PG_FUNCTION_ARGS)
+/* The response to a request, as a row. */
+static Datum
+serve(FunctionCallInfo fcinfo, bool admin)
 {
-	EvauditRequest request = {0};
+	EvauditRequest request = {.admin = admin};
 	EvauditResponse response;
 	TupleDesc	desc;
 	Datum		values[3];
@@ -229,4 +229,21 @@ evaudit_http(PG_FUNCTION_ARGS)
 	values[2] = PointerGetDatum(response_body(&request, &response));
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc),
 											 values, nulls));
+}
+
+/*
+ * http(method text, path text, headers jsonb, body bytea) returns (status
+ * integer, headers jsonb, body bytea)
+ */
+Datum
+evaudit_http(PG_FUNCTION_ARGS)
+{
+	return serve(fcinfo, false);
+}
+
+/* http_admin(method text, path text, headers jsonb) returns likewise */
+Datum
+evaudit_http_admin(PG_FUNCTION_ARGS)
+{
+	return serve(fcinfo, true);
 }

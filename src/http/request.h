@@ -25,11 +25,13 @@ typedef struct EvauditRequest
 	const char *body;			/* NULL: none; not terminated by a zero; once
 								 * it is read, without its encoding */
 	size_t		body_len;
+	bool		admin;			/* of evaudit.http_admin() */
 
 	/* set on the way to the route's handler (route.c) */
 	const char *route;			/* its path, with {}; NULL: there is none */
 	char	   *subject;		/* of the token; NULL: it has none, or the
 								 * route is open */
+	Oid			grantor;		/* with whose privileges it operates */
 	const EvauditTopic *topic;	/* that the path names */
 	Jsonb	   *payload;		/* what the body publishes */
 } EvauditRequest;

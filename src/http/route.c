@@ -55,6 +55,19 @@ static const EvauditRoute routes[] = {
 		&evaudit_http_services,
 		.enabled = &evaudit_http_services_root,.parameter = "user_id",
 	.own = true,.handle = evaudit_route_get_services},
+	/* of the admin listener */
+	{"POST", "/sources/{}/pause", EVAUDIT_NEEDS_OPERATE,
+	.writes = true,.handle = evaudit_route_pause_source},
+	{"POST", "/sources/{}/resume", EVAUDIT_NEEDS_OPERATE,
+	.writes = true,.handle = evaudit_route_resume_source},
+	{"POST", "/sources/{}/redrive", EVAUDIT_NEEDS_OPERATE,
+	.writes = true,.handle = evaudit_route_redrive},
+	{"POST", "/sinks/{}/pause", EVAUDIT_NEEDS_OPERATE,
+	.writes = true,.handle = evaudit_route_pause_sink},
+	{"POST", "/sinks/{}/resume", EVAUDIT_NEEDS_OPERATE,
+	.writes = true,.handle = evaudit_route_resume_sink},
+	{"POST", "/sinks/{}/redeliver", EVAUDIT_NEEDS_OPERATE,
+	.writes = true,.handle = evaudit_route_redeliver},
 };
 
 /*
@@ -89,11 +102,15 @@ takes(const EvauditRoute *route, const char *method)
 		(strcmp(method, "HEAD") == 0 && strcmp(route->method, "GET") == 0);
 }
 
-/* Whether there is such a route, as settings say. */
+/*
+ * Whether the request's listener has such a route, as settings say.  The
+ * routes of the admin listener are out of reach of any other.
+ */
 static bool
-is_enabled(const EvauditRoute *route)
+is_enabled(const EvauditRoute *route, const EvauditRequest *request)
 {
-	return (route->access == NULL || *route->access != EVAUDIT_ROUTE_OFF) &&
+	return (route->needs == EVAUDIT_NEEDS_OPERATE) == request->admin &&
+		(route->access == NULL || *route->access != EVAUDIT_ROUTE_OFF) &&
 		(route->enabled == NULL || *route->enabled);
 }
 
@@ -114,7 +131,7 @@ find_route(const EvauditRequest *request, const char **start, size_t *len,
 		const EvauditRoute *route = &routes[i];
 
 		if (!matches(route->path, request->path, &part, &part_len) ||
-			!is_enabled(route))
+			!is_enabled(route, request))
 			continue;
 		appendStringInfo(methods, "%s, ", route->method);
 		if (strcmp(route->method, "GET") == 0)

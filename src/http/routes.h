@@ -20,7 +20,9 @@ typedef enum EvauditRouteNeeds
 {
 	EVAUDIT_NEEDS_NOTHING,
 	EVAUDIT_NEEDS_PUBLISH,		/* a token, and a grant to publish */
-	EVAUDIT_NEEDS_READ			/* a token, and a grant to read */
+	EVAUDIT_NEEDS_READ,			/* a token, and a grant to read */
+	EVAUDIT_NEEDS_OPERATE		/* a token, and a grant to operate; a route of
+								 * evaudit.http_admin(), and no other is */
 } EvauditRouteNeeds;
 
 /*
@@ -101,6 +103,12 @@ extern void evaudit_route_post_event(EvauditRequest *, EvauditResponse *);
 extern void evaudit_route_get_events(EvauditRequest *, EvauditResponse *);
 extern void evaudit_route_get_event(EvauditRequest *, EvauditResponse *);
 extern void evaudit_route_get_services(EvauditRequest *, EvauditResponse *);
+extern void evaudit_route_pause_source(EvauditRequest *, EvauditResponse *);
+extern void evaudit_route_resume_source(EvauditRequest *, EvauditResponse *);
+extern void evaudit_route_redrive(EvauditRequest *, EvauditResponse *);
+extern void evaudit_route_pause_sink(EvauditRequest *, EvauditResponse *);
+extern void evaudit_route_resume_sink(EvauditRequest *, EvauditResponse *);
+extern void evaudit_route_redeliver(EvauditRequest *, EvauditResponse *);
 
 /* topics.c */
 extern bool evaudit_topic_is_shown(const char *name);

@@ -57,6 +57,17 @@ internal_owner(void)
 	return owner;
 }
 
+/* Connect to SPI as a role, in a security context. */
+static void
+begin(EvauditSpi *spi, Oid role, int security)
+{
+	SetUserIdAndSecContext(role, security);
+	spi->guc_level = NewGUCNestLevel();
+	evaudit_set_locally("search_path", "pg_catalog, pg_temp");
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+}
+
 /*
  * Connect to SPI as the owner of a table, as referential integrity does: row
  * security does not apply to him, even where he forces it upon himself.  His
@@ -74,11 +85,20 @@ evaudit_spi_begin_as(EvauditSpi *spi, Oid role)
 		SECURITY_NOFORCE_RLS;
 	if (!evaudit_compat_can_set_role(role, spi->user))
 		security |= SECURITY_RESTRICTED_OPERATION;
-	SetUserIdAndSecContext(role, security);
-	spi->guc_level = NewGUCNestLevel();
-	evaudit_set_locally("search_path", "pg_catalog, pg_temp");
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
+	begin(spi, role, security);
+}
+
+/*
+ * Connect to SPI on behalf of a role, with its privileges and its row
+ * security; nothing of what runs then may become the current user again, or
+ * outlast it.
+ */
+void
+evaudit_spi_begin_for(EvauditSpi *spi, Oid role)
+{
+	GetUserIdAndSecContext(&spi->user, &spi->security);
+	begin(spi, role, spi->security | SECURITY_LOCAL_USERID_CHANGE |
+		  SECURITY_RESTRICTED_OPERATION);
 }
 
 /* Connect to SPI as the owner of the extension's tables. */

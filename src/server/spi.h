@@ -41,6 +41,7 @@ typedef struct EvauditSpi
 
 extern void evaudit_spi_begin(EvauditSpi *spi);
 extern void evaudit_spi_begin_as(EvauditSpi *spi, Oid role);
+extern void evaudit_spi_begin_for(EvauditSpi *spi, Oid role);
 extern void evaudit_spi_begin_on(EvauditSpi *spi, Oid table);
 extern void evaudit_spi_end(const EvauditSpi *spi);
 extern void evaudit_spi_discard(EvauditStatement *statement);

@@ -111,8 +111,7 @@ as('app', q{
 	CREATE TABLE app.t (i int PRIMARY KEY, v text);
 	SELECT evaudit.track('app.t');
 	GRANT SELECT, INSERT, UPDATE, DELETE ON app.t TO anybody});
-as('ingest', q{SELECT evaudit.create_source('s', 'kafka',
-	options => '{"topics": "logins", "start": "earliest"}')});
+as('ingest', q{SELECT evaudit.create_source('s', 'kafka', options => '{"topics": "logins", "start": "earliest"}')});
 $broker->produce('not json');
 $broker->login('u', 's', 1);
 $broker->await($node);
@@ -131,8 +130,7 @@ cmp_ok(scalar @tables, '>', 12, 'tables to read');
 cannot_do('anybody', "SELECT FROM $_") foreach @tables;
 
 item('sees no source, partition or dead letter');
-says('anybody', "SELECT count(*) FROM evaudit.$_", '0')
-  foreach 'stat_sources', 'stat_partitions', 'dead_letters';
+says('anybody', "SELECT count(*) FROM evaudit.$_", '0') foreach 'stat_sources', 'stat_partitions', 'dead_letters';
 says('anybody', q{SELECT evaudit.redrive('s')}, '0');
 says('ingest', "SELECT count(*) FROM evaudit.$_", '1')
   foreach 'stat_sources', 'stat_partitions', 'dead_letters';
@@ -421,6 +419,10 @@ is(status('POST /topics/kept', $token{bob}, '{"id": "b2", "app": "db"}'), '403',
 is($node->safe_psql('postgres', q{SELECT subject FROM evaudit.events WHERE event_id = 'a1'}),
 	'alice', "$item: as the verified subject");
 
+item('pauses, resumes and redrives only at the admin listener');
+is(status('POST /sources/s/pause', $token{alice}), '404', "$item: not for clients");
+cannot_do('front', q{SELECT evaudit.http_admin('POST', '/sources/s/pause')});
+
 item('does not read by that');
 $node->safe_psql('postgres', q{SELECT evaudit.create_topic('jobs', '{"properties": {"jobs": {"type": "array"}}}');
 	SELECT evaudit.grant_publish('jobs', 'alice'); SELECT evaudit.grant_read('jobs', 'carol')});
@@ -489,12 +491,10 @@ is($node->safe_psql('copy', q{SELECT evaudit.publish('kept', '{"id": "new"}')}),
 
 item('`evaudit.http_events`, `evaudit.http_stats`');
 is($node->safe_psql('postgres', q{SELECT string_agg(setting, ' ' ORDER BY name) FROM pg_settings WHERE name IN
-	('evaudit.http_events', 'evaudit.http_services', 'evaudit.http_stats', 'evaudit.http_terminate')}),
-	'token token token off', $item);
+	('evaudit.http_events', 'evaudit.http_services', 'evaudit.http_stats', 'evaudit.http_terminate')}), 'token token token off', $item);
 is($node->safe_psql('postgres', 'SHOW evaudit.rate_limit') > 0, 1, "$item: the limit");
 
 is(join("\n", grep { !$items{$_} } sort keys %items), '', 'every item of the page is tested');
 unlike(slurp_file($node->logfile), qr/PANIC|TRAP|terminated by signal/, 'and nothing crashed');
-$node->stop;
-$broker->stop;
+$_->stop foreach $node, $broker;
 done_testing();

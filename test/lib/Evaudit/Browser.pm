@@ -41,7 +41,7 @@ use PostgreSQL::Test::Utils;
 my $BUDGET = 60_000;
 
 # The program, or undef.
-sub _program
+sub program
 {
 	my ($found) = grep { -x } map { ("$_/chromium", "$_/chromium-browser") }
 	  split /:/, $ENV{PATH};
@@ -51,7 +51,7 @@ sub _program
 # Why a test that needs it cannot run here; undef if it can.
 sub unavailable
 {
-	return _program() ? undef : 'there is no Chromium';
+	return program() ? undef : 'there is no Chromium';
 }
 
 sub new
@@ -96,7 +96,7 @@ sub dom
 	local $ENV{HOME} = $self->{dir};
 	IPC::Run::run(
 		[
-			_program(), '--headless', '--no-sandbox', '--disable-gpu',
+			program(), '--headless', '--no-sandbox', '--disable-gpu',
 			'--disable-dev-shm-usage', '--no-first-run',
 			"--user-data-dir=$self->{dir}/profile",
 			"--virtual-time-budget=$BUDGET", '--dump-dom', $url
