@@ -106,7 +106,7 @@ is(state_of('nowhere') . state_of('taker'), 'ff', 'nothing was paused');
 
 SKIP:
 {
-	skip Evaudit::Browser->unavailable, 17 if Evaudit::Browser->unavailable;
+	skip(Evaudit::Browser->unavailable, 20) if Evaudit::Browser->unavailable;
 
 	# a page of another origin cannot, even with a token
 	my $browser = Evaudit::Browser->new;
