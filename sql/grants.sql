@@ -55,6 +55,7 @@ GRANT EXECUTE ON FUNCTION
 	evaudit.owns(oid),
 	evaudit.source_stats(),
 	evaudit.kafka_topic_wanted(jsonb, text),
+	evaudit.kafka_partition_wanted(jsonb, integer),
 	evaudit.partition_stats()
 TO PUBLIC;
 

@@ -29,15 +29,23 @@ AS 'MODULE_PATHNAME', 'evaudit_kafka_source_topic_is_wanted';
 COMMENT ON FUNCTION evaudit.kafka_topic_wanted(jsonb, text) IS
 	'internal: whether a source with these options reads a Kafka topic';
 
--- A topic that a source was altered not to read any more keeps its place; it
--- is no part of how the source does.
+CREATE FUNCTION evaudit.kafka_partition_wanted(options jsonb, partition integer)
+RETURNS boolean
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10
+AS 'MODULE_PATHNAME', 'evaudit_kafka_source_partition_is_wanted';
+COMMENT ON FUNCTION evaudit.kafka_partition_wanted(jsonb, integer) IS
+	'internal: whether a partition is in the share of a source with these options';
+
+-- What a source was altered not to read any more keeps its place; it is no
+-- part of how the source does.
 CREATE VIEW evaudit.offsets_read AS
 	SELECT o.*
 	FROM evaudit.offsets o
 	JOIN evaudit.sources s ON s.id = o.source_id
-	WHERE evaudit.kafka_topic_wanted(s.options, o.topic);
+	WHERE evaudit.kafka_topic_wanted(s.options, o.topic)
+		AND evaudit.kafka_partition_wanted(s.options, o.partition);
 COMMENT ON VIEW evaudit.offsets_read IS
-	'internal: offsets of the topics that sources read';
+	'internal: offsets of the partitions that sources read';
 
 -- Partitions that sources read or wait for, with what is wrong with each; and
 -- topics that they name but cannot read, which have no partition.  A producer

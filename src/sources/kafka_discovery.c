@@ -21,7 +21,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -40,13 +39,14 @@
 #define MAX_PARTITIONS		10000
 
 /*
- * Load all partitions of the source's topics, in a transaction of its own.
- * Those of topics that it had before it was altered only keep their place,
- * lest they are read twice when they are wanted again.
+ * Load all partitions of the source's topics that are in its share, in a
+ * transaction of its own.  Those that it had before it was altered only keep
+ * their place, lest they are read twice when they are wanted again.
  */
 static EvauditOffset *
 load_offsets(KafkaSource *state, MemoryContext context, int *n)
 {
+	EvauditKafkaShare share = evaudit_kafka_source_share(state->source->options);
 	EvauditOffset *offsets;
 	int			all;
 
@@ -61,7 +61,8 @@ load_offsets(KafkaSource *state, MemoryContext context, int *n)
 	*n = 0;
 	for (int i = 0; i < all; i++)
 	{
-		if (evaudit_kafka_source_topic_wanted(state->source->options,
+		if (evaudit_kafka_share_has(&share, offsets[i].partition) &&
+			evaudit_kafka_source_topic_wanted(state->source->options,
 											  offsets[i].topic))
 			offsets[(*n)++] = offsets[i];
 	}
@@ -81,11 +82,12 @@ is_known(const EvauditOffset *known, int n, const char *topic, int partition)
 	return false;
 }
 
-/* The partitions of wanted topics that are not known yet. */
+/* The partitions of wanted topics, of our share, that are not known yet. */
 static EvauditOffset *
 new_partitions(KafkaSource *state, List *topics,
 			   const EvauditOffset *known, int nknown, int *n)
 {
+	EvauditKafkaShare share = evaudit_kafka_source_share(state->source->options);
 	EvauditOffset *found = NULL;
 	int			room = 0;
 	ListCell   *lc;
@@ -97,7 +99,7 @@ new_partitions(KafkaSource *state, List *topics,
 
 		if (!evaudit_kafka_source_topic_wanted(state->source->options, topic->name))
 			continue;
-		for (int p = 0; p < topic->npartitions; p++)
+		for (int p = share.first; p < topic->npartitions; p += share.count)
 		{
 			CHECK_FOR_INTERRUPTS();
 			if (is_known(known, nknown, topic->name, p))
@@ -446,17 +448,6 @@ evaudit_kafka_source_await_first(KafkaSource *state)
 	}
 }
 
-/* Whether a partition falls to this worker. */
-static bool
-is_ours(const EvauditProcess *process, const EvauditOffset *offset)
-{
-	uint32		place = hash_bytes((const unsigned char *) offset->topic,
-								   (int) strlen(offset->topic)) +
-		(uint32) offset->partition;
-
-	return place % (uint32) process->nprocesses == (uint32) process->number;
-}
-
 /*
  * Load this worker's partitions as the table has them, between two batches;
  * what was read before continues where it was.
@@ -465,6 +456,7 @@ void
 evaudit_kafka_source_load(KafkaSource *state)
 {
 	MemoryContext context = CurrentMemoryContext;
+	EvauditKafkaShare share = evaudit_kafka_source_share(state->source->options);
 	EvauditOffset *all;
 	int			n;
 
@@ -480,7 +472,9 @@ evaudit_kafka_source_load(KafkaSource *state)
 	{
 		KafkaPartition *partition = &state->partitions[state->npartitions];
 
-		if (all[i].seek != NULL || !is_ours(state->source->process, &all[i]))
+		if (all[i].seek != NULL ||
+			!evaudit_kafka_share_is_worked_by(&share, state->source->process,
+											  all[i].topic, all[i].partition))
 			continue;
 		partition->now = all[i];
 		partition->committed = all[i].next_offset;

@@ -6,6 +6,7 @@
  *	  topics	see kafka_topics.c
  *	  start		earliest (the default), latest, an RFC 3339 time, or offsets
  *	  workers	processes that the partitions are spread over
+ *	  share		see kafka_share.c
  *	  group_id	consumer group that is shown the positions; none
  *
  * A place to start or seek to is called a target.  Offsets are a JSON object
@@ -36,7 +37,7 @@
 #define EVAUDIT_PREFIX		"evaudit-"
 
 static const char *const own_options[] = {
-	"topics", "start", "workers", "group_id", NULL
+	"topics", "start", "workers", "share", "group_id", NULL
 };
 
 /* Parse a target that is a word or a time: what librdkafka takes. */
@@ -213,5 +214,6 @@ evaudit_kafka_source_check_options(Jsonb *options)
 	evaudit_kafka_source_check_topics(options);
 	evaudit_kafka_source_check_target(evaudit_kafka_source_start(options));
 	(void) evaudit_kafka_source_workers(options);
+	(void) evaudit_kafka_source_share(options);
 	(void) evaudit_kafka_source_group(options);
 }

@@ -71,6 +71,22 @@ typedef struct KafkaSource
 	TimestampTz next_sweep;		/* of evaudit_kafka_source_sweep() */
 } KafkaSource;
 
+/* Which partitions of its topics a source reads. */
+typedef struct EvauditKafkaShare
+{
+	int			first;			/* that one, */
+	int			count;			/* and each that many on */
+} EvauditKafkaShare;
+
+/* kafka_share.c */
+extern EvauditKafkaShare evaudit_kafka_source_share(Jsonb *options);
+extern bool evaudit_kafka_share_has(const EvauditKafkaShare *share,
+									int32 partition);
+extern bool evaudit_kafka_share_is_worked_by(const EvauditKafkaShare *share,
+											 const EvauditProcess *process,
+											 const char *topic,
+											 int32 partition);
+
 /* kafka_options.c */
 extern void evaudit_kafka_source_check_options(Jsonb *options);
 extern void evaudit_kafka_source_check_target(const char *target);

@@ -32,6 +32,14 @@ ORDER BY i;
 SELECT evaudit.kafka_topic_wanted('1', 'a'), evaudit.kafka_topic_wanted('["a"]', 'a'),
 	evaudit.kafka_topic_wanted('{}', 'a');
 
+-- and which partitions of them
+SELECT share, ARRAY(SELECT p FROM generate_series(0, 6) p
+	WHERE evaudit.kafka_partition_wanted(jsonb_build_object('share', share::jsonb), p))
+FROM unnest(ARRAY['"1/1"', '"1/3"', '"2/3"', '"3/3"', '"7/1000"', 'null',
+	-- what no source could be made with
+	'"0/1"', '"2/1"', '"1/1001"', '"01/2"', '"1/02"', '"1/2 "', '"1"', '"/"', '"1/"', '""', '"-1/2"', '"99999999999/2"', '7', '{}']) share;
+SELECT evaudit.kafka_partition_wanted('7', 0), evaudit.kafka_partition_wanted('{"share": "1/2"}', -2147483648);
+
 -- whatever its pattern is, a source does not hold up those who look at it
 INSERT INTO evaudit.sources (name, kind, owner, server, topic, options)
 SELECT 'hostile ' || i, 'kafka', current_user, 'nowhere', 'login', jsonb_build_object('topics', pattern)

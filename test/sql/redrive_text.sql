@@ -45,6 +45,8 @@ SELECT via_source('{"a": {"b": ["x", "y"]}}', reason) FROM unnest(ARRAY['bad_env
 SELECT payload, via_source(payload) FROM unnest(ARRAY['', ' ', '1', '1e1024', '[]', '"a"', '{', '{"a": 1e1024}', '{"a": 1e-1024}',
 	'{"a": [1, 1e1024]}', '{"a": [1e-1024]}', '{"a": 1e1023, "b": [1e-1023]}', '[1e1024]', '{"a": "\u0000"}',
 	'{"a": "\ud800"}', '{"a": 01}', '{"a": .5}', '{"a": 1.}', '{"a": 1e}', '{"a" 1}', '{"a": 1,}', '{"a": 1} 2']) payload;
+-- 128 levels, and one more
+SELECT n, via_source('{"a": ' || repeat('[', n) || repeat(']', n) || '}') FROM unnest(ARRAY[127, 128]) n;
 DELETE FROM evaudit.events;
 DELETE FROM evaudit.dead_letter_store;
 SELECT evaudit.drop_topic('text');
