@@ -69,14 +69,17 @@ add_topics(EvauditProbe *probe, Jsonb *options)
 		add_stream(probe, lfirst(lc), 0);
 }
 
-/* Add the queue of an SQS source. */
+/* Add the queues of an SQS source. */
 static void
 add_queue(EvauditProbe *probe, Jsonb *options)
 {
 	SqsOptions	read = {0};
+	ListCell   *lc;
 
 	evaudit_sqs_read_options(options, &read);
-	add_stream(probe, read.queue.said, read.visibility);
+	foreach(lc, read.queues)
+		add_stream(probe, ((EvauditAwsQueue *) lfirst(lc))->said,
+				   read.visibility);
 }
 
 /* The number of a wrapper in the list of probes; -1 if it is not there. */

@@ -4,6 +4,7 @@
  *	  Options of an SQS source.
  *
  *	  queue				name, URL or ARN of the queue
+ *	  queues			or an array of them
  *	  envelope			raw (the default), sns or eventbridge
  *	  topic_arns		SNS topics that are accepted: one, or an array; all
  *	  verify_sns		whether signatures of SNS are checked: false, true
@@ -11,7 +12,7 @@
  *	  visibility_timeout	seconds, or a time; the queue's own by default
  *	  on_bad_event		dead_letter (the default) or leave
  *	  max_attempts		of an event that the database refuses: 5
- *	  workers			processes that receive: 1
+ *	  workers			processes that receive from each queue: 1
  *
  *-------------------------------------------------------------------------
  */
@@ -26,21 +27,32 @@
 #define MAX_ATTEMPTS		1000
 
 static const char *const own_options[] = {
-	"queue", "envelope", "topic_arns", "verify_sns", "max_receives",
+	"queue", "queues", "envelope", "topic_arns", "verify_sns", "max_receives",
 	"visibility_timeout", "on_bad_event", "max_attempts", "workers", NULL
 };
 
-/* Read "queue". */
+/* Read "queue" or "queues". */
 static void
-read_queue(Jsonb *options, SqsOptions *result)
+read_queues(Jsonb *options, SqsOptions *result)
 {
-	const char *queue = evaudit_option_text(options, "queue");
+	const char *one = evaudit_option_text(options, "queue");
+	List	   *several = evaudit_option_texts(options, "queues");
+	ListCell   *lc;
 
-	if (queue == NULL)
+	if ((one != NULL) == (several != NIL))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("option \"%s\" is required", "queue")));
-	evaudit_aws_read_queue(queue, &result->queue);
+				 errmsg("one of the options \"%s\" and \"%s\" is required",
+						"queue", "queues")));
+	if (one != NULL)
+		several = list_make1(unconstify(char *, one));
+	foreach(lc, several)
+	{
+		EvauditAwsQueue *queue = palloc(sizeof(EvauditAwsQueue));
+
+		evaudit_aws_read_queue(lfirst(lc), queue);
+		result->queues = lappend(result->queues, queue);
+	}
 }
 
 /* Which of some words an option is; the first one if it is not given. */
@@ -117,7 +129,8 @@ evaudit_sqs_read_options(Jsonb *options, SqsOptions *result)
 {
 	static const char *const bad[] = {"dead_letter", "leave", NULL};
 
-	read_queue(options, result);
+	result->queues = NIL;
+	read_queues(options, result);
 	read_envelope(options, &result->envelope);
 	result->max_receives = evaudit_option_int(options, "max_receives",
 											  DEFAULT_RECEIVES,
@@ -129,11 +142,22 @@ evaudit_sqs_read_options(Jsonb *options, SqsOptions *result)
 											  1, MAX_ATTEMPTS);
 }
 
-/* How many processes receive from the queue. */
+/* How many processes receive: as many from each queue. */
 int
 evaudit_sqs_workers(Jsonb *options)
 {
-	return evaudit_option_int(options, "workers", 1, 1, EVAUDIT_MAX_PROCESSES);
+	int			workers = evaudit_option_int(options, "workers", 1,
+											 1, EVAUDIT_MAX_PROCESSES);
+	int			queues = Max(list_length(evaudit_option_texts(options,
+															  "queues")), 1);
+
+	if (queues > EVAUDIT_MAX_PROCESSES / workers)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("too many workers"),
+				 errdetail("A source has at most %d, as many for each of its queues.",
+						   EVAUDIT_MAX_PROCESSES)));
+	return workers * queues;
 }
 
 /* Refuse options that an SQS source cannot have. */

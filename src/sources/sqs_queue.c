@@ -25,7 +25,7 @@ request_url(SqsSource *state)
 {
 	StringInfoData body;
 
-	evaudit_aws_queue_lookup(&state->options.queue, &body);
+	evaudit_aws_queue_lookup(state->queue, &body);
 	evaudit_sqs_call(state, evaudit_sqs_new_call(state, SQS_GET_URL),
 					 body.data, body.len);
 	pfree(body.data);
@@ -147,6 +147,6 @@ evaudit_sqs_lookup_done(SqsSource *state, const SqsCall *call,
 void
 evaudit_sqs_forget_queue(SqsSource *state)
 {
-	state->queue_state = state->options.queue.url != NULL ?
+	state->queue_state = state->queue->url != NULL ?
 		SQS_QUEUE_FOUND : SQS_QUEUE_UNKNOWN;
 }

@@ -8,7 +8,8 @@
  * is a join, kept events are unique by their id, and so are dead letters by
  * their message.
  *
- * A worker runs one loop: receives, deletes and changes of visibility are
+ * Each queue of a source has workers of its own, so that none holds up
+ * another.  A worker runs one loop: receives, deletes and changes of visibility are
  * calls that are under way together, their responses are handled as they
  * arrive, and a batch is what was received meanwhile.
  *
@@ -38,7 +39,7 @@ open_client(SqsSource *state)
 								  GetUserId(), EVAUDIT_AWS_SQS);
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(state->context);
-	error = evaudit_aws_queue_error(state->aws, &state->options.queue);
+	error = evaudit_aws_queue_error(state->aws, state->queue);
 	if (error != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -62,10 +63,12 @@ open_source(EvauditSource *source)
 	state->source = source;
 	state->context = CurrentMemoryContext;
 	evaudit_sqs_read_options(source->options, &state->options);
-	state->name = state->options.queue.name;
-	state->fifo = evaudit_aws_is_fifo(&state->options.queue);
-	if (state->options.queue.url != NULL)
-		state->url = pstrdup(state->options.queue.url);
+	state->queue = list_nth(state->options.queues, source->process->number %
+							list_length(state->options.queues));
+	state->name = state->queue->name;
+	state->fifo = evaudit_aws_is_fifo(state->queue);
+	if (state->queue->url != NULL)
+		state->url = pstrdup(state->queue->url);
 	evaudit_sqs_forget_queue(state);
 	state->wanted = 1;
 	state->batch_limit = SQS_MAX_BATCH;

@@ -41,7 +41,7 @@
 /* The options of a source, in sqs_options.c. */
 typedef struct SqsOptions
 {
-	EvauditAwsQueue queue;
+	List	   *queues;			/* EvauditAwsQueue, at least one */
 	EvauditEnvelopeOptions envelope;
 	int			max_receives;	/* in flight at a time */
 	int			visibility;		/* seconds; 0: the queue's own */
@@ -117,6 +117,7 @@ typedef struct SqsSource
 {
 	EvauditSource *source;
 	SqsOptions	options;
+	const EvauditAwsQueue *queue;	/* the process's own, among those */
 	MemoryContext context;		/* the worker's */
 	EvauditHttp *http;
 	EvauditAws *aws;

@@ -31,6 +31,8 @@ add_aws($node, 'http://127.0.0.1:1');
 foreach my $good (
 	'{"queue": "logins"}',
 	'{"queue": "logins.fifo", "max_receives": 1, "workers": 16}',
+	'{"queues": ["a", "b.fifo", "arn:aws:sqs:us-east-1:1:c"], "workers": 5}',
+	'{"queues": "a"}',
 	'{"queue": "http://127.0.0.1:1/000000000000/logins"}',
 	'{"queue": "https://sqs.eu-west-1.amazonaws.com/123456789012/l.fifo"}',
 	'{"queue": "https://sqs.eu-west-1.amazonaws.com/123456789012/logins/"}',
@@ -48,7 +50,16 @@ foreach my $good (
 }
 
 my %bad = (
-	'{}' => 'option "queue" is required',
+	'{}' => 'one of the options "queue" and "queues" is required',
+	'{"queue": "q", "queues": ["r"]}' =>
+	  'one of the options "queue" and "queues" is required',
+	'{"queues": []}' =>
+	  'option "queues" must be a string or an array of strings',
+	'{"queues": ["q", 1]}' =>
+	  'option "queues" must be a string or an array of strings',
+	'{"queues": ["q", "a b"]}' =>
+	  'invalid name, URL or ARN of a queue: "a b"',
+	'{"queues": ["a", "b", "c"], "workers": 6}' => 'too many workers',
 	'{"queue": 1}' => 'option "queue" must be a string',
 	'{"queue": ""}' => 'invalid name, URL or ARN of a queue: ""',
 	'{"queue": "a b"}' => 'invalid name, URL or ARN of a queue: "a b"',

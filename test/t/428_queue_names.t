@@ -79,6 +79,40 @@ is(checked('queue "arn%elsewhere"'),
 	'and check_server() says so');
 $node->safe_psql('postgres', q{SELECT evaudit.drop_source('elsewhere')});
 
+# --- several queues in one source
+
+$node->safe_psql('postgres', "SELECT evaudit.drop_source('$_')")
+  foreach qw(own other slash);
+$sqs->create_queue('first');
+$sqs->create_queue('second.fifo', FifoQueue => 'true');
+$node->safe_psql('postgres', q{SELECT evaudit.create_source('several', 'aws',
+	options => '{"queues": ["first", "second.fifo",
+		"arn:aws:sqs:us-east-1:999999999999:third"], "workers": 2}')});
+$sqs->send('first', login('d', 's', 4), 'bad 1');
+$sqs->send('second.fifo', map { +{ MessageBody => $_, MessageGroupId => 'g',
+	MessageDeduplicationId => "$_" } } login('e', 's', 5), 'bad 2');
+$node->wait_for(q{SELECT count(*) FROM user_services
+	WHERE user_id IN ('d', 'e')}, 2);
+await_queue($sqs, $_) foreach qw(first second.fifo);
+$node->wait_for(q{SELECT last_error ~ 'queue "third": .*does not exist'
+	FROM evaudit.stat_sources WHERE name = 'several'});
+pass('one that is not there does not hold up the others');
+$sqs->create_queue('third');
+$sqs->send('third', login('f', 's', 6));
+$node->wait_for(q{SELECT count(*) FROM user_services WHERE user_id = 'f'}, 1);
+$node->wait_for(q{SELECT received, array_length(pids, 1), state, last_error
+	FROM evaudit.stat_sources WHERE name = 'several'}, '5|6|running|');
+is( $node->safe_psql('postgres', q{
+		SELECT string_agg(source_position->>'queue', ',' ORDER BY payload)
+		FROM evaudit.dead_letters WHERE source = 'several'}),
+	'first,second.fifo', 'dead letters name their queues');
+is( $node->safe_psql('postgres', q{SELECT string_agg(check_name, ',')
+		FROM evaudit.check_server('aws') WHERE detail ~ 'messages wait'}),
+	'queue "first",queue "second.fifo",'
+	  . 'queue "arn:aws:sqs:us-east-1:999999999999:third"',
+	'check_server() checks each');
+$node->safe_psql('postgres', q{SELECT evaudit.drop_source('several')});
+
 # --- rights
 
 $sqs->create_queue('rights');
