@@ -144,6 +144,7 @@ need() {
 		broker)
 			need_jars kafka
 			need_jars apicurio
+			need_jars java
 			;;
 		queue)
 			need_jars elasticmq

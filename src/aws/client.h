@@ -186,6 +186,18 @@ extern char *evaudit_aws_xml_element(const char *xml, const char *element,
 									 const char **rest);
 extern char *evaudit_aws_xml_text(const char *xml, const char *element);
 
+/*
+ * msk.c: tokens that log in at Amazon MSK, by the options of a client.  A
+ * token is palloc'd and as secret as a password; it may take as long as
+ * credentials do, waiting on the latch.
+ */
+typedef struct EvauditAwsMsk EvauditAwsMsk;
+
+extern EvauditAwsMsk *evaudit_aws_msk_open(List *options, bool ambient);
+extern const char *evaudit_aws_msk_token(EvauditAwsMsk *msk, char **token,
+										 TimestampTz *expires);
+extern void evaudit_aws_msk_close(EvauditAwsMsk *msk);
+
 /* conf.c: what may be said in servers and user mappings. */
 extern void evaudit_aws_check_options(List *options, bool user_mapping,
 									  Oid user);

@@ -10,7 +10,7 @@
  * the library's threads could hold up a shutdown (see threads.c).
  *
  * The library's threads never touch Postgres.  All callbacks come from
- * serve_consumer(), in the worker's own thread, and only write into
+ * evaudit_kafka_serve_callbacks(), in the worker's own thread, and only write into
  * EvauditKafka: no longjmp ever crosses the library.
  *
  *-------------------------------------------------------------------------
@@ -22,7 +22,7 @@
 
 #include "utils/memutils.h"
 
-#include "kafka/client_internal.h"
+#include "kafka/msk.h"
 #include "server/threads.h"
 #include "text/ascii.h"
 
@@ -109,8 +109,8 @@ log_callback(const rd_kafka_t *client, int level, const char *facility,
 }
 
 /* Run a consumer's callbacks that are due. */
-static void
-serve_consumer(EvauditKafka *kafka)
+void
+evaudit_kafka_serve_callbacks(EvauditKafka *kafka)
 {
 	(void) rd_kafka_poll(kafka->client, 0);
 }
@@ -122,18 +122,21 @@ evaudit_kafka_serve_nothing(EvauditKafka *kafka)
 }
 
 /*
- * Start the library's client of a configuration, which is used up.  It lives
- * as long as the process, which must be a background worker.
+ * Start the library's client of a configuration that was made of options, and
+ * is used up; ambient as in evaudit_kafka_client_open().  It lives as long as
+ * the process, which must be a background worker.
  */
 void
 evaudit_kafka_client_start(EvauditKafka *kafka, rd_kafka_type_t type,
-						   rd_kafka_conf_t *conf)
+						   rd_kafka_conf_t *conf, List *options, bool ambient)
 {
 	char		error[512];
 	sigset_t	signals;
 	EvauditHandlers handlers;
 
 	rd_kafka_conf_set_log_cb(conf, log_callback);
+	rd_kafka_conf_set_opaque(conf, kafka);
+	evaudit_kafka_msk_open(kafka, conf, options, ambient);
 	evaudit_exit_at_once();
 	if (pipe2(kafka->pipe, O_NONBLOCK | O_CLOEXEC) != 0)
 		ereport(ERROR,
@@ -149,6 +152,7 @@ evaudit_kafka_client_start(EvauditKafka *kafka, rd_kafka_type_t type,
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION),
 				 errmsg("could not start a Kafka client: %s", error)));
+	evaudit_kafka_msk_begin(kafka);
 }
 
 /* Have the pipe written to when something arrives in a queue. */
@@ -174,14 +178,14 @@ evaudit_kafka_client_open(List *options, bool ambient, const char *group,
 														group, shown_group);
 	rd_kafka_queue_t *events;
 
-	rd_kafka_conf_set_opaque(conf, kafka);
 	rd_kafka_conf_set_error_cb(conf, error_callback);
 	rd_kafka_conf_set_stats_cb(conf, statistics_callback);
 	rd_kafka_conf_set_offset_commit_cb(conf, evaudit_kafka_group_committed);
 	(void) rd_kafka_conf_set(conf, "statistics.interval.ms",
 							 STATISTICS_INTERVAL, NULL, 0);
-	kafka->serve = serve_consumer;
-	evaudit_kafka_client_start(kafka, RD_KAFKA_CONSUMER, conf);
+	kafka->serve = evaudit_kafka_serve_callbacks;
+	evaudit_kafka_client_start(kafka, RD_KAFKA_CONSUMER, conf, options,
+							   ambient);
 
 	kafka->queue = rd_kafka_queue_get_consumer(kafka->client);
 	events = rd_kafka_queue_get_main(kafka->client);
@@ -267,6 +271,7 @@ evaudit_kafka_client_is_up(EvauditKafka *kafka)
 void
 evaudit_kafka_client_check(EvauditKafka *kafka)
 {
+	evaudit_kafka_msk_renew(kafka);
 	if (!evaudit_kafka_client_is_up(kafka))
 		evaudit_kafka_client_fail(kafka, "reach a Kafka broker",
 								  RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN);

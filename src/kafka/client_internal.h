@@ -39,6 +39,9 @@ struct EvauditKafka
 	size_t		statistics_len;
 	List	   *brokers;		/* as of the statistics before */
 
+	struct EvauditAwsMsk *msk;	/* what makes tokens, or NULL */
+	bool		token_wanted;	/* the library wants the next one */
+
 	bool		committing;		/* to the group: see group.c */
 	bool		commit_ended;
 	rd_kafka_resp_err_t commit_error;
@@ -87,10 +90,12 @@ extern rd_kafka_conf_t *evaudit_kafka_producer_conf(List *options, bool ambient,
 /* client.c */
 extern void evaudit_kafka_client_start(EvauditKafka *kafka,
 									   rd_kafka_type_t type,
-									   rd_kafka_conf_t *conf);
+									   rd_kafka_conf_t *conf,
+									   List *options, bool ambient);
 extern rd_kafka_topic_partition_list_t *evaudit_kafka_client_list(const EvauditKafkaOffset *offsets,
 																  int n);
 extern void evaudit_kafka_serve_nothing(EvauditKafka *kafka);
+extern void evaudit_kafka_serve_callbacks(EvauditKafka *kafka);
 extern void evaudit_kafka_client_watch(EvauditKafka *kafka,
 									   rd_kafka_queue_t *queue);
 extern void evaudit_kafka_client_note_error(EvauditKafka *kafka, int err,

@@ -17,7 +17,7 @@
 #include "commands/defrem.h"
 #include "nodes/parsenodes.h"
 
-#include "kafka/client_internal.h"
+#include "kafka/msk.h"
 #include "kafka/property.h"
 #include "server/foreign_options.h"
 
@@ -157,6 +157,13 @@ check_value(const EvauditKafkaProperty *property, const char *value)
 				 errmsg("invalid option \"%s\"", property->name),
 				 errdetail("librdkafka %s does not have it.",
 						   rd_kafka_version_str())));
+	if (result == RD_KAFKA_CONF_INVALID &&
+		strstr(error, "not supported in this build") != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("option \"%s\" is not supported by this build of librdkafka",
+						property->name),
+				 errdetail("%s", error)));
 	if (result == RD_KAFKA_CONF_INVALID)
 		refuse_value(property, error);
 }
@@ -177,6 +184,8 @@ evaudit_kafka_check_options(List *options, bool user_mapping, Oid user)
 		const EvauditKafkaProperty *property =
 			evaudit_kafka_property(option->defname);
 
+		if (evaudit_kafka_is_aws_option(option->defname))
+			continue;
 		if (!is_allowed(property, user_mapping))
 			refuse_option(option->defname, property);
 		if (property->flags & EVAUDIT_KAFKA_FILE)
@@ -187,6 +196,7 @@ evaudit_kafka_check_options(List *options, bool user_mapping, Oid user)
 	}
 	if (!user_mapping && !brokers)
 		evaudit_refuse_missing("bootstrap.servers");
+	evaudit_kafka_check_msk(options, user_mapping, user);
 }
 
 /*
@@ -196,7 +206,11 @@ evaudit_kafka_check_options(List *options, bool user_mapping, Oid user)
 List *
 evaudit_kafka_read_options(Oid server, Oid user)
 {
-	return evaudit_server_options(server, user, evaudit_kafka_check_options);
+	List	   *options = evaudit_server_options(server, user,
+												 evaudit_kafka_check_options);
+
+	evaudit_kafka_check_msk_ambient(options, server);
+	return options;
 }
 
 /* Set one property or fail; the value may be a secret. */
@@ -273,11 +287,19 @@ set_options(rd_kafka_conf_t *conf, List *options, bool ambient)
 		const EvauditKafkaProperty *property =
 			evaudit_kafka_property(option->defname);
 
+		if (evaudit_kafka_is_aws_option(option->defname))
+			continue;
 		if (!is_allowed(property, false) && !is_allowed(property, true))
 			refuse_option(option->defname, property);
 		set_property(conf, option->defname, defGetString(option), false);
 	}
 	set_fixed(conf, fixed_for_all, lengthof(fixed_for_all));
+	if (evaudit_kafka_uses_msk(options))
+	{
+		set_property(conf, "security.protocol", "sasl_ssl", false);
+		set_property(conf, "sasl.mechanisms", "OAUTHBEARER", false);
+		return;					/* whose credentials, the tokens' maker checks */
+	}
 
 	if (!ambient && uses_ambient_credentials(conf, options))
 		ereport(ERROR,

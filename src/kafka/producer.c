@@ -25,6 +25,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "kafka/msk.h"
 #include "kafka/producer_internal.h"
 
 /* How long no record may be acknowledged before it is an error, in ms. */
@@ -113,6 +114,9 @@ serve_producer(EvauditKafka *kafka)
 			take_reports(producer, event);
 		else if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR)
 			take_error(producer, event);
+		else if (rd_kafka_event_type(event) ==
+				 RD_KAFKA_EVENT_OAUTHBEARER_TOKEN_REFRESH)
+			kafka->token_wanted = true;
 		rd_kafka_event_destroy(event);
 	}
 }
@@ -141,7 +145,8 @@ evaudit_kafka_producer_open(List *options, bool ambient,
 	producer->transactional = transactional_id != NULL;
 	rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR);
 	kafka->serve = serve_producer;
-	evaudit_kafka_client_start(kafka, RD_KAFKA_PRODUCER, conf);
+	evaudit_kafka_client_start(kafka, RD_KAFKA_PRODUCER, conf, options,
+							   ambient);
 	kafka->queue = rd_kafka_queue_get_main(kafka->client);
 	evaudit_kafka_client_watch(kafka, kafka->queue);
 	producer->waits = evaudit_wait_set_create(kafka->pipe[0]);
@@ -166,6 +171,7 @@ evaudit_kafka_producer_close(EvauditKafkaProducer *producer)
 	EvauditKafkaRequest *request = evaudit_kafka_request_make(kafka,
 															  send_destroy);
 
+	evaudit_kafka_msk_close(kafka);
 	kafka->serve = evaudit_kafka_serve_nothing;
 	rd_kafka_queue_io_event_enable(kafka->queue, -1, NULL, 0);
 	rd_kafka_queue_destroy(kafka->queue);
@@ -188,9 +194,20 @@ evaudit_kafka_producer_was_down(EvauditKafkaProducer *producer)
 	bool		down;
 
 	producer->kafka.serve(&producer->kafka);
+	evaudit_kafka_msk_renew(&producer->kafka);
 	down = producer->kafka.down;
 	producer->kafka.down = false;
 	return down;
+}
+
+/* While nothing is sent: have a token, if the producer logs in by one. */
+void
+evaudit_kafka_producer_keep(EvauditKafkaProducer *producer)
+{
+	if (producer->kafka.msk == NULL)
+		return;
+	producer->kafka.serve(&producer->kafka);
+	evaudit_kafka_msk_renew(&producer->kafka);
 }
 
 /* The largest record that the client takes. */

@@ -61,6 +61,7 @@ extern EvauditKafkaProducer *evaudit_kafka_producer_open(List *options, bool amb
 														 const char *transactional_id,
 														 int batch_bytes);
 extern void evaudit_kafka_producer_close(EvauditKafkaProducer *producer);
+extern void evaudit_kafka_producer_keep(EvauditKafkaProducer *producer);
 extern bool evaudit_kafka_producer_was_down(EvauditKafkaProducer *producer);
 extern int64 evaudit_kafka_producer_max_bytes(EvauditKafkaProducer *producer);
 extern size_t evaudit_kafka_record_bytes(const EvauditKafkaRecord *record);

@@ -113,11 +113,12 @@ group_reader(List *options, bool ambient, const char *group)
 		EvauditKafka *kafka = MemoryContextAllocZero(TopMemoryContext,
 													 sizeof(EvauditKafka));
 
-		kafka->serve = evaudit_kafka_serve_nothing;
+		kafka->serve = evaudit_kafka_serve_callbacks;
 		evaudit_kafka_client_start(kafka, RD_KAFKA_CONSUMER,
 								   evaudit_kafka_consumer_conf(options,
 															   ambient,
-															   group, NULL));
+															   group, NULL),
+								   options, ambient);
 		reader = kafka;
 	}
 	return reader;

@@ -21,7 +21,7 @@
 
 #include "miscadmin.h"
 
-#include "kafka/client_internal.h"
+#include "kafka/msk.h"
 #include "server/threads.h"
 #include "server/wait.h"
 #include "text/ascii.h"
@@ -114,6 +114,7 @@ wait_for_response(EvauditKafka *kafka, EvauditKafkaRequest *request,
 			return true;
 		if (!evaudit_kafka_client_is_up(kafka) && !patient)
 			return false;
+		evaudit_kafka_msk_renew(kafka);
 	}
 }
 

@@ -343,6 +343,16 @@ send_batch(void *arg, EvauditSinkBatch *batch)
 	}
 }
 
+/* EvauditSinkKind.idle */
+static void
+keep_producer(void *arg)
+{
+	KafkaSink  *state = arg;
+
+	if (state->producer != NULL)
+		evaudit_kafka_producer_keep(state->producer);
+}
+
 /*
  * For check_server(): whether the topic is there, if it does not depend on the
  * event's, and whether transactions are allowed.
@@ -378,6 +388,7 @@ const EvauditSinkKind evaudit_kafka_sink = {
 	.probe = probe_sink,
 	.open = open_sink,
 	.renew = evaudit_kafka_sink_renew,
+	.idle = keep_producer,
 	.recover = recover,
 	.send = send_batch,
 };

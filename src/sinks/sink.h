@@ -161,6 +161,12 @@ typedef struct EvauditSinkKind
 	void		(*renew) (void *state, EvauditSinkBatch *batch, int64 number);
 
 	/*
+	 * While there is nothing to send, about once a second: renew what
+	 * expires; or NULL.  Outside a transaction.
+	 */
+	void		(*idle) (void *state);
+
+	/*
 	 * Whether the destination holds the batch of this number and hash, after
 	 * a crash between the decision and the position; an ERROR if what the
 	 * destination remembers fits neither this batch nor the one before. NULL:

@@ -424,6 +424,8 @@ wait_for_events(EvauditSinkWork *work, TimestampTz began, TimestampTz next)
 	TimestampTz now;
 
 	evaudit_sink_report(work, STATE_IDLE, "waiting for events", 0);
+	if (work->kind->idle != NULL)
+		work->kind->idle(work->state);
 	(void) evaudit_wait(IDLE_INTERVAL);
 	while ((now = GetCurrentTimestamp()) < until)
 		(void) evaudit_wait(TimestampDifferenceMilliseconds(now, until) + 1);

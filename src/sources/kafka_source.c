@@ -34,17 +34,19 @@ open_client(KafkaSource *state)
 {
 	MemoryContext context = CurrentMemoryContext;
 	List	   *options;
+	bool		ambient;
 
 	StartTransactionCommand();
-	options = evaudit_kafka_read_options(state->source->server_oid,
-										 GetUserId());
-	state->kafka = evaudit_kafka_client_open(options,
-											 evaudit_may_use_ambient(GetUserId()),
+	MemoryContextSwitchTo(context);
+	options = copyObject(evaudit_kafka_read_options(state->source->server_oid,
+													GetUserId()));
+	ambient = evaudit_may_use_ambient(GetUserId());
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
+	state->kafka = evaudit_kafka_client_open(options, ambient,
 											 psprintf("evaudit-%s",
 													  state->source->name),
 											 state->group);
-	CommitTransactionCommand();
-	MemoryContextSwitchTo(context);
 	state->waits = evaudit_wait_set_create(evaudit_kafka_client_fd(state->kafka));
 }
 

@@ -126,3 +126,21 @@ evaudit_base64_encode(const uint8 *bytes, size_t len)
 	*out = '\0';
 	return str;
 }
+
+/* The same in the alphabet of URLs, without padding. */
+char *
+evaudit_base64url_encode(const uint8 *bytes, size_t len)
+{
+	char	   *str = evaudit_base64_encode(bytes, len);
+
+	for (char *c = str; *c != '\0'; c++)
+	{
+		if (*c == '+')
+			*c = '-';
+		else if (*c == '/')
+			*c = '_';
+		else if (*c == '=')
+			*c = '\0';
+	}
+	return str;
+}

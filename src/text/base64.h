@@ -15,5 +15,6 @@ extern int	evaudit_base64_decode(const char *str, size_t len, uint8 *bytes);
 extern int	evaudit_base64url_decode(const char *str, size_t len,
 									 uint8 *bytes);
 extern char *evaudit_base64_encode(const uint8 *bytes, size_t len);
+extern char *evaudit_base64url_encode(const uint8 *bytes, size_t len);
 
 #endif							/* EVAUDIT_BASE64_H */

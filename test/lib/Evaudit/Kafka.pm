@@ -8,7 +8,8 @@ Evaudit::Kafka - a real Kafka broker for a test
 =head1 SYNOPSIS
 
   my $kafka = Evaudit::Kafka->new(sasl => { alice => 'secret' }, tls => 1,
-    proxy => 1, config => { 'server.property' => 'value' });
+    proxy => 1, config => { 'server.property' => 'value' },
+    classes => $folder, properties => { 'of.java' => 'value' });
   $kafka->start;
   $kafka->create_topic('logins', 4);
   $kafka->produce('logins', "key\tvalue", ...);
@@ -69,6 +70,8 @@ sub new
 		sasl => $args{sasl},
 		tls => $args{tls},
 		config => $args{config} || {},
+		classes => $args{classes},
+		properties => $args{properties} || {},
 		id => $args{id} || 1,
 		cluster => $args{cluster} || 'evauditevauditevauditQ',
 		controller => $args{controller},
@@ -264,12 +267,15 @@ sub configure
 sub _java
 {
 	my ($self, $class, @args) = @_;
+	my $path = join(':', "$ENV{EVAUDIT_KAFKA_JARS}/*",
+		$self->{classes} ? $self->{classes} : ());
 
 	return (
 		'java', '-Xms96m', $self->{controller} ? '-Xmx256m' : '-Xmx384m', '-XX:+UseSerialGC',
 		'-XX:TieredStopAtLevel=1', '-XX:-UsePerfData',
 		"-Dlog4j.configuration=file:$self->{dir}/log4j.properties",
-		'-cp', "$ENV{EVAUDIT_KAFKA_JARS}/*", $class, @args);
+		(map { "-D$_=$self->{properties}{$_}" } sort keys %{ $self->{properties} }),
+		'-cp', $path, $class, @args);
 }
 
 # Make the broker's key and put it into the form that it wants.
