@@ -51,6 +51,11 @@ static const struct
 		"glue", "glue", "AWSGlue.",
 		"Content-Type: application/x-amz-json-1.1"
 	},
+	/* its requests have no body, which it wants to be told */
+	[EVAUDIT_AWS_S3] = {
+		"s3", "s3", NULL,
+		"x-amz-content-sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+	},
 	[EVAUDIT_AWS_SNS] = {
 		"sns", "sns", NULL,
 		"Content-Type: application/x-www-form-urlencoded; charset=utf-8",
@@ -103,7 +108,8 @@ evaudit_aws_open_options(EvauditHttp *http, List *options, bool ambient,
 	aws->service = service;
 	aws->context = CurrentMemoryContext;
 	aws->conf = evaudit_aws_conf(options, ambient);
-	aws->endpoint = aws->conf->endpoint;
+	aws->endpoint = service == EVAUDIT_AWS_S3 ? aws->conf->s3_endpoint :
+		aws->conf->endpoint;
 	if (aws->endpoint == NULL)
 		aws->endpoint = evaudit_aws_own_endpoint(aws->conf,
 												 services[service].host);
@@ -270,6 +276,20 @@ read_body(EvauditAws *aws, EvauditAwsResponse *response,
 		response->xml = http->body;
 	}
 	return response->json != NULL || response->xml != NULL;
+}
+
+/* What a response to a prepared request means; see client.h. */
+void
+evaudit_aws_describe(EvauditAws *aws, const EvauditHttpResponse *http,
+					 EvauditAwsResponse *response)
+{
+	evaudit_aws_classify_response(response, http);
+	if (http->fault != EVAUDIT_HTTP_OK)
+		response->message = psprintf("could not reach %s: %s", aws->endpoint,
+									 response->message);
+	else if (response->fault == EVAUDIT_AWS_CREDENTIALS)
+		evaudit_aws_credentials_refused(aws->credentials,
+										aws->credentials->generation);
 }
 
 /* Find out what a response means. */

@@ -31,7 +31,8 @@ typedef enum EvauditAwsService
 	EVAUDIT_AWS_SQS,
 	EVAUDIT_AWS_EVENTS,
 	EVAUDIT_AWS_SNS,
-	EVAUDIT_AWS_GLUE
+	EVAUDIT_AWS_GLUE,
+	EVAUDIT_AWS_S3				/* see s3.c */
 } EvauditAwsService;
 
 /* What a call came to, by what is to be done about it. */
@@ -164,6 +165,22 @@ typedef struct EvauditAwsQueue
 	const char *account;		/* whose it is; NULL: the caller's */
 	const char *region;			/* NULL: the server's */
 } EvauditAwsQueue;
+
+/* s3.c: objects of S3, by a client of that service */
+extern bool evaudit_aws_is_bucket(const char *name);
+extern bool evaudit_aws_is_object_key(const char *key);
+extern EvauditHttpResponse *evaudit_aws_object(EvauditAws *aws,
+											   EvauditHttp *http,
+											   const char *method,
+											   const char *bucket,
+											   const char *key,
+											   size_t max_bytes, bool wait,
+											   const char **error);
+
+/* What a response to a prepared request means, that is not as it should be. */
+extern void evaudit_aws_describe(EvauditAws *aws,
+								 const EvauditHttpResponse *http,
+								 EvauditAwsResponse *response);
 
 /* names.c: what queues, topics and buses are called */
 extern void evaudit_aws_read_queue(const char *string, EvauditAwsQueue *queue);

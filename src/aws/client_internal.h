@@ -19,6 +19,7 @@ typedef struct AwsConf
 	const char *region;
 	const char *endpoint;		/* NULL: the service's own of the region */
 	const char *sts_endpoint;	/* likewise */
+	const char *s3_endpoint;	/* likewise */
 	bool		use_fips;		/* validated endpoints of AWS itself */
 	bool		use_dualstack;	/* those that have IPv6, too */
 	const char *ca_file;		/* or NULL */

@@ -48,6 +48,7 @@ static const struct
 	{"region", false, false, false, check_region},
 	{"endpoint_url", false, false, false, check_url},
 	{"sts_endpoint_url", false, false, false, check_url},
+	{"s3_endpoint_url", false, false, false, check_url},
 	{"use_fips_endpoint", false, false, false, check_bool},
 	{"use_dualstack_endpoint", false, false, false, check_bool},
 	{"ca_file", false, false, true, check_ca_file},
@@ -210,10 +211,11 @@ check_endpoint_kind(List *options)
 	{
 		if (take_bool(options, kinds[i]) &&
 			(evaudit_find_option(options, "endpoint_url") != NULL ||
-			 evaudit_find_option(options, "sts_endpoint_url") != NULL))
+			 evaudit_find_option(options, "sts_endpoint_url") != NULL ||
+			 evaudit_find_option(options, "s3_endpoint_url") != NULL))
 			ereport(ERROR,
 					(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-					 errmsg("option \"%s\" cannot be used with \"endpoint_url\" or \"sts_endpoint_url\"",
+					 errmsg("option \"%s\" cannot be used with an endpoint that is named",
 							kinds[i]),
 					 errhint("Name an endpoint of that kind instead.")));
 	}
@@ -274,6 +276,7 @@ evaudit_aws_conf(List *options, bool ambient)
 	conf->region = take_option(options, "region");
 	conf->endpoint = take_option(options, "endpoint_url");
 	conf->sts_endpoint = take_option(options, "sts_endpoint_url");
+	conf->s3_endpoint = take_option(options, "s3_endpoint_url");
 	conf->use_fips = take_bool(options, "use_fips_endpoint");
 	conf->use_dualstack = take_bool(options, "use_dualstack_endpoint");
 	conf->ca_file = take_option(options, "ca_file");

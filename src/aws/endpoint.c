@@ -58,11 +58,14 @@ evaudit_aws_own_endpoint(const AwsConf *conf, const char *host)
 {
 	bool		named = conf->use_fips &&
 		(conf->use_dualstack || !is_plain_validated(host, conf->region));
+	bool		dualstack = conf->use_dualstack && strcmp(host, "s3") == 0;
 	int			i = 0;
 
 	while (!begins_with(conf->region, partitions[i].region))
 		i++;
-	return psprintf("https://%s%s.%s.%s", host, named ? "-fips" : "",
-					conf->region, conf->use_dualstack ?
+	/* S3 had both protocols before there were domains of both */
+	return psprintf("https://%s%s%s.%s.%s", host, named ? "-fips" : "",
+					dualstack ? ".dualstack" : "", conf->region,
+					conf->use_dualstack && !dualstack ?
 					partitions[i].dual_stack : partitions[i].domain);
 }

@@ -112,6 +112,7 @@ evaudit_sqs_handle_responses(SqsSource *state, EvauditBatch *batch)
 		if (batch->nevents == 0)
 			MemoryContextReset(batch->context);
 	}
+	evaudit_sqs_payloads_deleted(state);
 	MemoryContextSwitchTo(previous);
 	state->stepped_at = GetCurrentTimestamp();
 	show_expiry(state);

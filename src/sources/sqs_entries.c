@@ -21,7 +21,7 @@
 #define MAX_TRIES		5
 
 /* Add a message to a queue of entries. */
-void
+SqsEntry *
 evaudit_sqs_add_entry(SqsSource *state, SqsEntryQueue *queue, const char *handle,
 					  int visibility)
 {
@@ -31,9 +31,22 @@ evaudit_sqs_add_entry(SqsSource *state, SqsEntryQueue *queue, const char *handle
 
 	entry->visibility = visibility;
 	entry->tries = 0;
+	entry->object = NULL;
 	memcpy(entry->handle, handle, len + 1);
 	dlist_push_tail(&queue->waiting, &entry->node);
 	queue->nwaiting++;
+	return entry;
+}
+
+/* An entry is not needed any more; deleted: its message was deleted. */
+static void
+free_entry(SqsSource *state, SqsEntry *entry, bool deleted)
+{
+	if (entry->object != NULL && deleted)
+		evaudit_sqs_delete_payload(state, entry->object);
+	if (entry->object != NULL)
+		pfree(entry->object);
+	pfree(entry);
 }
 
 /* Write the body of a call. */
@@ -97,7 +110,8 @@ evaudit_sqs_start_entries(SqsSource *state, SqsEntryQueue *queue, TimestampTz no
 
 /* An entry failed: try it again, unless that is of no use. */
 static void
-retry_entry(SqsEntryQueue *queue, SqsEntry *entry, bool again)
+retry_entry(SqsSource *state, SqsEntryQueue *queue, SqsEntry *entry,
+			bool again)
 {
 	if (again && ++entry->tries < MAX_TRIES)
 	{
@@ -105,7 +119,7 @@ retry_entry(SqsEntryQueue *queue, SqsEntry *entry, bool again)
 		queue->nwaiting++;
 	}
 	else
-		pfree(entry);
+		free_entry(state, entry, false);
 }
 
 /*
@@ -134,7 +148,7 @@ read_entries(const SqsCall *call, const EvauditJson *list, bool *named)
 
 /* Queue those entries of a call again that have failed; drop the others. */
 static void
-retry_failed(SqsEntryQueue *queue, const SqsCall *call,
+retry_failed(SqsSource *state, SqsEntryQueue *queue, const SqsCall *call,
 			 const EvauditJson *list, const bool *done)
 {
 	bool		handled[SQS_MAX_ENTRIES] = {false};
@@ -151,7 +165,7 @@ retry_failed(SqsEntryQueue *queue, const SqsCall *call,
 		if (handled[(int) i])
 			continue;
 		handled[(int) i] = true;
-		retry_entry(queue, call->entries[(int) i],
+		retry_entry(state, queue, call->entries[(int) i],
 					fault != EVAUDIT_AWS_STALE);
 	}
 	for (int i = 0; i < call->nentries; i++)
@@ -159,9 +173,9 @@ retry_failed(SqsEntryQueue *queue, const SqsCall *call,
 		if (handled[i])
 			continue;
 		if (done[i])
-			pfree(call->entries[i]);
+			free_entry(state, call->entries[i], true);
 		else
-			retry_entry(queue, call->entries[i], true);
+			retry_entry(state, queue, call->entries[i], true);
 	}
 }
 
@@ -175,9 +189,9 @@ retry_call(SqsSource *state, SqsEntryQueue *queue, const SqsCall *call,
 		SqsEntry   *entry = call->entries[i];
 
 		if (fault == EVAUDIT_AWS_INVALID || fault == EVAUDIT_AWS_STALE)
-			retry_entry(queue, entry, call->nentries > 1);
+			retry_entry(state, queue, entry, call->nentries > 1);
 		else if (fault == EVAUDIT_AWS_MISSING)
-			pfree(entry);		/* gone with its queue */
+			free_entry(state, entry, false);	/* gone with its queue */
 		else
 		{
 			dlist_push_head(&queue->waiting, &entry->node);
@@ -224,5 +238,5 @@ evaudit_sqs_entries_done(SqsSource *state, SqsEntryQueue *queue,
 	else
 		evaudit_sqs_invalid_response(state, &queue->pace, call,
 									 "the response does not name all entries of the request");
-	retry_failed(queue, call, failed, named);
+	retry_failed(state, queue, call, failed, named);
 }

@@ -123,9 +123,13 @@ evaudit_sqs_add_message(SqsSource *state, EvauditBatch *batch,
 							  body == NULL ? 0 : strlen(body));
 	held->handle = handle;
 	held->expires = expires;
+	held->object = NULL;
 	fill_event(state, event, held, message);
 	if (event->reason == EVAUDIT_ACCEPTED &&
-		!evaudit_envelope_open(state->envelope, event, &error))
+		(!evaudit_sqs_fetch_payload(state, batch, event, held, message,
+									&error) ||
+		 (event->reason == EVAUDIT_ACCEPTED &&
+		  !evaudit_envelope_open(state->envelope, event, &error))))
 	{
 		batch->nevents--;
 		evaudit_source_report_error(state->source, "%s", error);

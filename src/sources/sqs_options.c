@@ -12,6 +12,8 @@
  *	  visibility_timeout	seconds, or a time; the queue's own by default
  *	  on_bad_event		dead_letter (the default) or leave
  *	  max_attempts		of an event that the database refuses: 5
+ *	  s3_buckets		where payloads of S3 may be: one, or an array; none
+ *	  s3_delete			whether they are deleted with their messages: false
  *	  workers			processes that receive from each queue: 1
  *
  *-------------------------------------------------------------------------
@@ -28,7 +30,7 @@
 
 static const char *const own_options[] = {
 	"queue", "queues", "envelope", "topic_arns", "verify_sns", "max_receives",
-	"visibility_timeout", "on_bad_event", "max_attempts", "workers", NULL
+	"s3_buckets", "s3_delete", "visibility_timeout", "on_bad_event", "max_attempts", "workers", NULL
 };
 
 /* Read "queue" or "queues". */
@@ -110,6 +112,29 @@ read_envelope(Jsonb *options, EvauditEnvelopeOptions *result)
 						"topic_arns", "verify_sns", "sns")));
 }
 
+/* Read what is about payloads in S3. */
+static void
+read_payloads(Jsonb *options, SqsOptions *result)
+{
+	ListCell   *lc;
+
+	result->buckets = evaudit_option_texts(options, "s3_buckets");
+	result->delete_payloads = evaudit_option_bool(options, "s3_delete", false);
+	foreach(lc, result->buckets)
+	{
+		if (!evaudit_aws_is_bucket(lfirst(lc)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("invalid name of a bucket: \"%s\"",
+							(char *) lfirst(lc))));
+	}
+	if (result->delete_payloads && result->buckets == NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("option \"%s\" requires option \"%s\"",
+						"s3_delete", "s3_buckets")));
+}
+
 /* Read "visibility_timeout": a number of seconds, or an interval. */
 static int
 read_visibility(Jsonb *options)
@@ -132,6 +157,7 @@ evaudit_sqs_read_options(Jsonb *options, SqsOptions *result)
 	result->queues = NIL;
 	read_queues(options, result);
 	read_envelope(options, &result->envelope);
+	read_payloads(options, result);
 	result->max_receives = evaudit_option_int(options, "max_receives",
 											  DEFAULT_RECEIVES,
 											  1, MAX_RECEIVES);

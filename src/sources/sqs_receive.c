@@ -159,6 +159,8 @@ take_messages(SqsSource *state, EvauditBatch *batch, const SqsCall *call,
 
 		if (handle == NULL || !evaudit_is_word(handle, MAX_HANDLE_BYTES))
 			complete = false;
+		else if (expires <= GetCurrentTimestamp() && !state->shutting_down)
+			return complete;	/* what was fetched took too long */
 		else if (state->shutting_down)
 			evaudit_sqs_add_entry(state, &state->changes, handle, 0);
 		else

@@ -37,6 +37,9 @@ open_client(SqsSource *state)
 	state->http = evaudit_http_open();
 	state->aws = evaudit_aws_open(state->http, state->source->server_oid,
 								  GetUserId(), EVAUDIT_AWS_SQS);
+	if (state->options.buckets != NIL)
+		state->s3 = evaudit_aws_open(state->http, state->source->server_oid,
+									 GetUserId(), EVAUDIT_AWS_S3);
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(state->context);
 	error = evaudit_aws_queue_error(state->aws, state->queue);
@@ -205,9 +208,13 @@ acknowledge_batch(void *arg, EvauditBatch *batch)
 	{
 		const SqsHeld *held = &state->held[i];
 		bool		deferred = batch->events[i].deferred;
+		SqsEntry   *entry;
 
-		evaudit_sqs_add_entry(state, deferred ? &state->changes : &state->deletes,
-							  held->handle, held->hide);
+		entry = evaudit_sqs_add_entry(state, deferred ? &state->changes :
+									  &state->deletes, held->handle,
+									  held->hide);
+		if (held->object != NULL && !deferred)
+			entry->object = MemoryContextStrdup(state->context, held->object);
 	}
 	evaudit_sqs_start_due_calls(state);
 }

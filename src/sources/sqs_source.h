@@ -47,6 +47,8 @@ typedef struct SqsOptions
 	int			visibility;		/* seconds; 0: the queue's own */
 	bool		defer_bad;		/* bad events stay in the queue */
 	int			max_attempts;	/* of an event that the database refuses */
+	List	   *buckets;		/* of S3, where payloads may be */
+	bool		delete_payloads;	/* with their messages */
 } SqsOptions;
 
 /* What is known of the queue, in sqs_queue.c. */
@@ -80,6 +82,7 @@ typedef struct SqsEntry
 	dlist_node	node;
 	int			visibility;		/* seconds; of SQS_SET_VISIBILITY */
 	int			tries;			/* that failed */
+	char	   *object;			/* to be deleted after it, or NULL */
 	char		handle[FLEXIBLE_ARRAY_MEMBER];
 } SqsEntry;
 
@@ -111,6 +114,7 @@ typedef struct SqsHeld
 	const char *group;			/* of a FIFO queue, else NULL */
 	TimestampTz expires;		/* visible again */
 	int			hide;			/* seconds until it is visible, if deferred */
+	const char *object;			/* of its payload, to be deleted; or NULL */
 } SqsHeld;
 
 typedef struct SqsSource
@@ -122,6 +126,8 @@ typedef struct SqsSource
 	EvauditHttp *http;
 	EvauditAws *aws;
 	EvauditEnvelope *envelope;
+	EvauditAws *s3;				/* NULL: payloads are in the messages alone */
+	TimestampTz s3_not_before;	/* after a failure */
 
 	SqsQueueState queue_state;
 	bool		lookup_pending; /* a call of sqs_queue.c is under way */
@@ -156,8 +162,8 @@ typedef struct SqsSource
 } SqsSource;
 
 /*
- * Each file uses those before it: options, call, hold, queue, entries,
- * rejected, message, receive, dispatch, shutdown, source.
+ * Each file uses those before it: options, call, hold, queue, payload,
+ * entries, rejected, message, receive, dispatch, shutdown, source.
  */
 
 /* sqs_options.c */
@@ -193,8 +199,8 @@ extern void evaudit_sqs_lookup_done(SqsSource *state, const SqsCall *call,
 extern void evaudit_sqs_forget_queue(SqsSource *state);
 
 /* sqs_entries.c */
-extern void evaudit_sqs_add_entry(SqsSource *state, SqsEntryQueue *queue,
-								  const char *handle, int visibility);
+extern SqsEntry *evaudit_sqs_add_entry(SqsSource *state, SqsEntryQueue *queue,
+									   const char *handle, int visibility);
 extern void evaudit_sqs_start_entries(SqsSource *state, SqsEntryQueue *queue,
 									  TimestampTz now);
 extern void evaudit_sqs_entries_done(SqsSource *state, SqsEntryQueue *queue,
@@ -204,6 +210,14 @@ extern void evaudit_sqs_entries_done(SqsSource *state, SqsEntryQueue *queue,
 /* sqs_rejected.c */
 extern int	evaudit_sqs_delay(int receive_count);
 extern bool evaudit_sqs_handle_rejected(void *arg, EvauditBatch *batch);
+
+/* sqs_payload.c */
+extern bool evaudit_sqs_fetch_payload(SqsSource *state, EvauditBatch *batch,
+									  EvauditEvent *event, SqsHeld *held,
+									  const EvauditJson *message,
+									  const char **error);
+extern void evaudit_sqs_delete_payload(SqsSource *state, char *object);
+extern void evaudit_sqs_payloads_deleted(SqsSource *state);
 
 /* sqs_message.c */
 extern void evaudit_sqs_add_message(SqsSource *state, EvauditBatch *batch,

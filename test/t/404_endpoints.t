@@ -82,7 +82,7 @@ foreach my $kind (qw(use_fips_endpoint use_dualstack_endpoint))
 	my ($status, $out, $err) = $node->psql('postgres', qq{
 		CREATE SERVER no FOREIGN DATA WRAPPER evaudit_aws OPTIONS
 			(region 'eu-west-1', endpoint_url 'https://sqs.example', $kind 'on')});
-	like($err, qr/option "$kind" cannot be used with "endpoint_url"/,
+	like($err, qr/option "$kind" cannot be used with an endpoint that is named/,
 		"$kind of an endpoint that is named");
 	($status, $out, $err) = $node->psql('postgres', qq{
 		CREATE SERVER no FOREIGN DATA WRAPPER evaudit_aws OPTIONS
