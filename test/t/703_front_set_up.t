@@ -193,13 +193,13 @@ is($message, 'READY=1', 'systemd is told that the front is ready');
 
 # --- processes
 my $requests = 'evaudit_http_requests_total{status="2xx"}';
-is($front->metric($requests), 1, 'processes count together');
+ok($front->await_metric($requests, 1), 'processes count together');
 my ($child) = split / /, slurp_file('/proc/' . $front->pid . '/task/' . $front->pid . '/children');
 kill 'KILL', $child;
 log_has(qr/process $child ended, starting another/, 'a process that dies is replaced');
 $front->await(sub { $front->ready });
 is(HTTP::Tiny->new->get('http://127.0.0.1:' . $handed->sockport . '/topics')->{status}, 200, 'requests are answered');
-is($front->metric($requests), 2, 'and counted on');
+ok($front->await_metric($requests, 2), 'and counted on');
 $front->stop;
 $told->recv($message, 100);
 is($message, 'STOPPING=1', 'systemd is told the end');
