@@ -7,12 +7,15 @@ Backlog: all events are there before the clock starts, which runs from the
 first record in the topic to the last; those that were there by then are not
 counted.  WAL is what the server wrote meanwhile.  Latency: a session publishes
 at an even rate and notes when each commit returned; a consumer that reads
-committed records notes when it got each.
+committed records notes when it got each.  CPU is that of server, broker and system;
+"its own" that of the process that sends alone, which other load on the machine
+disturbs least.
 """
 
 import json
 import os
 import re
+import resource
 import statistics
 import subprocess
 import sys
@@ -66,6 +69,7 @@ def measure_backlog(system, db, topic):
     before = await_count(system, db, topic, 1, 0.005)
     roots = [BROKER, POSTMASTER, *system.roots()]
     cpu = machine.tree_cpu(roots)
+    own = system.cpu(db)
     began = time.monotonic()
     peak = 0
     while system.count(db, topic) < EVENTS:
@@ -74,11 +78,13 @@ def measure_backlog(system, db, topic):
             raise SystemExit(f"{system.name}: no end within {LIMIT} s")
         time.sleep(0.02)
     seconds = time.monotonic() - began
+    own = system.cpu(db) - own
     cpu = machine.tree_cpu(roots) - cpu
     wal = written(db) - wal
     system.stop(db)
     return {"rate": (EVENTS - before) / seconds, "memory": peak,
-            "wal": wal / EVENTS, "cpu": cpu * 1e6 / (EVENTS - before)}
+            "wal": wal / EVENTS, "cpu": cpu * 1e6 / (EVENTS - before),
+            "own": own * 1e6 / (EVENTS - before)}
 
 
 def measure_latency(system, db, topic):
@@ -119,18 +125,24 @@ def measure_kcat(path, topic):
     """Records a second of kcat from a file, with as many bytes."""
     kafka_tool("create", topic, str(PARTITIONS))
     began = time.monotonic()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(["kcat", "-P", "-b", SERVERS, "-t", topic, "-K", "\t",
                     "-X", "enable.idempotence=true",
                     "-X", "partitioner=murmur2_random", "-l", path],
                    check=True, stderr=subprocess.DEVNULL)
-    return {"rate": EVENTS / (time.monotonic() - began)}
+    seconds = time.monotonic() - began
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    own = (after.ru_utime - before.ru_utime +
+           after.ru_stime - before.ru_stime)
+    return {"rate": EVENTS / seconds, "own": own * 1e6 / EVENTS}
 
 
 def show(name, median):
     print(f"{name:34}{median['rate']:10,.0f}", end="")
-    if "cpu" in median:
-        print(f"{median['cpu']:8.1f}{median['memory']:6.0f}"
-              f"{median['wal']:9.2f}", end="")
+    print(f"{median['cpu']:8.1f}" if "cpu" in median else " " * 8, end="")
+    print(f"{median['own']:9.1f}", end="")
+    if "memory" in median:
+        print(f"{median['memory']:6.0f}{median['wal']:9.2f}", end="")
     if "p50" in median:
         print(f"{median['p50']:9.1f}{median['p99']:8.1f}", end="")
     print(flush=True)
@@ -198,7 +210,7 @@ def main():
 
     print(f"\nfrom the database to Kafka: {EVENTS:,} kept events of {PAYLOAD}"
           f" bytes, medians of {RUNS}; CPU seconds a million\n")
-    print(f"{'':34}{'events/s':>10}{'CPU':>8}{'MB':>6}{'WAL B':>9}"
+    print(f"{'':34}{'events/s':>10}{'CPU':>8}{'its own':>9}{'MB':>6}{'WAL B':>9}"
           f"{'p50 ms':>9}{'p99 ms':>8}")
     medians = {key: {k: statistics.median(r[k] for r in each)
                      for k in each[0]} for key, each in runs.items()}

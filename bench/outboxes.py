@@ -83,6 +83,10 @@ class Sink:
         pid = self.stats(db, "pids")
         return machine.memory(int(pid), "RssAnon") if pid else 0
 
+    def cpu(self, db):
+        """CPU seconds of the process that sends."""
+        return machine.thread_cpu([int(self.stats(db, "pids"))])
+
     def roots(self):
         return []
 
@@ -131,6 +135,9 @@ class Peer:
     def memory(self, db):
         return sum(machine.memory(pid, "VmHWM")
                    for pid in machine.tree([self.process.pid]))
+
+    def cpu(self, db):
+        return machine.tree_cpu(self.roots())
 
     def roots(self):
         return [self.process.pid]

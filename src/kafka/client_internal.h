@@ -118,6 +118,10 @@ extern void evaudit_kafka_group_committed(rd_kafka_t *client,
 /* request.c */
 extern EvauditKafkaRequest *evaudit_kafka_request_make(EvauditKafka *kafka,
 													   void (*send) (EvauditKafkaRequest *));
+extern void evaudit_kafka_request_start(EvauditKafkaRequest *request);
+extern bool evaudit_kafka_request_end(EvauditKafka *kafka,
+									  EvauditKafkaRequest *request,
+									  bool patient);
 extern bool evaudit_kafka_request_run(EvauditKafka *kafka,
 									  EvauditKafkaRequest *request,
 									  bool patient);

@@ -81,11 +81,12 @@ extern char *evaudit_kafka_transaction_number(List *options, bool ambient,
 											  const char *group, bool stable,
 											  int64 *number, char **metadata);
 extern void evaudit_kafka_transaction_begin(EvauditKafkaProducer *producer);
-extern char *evaudit_kafka_transaction_position(EvauditKafkaProducer *producer,
-												const char *group,
-												List *topics, int64 number,
-												const char *metadata);
-extern char *evaudit_kafka_transaction_commit(EvauditKafkaProducer *producer);
+extern void evaudit_kafka_transaction_position(EvauditKafkaProducer *producer,
+											   const char *group,
+											   List *topics, int64 number,
+											   const char *metadata);
+extern void evaudit_kafka_transaction_commit(EvauditKafkaProducer *producer);
+extern char *evaudit_kafka_transaction_wait(EvauditKafkaProducer *producer);
 extern void evaudit_kafka_transaction_abort(EvauditKafkaProducer *producer);
 
 #endif							/* EVAUDIT_KAFKA_PRODUCER_H */

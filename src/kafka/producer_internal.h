@@ -22,6 +22,8 @@ struct EvauditKafkaProducer
 	bool		fatal;			/* the library's client is of no use any more */
 	bool		transactional;
 	bool		initialized;	/* its transactions are */
+	EvauditKafkaRequest *call;	/* of a transaction, under way; or NULL */
+	const char *call_what;		/* what it is to do, for errors */
 };
 
 /* producer.c */

@@ -11,10 +11,11 @@
  * fences off any other producer of the same id, and waits for the end of what
  * that one had begun: the number read after it does not change any more.
  *
- * Each call blocks, and runs in a thread; see request.c.  Where the cluster
- * does not respond in time a call is made again, for it then continues.  A
- * process that ends in the middle of a transaction leaves it to the next one,
- * by which it is aborted.
+ * Each call blocks, and runs in a thread; see request.c.  One may be begun and
+ * waited for later; nothing else may be asked of the producer meanwhile.  Where
+ * the cluster does not respond in time a call is made again, for it then
+ * continues.  A process that ends in the middle of a transaction leaves it to
+ * the next one, by which it is aborted.
  *
  *-------------------------------------------------------------------------
  */
@@ -145,23 +146,36 @@ raise_error(const char *what, rd_kafka_error_t *error)
 			 errmsg("%s", error_text(what, error))));
 }
 
-/*
- * Make a call, again while it may be continued.  Returns NULL, or why the
- * transaction must be aborted; anything worse is an ERROR.
- */
-static char *
-call(EvauditKafkaProducer *producer, const char *what, SendRequest send,
-	 const char *name, rd_kafka_topic_partition_list_t *offsets)
+/* Begin a call; the offsets, or NULL, are released at its end. */
+static void
+begin_call(EvauditKafkaProducer *producer, const char *what, SendRequest send,
+		   const char *name, rd_kafka_topic_partition_list_t *offsets)
 {
 	EvauditKafkaRequest *request =
 		evaudit_kafka_request_make(&producer->kafka, send);
-	rd_kafka_error_t *error;
 
+	Assert(producer->call == NULL);
 	request->name = name;
 	request->offsets = offsets;
+	producer->call = request;
+	producer->call_what = what;
+	evaudit_kafka_request_start(request);
+}
+
+/*
+ * Wait for the call that was begun, and make it again while it may be
+ * continued.  Returns NULL, or why the transaction must be aborted; anything
+ * worse is an ERROR.
+ */
+char *
+evaudit_kafka_transaction_wait(EvauditKafkaProducer *producer)
+{
+	EvauditKafkaRequest *request = producer->call;
+	rd_kafka_error_t *error;
+
 	for (int calls = 1;; calls++)
 	{
-		if (!evaudit_kafka_request_run(&producer->kafka, request, false))
+		if (!evaudit_kafka_request_end(&producer->kafka, request, false))
 			evaudit_kafka_client_fail(&producer->kafka, "reach a Kafka broker",
 									  RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN);
 		error = request->error;
@@ -170,14 +184,18 @@ call(EvauditKafkaProducer *producer, const char *what, SendRequest send,
 			calls == MAX_CALLS)
 			break;
 		rd_kafka_error_destroy(error);
+		evaudit_kafka_request_start(request);
 	}
+	producer->call = NULL;
+	if (request->offsets != NULL)
+		rd_kafka_topic_partition_list_destroy(request->offsets);
 	free(request);
 	producer->kafka.serve(&producer->kafka);
 	if (error == NULL)
 		return NULL;
 	if (!rd_kafka_error_txn_requires_abort(error))
-		raise_error(what, error);
-	return error_text(what, error);
+		raise_error(producer->call_what, error);
+	return error_text(producer->call_what, error);
 }
 
 /*
@@ -295,11 +313,10 @@ evaudit_kafka_transaction_begin(EvauditKafkaProducer *producer)
 }
 
 /*
- * Have the transaction commit a number for a group, by way of the topics that
- * are named.  Returns NULL, or why the transaction must be aborted, which may
- * be for another reason.
+ * Begin to have the transaction commit a number for a group, whose name must
+ * last, by way of the topics that are named.
  */
-char *
+void
 evaudit_kafka_transaction_position(EvauditKafkaProducer *producer,
 								   const char *group, List *topics,
 								   int64 number, const char *metadata)
@@ -307,7 +324,6 @@ evaudit_kafka_transaction_position(EvauditKafkaProducer *producer,
 	rd_kafka_topic_partition_list_t *offsets =
 		rd_kafka_topic_partition_list_new(list_length(topics));
 	ListCell   *lc;
-	char	   *error;
 
 	foreach(lc, topics)
 	{
@@ -318,30 +334,27 @@ evaudit_kafka_transaction_position(EvauditKafkaProducer *producer,
 		offset->metadata = strdup(metadata);
 		offset->metadata_size = offset->metadata ? strlen(metadata) : 0;
 	}
-	error = call(producer, "write to Kafka in a transaction", send_offsets,
-				 group, offsets);
-	rd_kafka_topic_partition_list_destroy(offsets);
-	return error;
+	begin_call(producer, "write to Kafka in a transaction", send_offsets,
+			   group, offsets);
 }
 
-/*
- * Commit; all records must have their reports.  Returns NULL, or why the
- * transaction must be aborted.
- */
-char *
+/* Begin to commit; all records must have their reports. */
+void
 evaudit_kafka_transaction_commit(EvauditKafkaProducer *producer)
 {
-	return call(producer, "commit a transaction in Kafka", send_commit, NULL,
-				NULL);
+	begin_call(producer, "commit a transaction in Kafka", send_commit, NULL,
+			   NULL);
 }
 
 /* Abort, and wait for the reports of the records that this takes back. */
 void
 evaudit_kafka_transaction_abort(EvauditKafkaProducer *producer)
 {
-	char	   *error = call(producer, "abort a transaction in Kafka",
-							 send_abort, NULL, NULL);
+	char	   *error;
 
+	begin_call(producer, "abort a transaction in Kafka", send_abort, NULL,
+			   NULL);
+	error = evaudit_kafka_transaction_wait(producer);
 	if (error != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONNECTION_FAILURE), errmsg("%s", error)));

@@ -62,9 +62,9 @@ evaudit_kafka_request_make(EvauditKafka *kafka, void (*send) (EvauditKafkaReques
 	return request;
 }
 
-/* Send a request in a thread. */
-static void
-start_request(EvauditKafkaRequest *request)
+/* Send a request in a thread; evaudit_kafka_request_end() is to follow. */
+void
+evaudit_kafka_request_start(EvauditKafkaRequest *request)
 {
 	sigset_t	signals;
 	int			failed;
@@ -140,19 +140,27 @@ free_request(EvauditKafkaRequest *request)
 }
 
 /*
- * Send a request in a thread and wait for the response; one that is patient
+ * Wait for the response to a request that was started; one that is patient
  * waits for it also where no broker can be reached.  False if none can: the
  * request is abandoned, and the process must end soon.
  */
 bool
-evaudit_kafka_request_run(EvauditKafka *kafka, EvauditKafkaRequest *request,
+evaudit_kafka_request_end(EvauditKafka *kafka, EvauditKafkaRequest *request,
 						  bool patient)
 {
-	start_request(request);
 	if (!wait_for_response(kafka, request, patient))
 		return false;
 	end_request(request);
 	return true;
+}
+
+/* Send a request in a thread and wait for the response, likewise. */
+bool
+evaudit_kafka_request_run(EvauditKafka *kafka, EvauditKafkaRequest *request,
+						  bool patient)
+{
+	evaudit_kafka_request_start(request);
+	return evaudit_kafka_request_end(kafka, request, patient);
 }
 
 /*
@@ -235,7 +243,7 @@ evaudit_kafka_request_topics(EvauditKafka *kafka)
 {
 	EvauditKafkaRequest *request = evaudit_kafka_request_make(kafka, send_metadata);
 
-	start_request(request);
+	evaudit_kafka_request_start(request);
 	return request;
 }
 
@@ -384,7 +392,7 @@ evaudit_kafka_request_offsets(EvauditKafka *kafka, int64 time,
 	for (int i = 0; i < n; i++)
 		rd_kafka_topic_partition_list_add(request->offsets, offsets[i].topic,
 										  offsets[i].partition)->offset = time;
-	start_request(request);
+	evaudit_kafka_request_start(request);
 	return request;
 }
 

@@ -343,6 +343,7 @@ const EvauditSinkKind evaudit_eventbridge_sink = {
 	.wrapper = "evaudit_aws",
 	.service = "eventbridge",
 	.own = own_options,
+	.batch_size = EVAUDIT_SINK_BATCH_SIZE,
 	.check = check,
 	.read_options = evaudit_aws_read_options,
 	.open = open_sink,

@@ -27,11 +27,15 @@
 
 #include "events/event_json.h"
 #include "sinks/shape.h"
+#include "text/jsonb_text.h"
 #include "text/options.h"
 #include "text/rfc3339.h"
 
 #define STRUCTURED_TYPE	"application/cloudevents+json; charset=UTF-8"
 #define PAYLOAD_TYPE	"application/json"
+
+/* Bytes of a buffer that is kept from one body to the next. */
+#define MAX_SCRATCH		65536
 
 /* Attributes of an event that headers may hold. */
 #define MAX_ATTRIBUTES	7
@@ -41,6 +45,7 @@ struct EvauditFormat
 	bool		cloudevents;
 	const char *prefix;			/* of headers, in binary mode; else NULL */
 	const char *source;			/* NULL: by topic */
+	StringInfoData scratch;		/* for bodies; lives as long as this */
 };
 
 /* An attribute, in the server's encoding. */
@@ -80,6 +85,7 @@ evaudit_format_read(Jsonb *options, const EvauditSinkKind *kind)
 	bool		binary = choose(options, "cloudevents_mode", "structured",
 								"binary");
 
+	initStringInfo(&format->scratch);
 	format->cloudevents = choose(options, "format", "payload", "cloudevents");
 	format->source = evaudit_option_text(options, "cloudevents_source");
 	if (!format->cloudevents)
@@ -194,7 +200,8 @@ gather(const EvauditFormat *format, const EvauditDelivery *delivery,
 		add_attribute(attributes, "type", event->topic);
 		add_attribute(attributes, "partitionkey", key_text(delivery));
 	}
-	add_attribute(attributes, "id", text_to_cstring(event->event_id));
+	add_attribute(attributes, "id", GetDatabaseEncoding() == PG_UTF8 ?
+				  delivery->event_id : text_to_cstring(event->event_id));
 	add_attribute(attributes, "subject", event->subject);
 	add_attribute(attributes, "time", time);
 }
@@ -235,7 +242,7 @@ set_headers(const EvauditFormat *format, const Attributes *attributes,
 
 	if (headers != NULL)
 		evaudit_event_set_headers(&came, headers);
-	delivery->headers = palloc((MAX_ATTRIBUTES + came.nheaders) *
+	delivery->headers = palloc((attributes->n + came.nheaders) *
 							   sizeof(EvauditHeader));
 	delivery->nheaders = 0;
 	for (int i = 0; i < attributes->n && !structured; i++)
@@ -272,28 +279,53 @@ append_structured(StringInfo body, const Attributes *attributes,
 	}
 	appendStringInfoString(body, "\"datacontenttype\":\"" PAYLOAD_TYPE
 						   "\",\"data\":");
-	(void) JsonbToCString(body, &payload->root, VARSIZE(payload));
+	evaudit_jsonb_append_text(body, &payload->root);
 	appendStringInfoChar(body, '}');
+}
+
+/* An empty buffer, which does not stay larger than most bodies need. */
+static StringInfo
+empty_scratch(EvauditFormat *format)
+{
+	if (format->scratch.maxlen > MAX_SCRATCH)
+	{
+		MemoryContext context = GetMemoryChunkContext(format->scratch.data);
+		MemoryContext previous = MemoryContextSwitchTo(context);
+
+		pfree(format->scratch.data);
+		initStringInfo(&format->scratch);
+		MemoryContextSwitchTo(previous);
+	}
+	resetStringInfo(&format->scratch);
+	return &format->scratch;
+}
+
+/* Set the body of a delivery, in no more memory than it needs. */
+static void
+set_body(EvauditDelivery *delivery, const StringInfo str)
+{
+	char	   *body = pg_server_to_any(str->data, str->len, PG_UTF8);
+
+	delivery->body_len = body == str->data ? (size_t) str->len : strlen(body);
+	delivery->body = body != str->data ? body :
+		memcpy(palloc(str->len + 1), str->data, str->len + 1);
 }
 
 /* Set the body, headers and content type of a delivery of a payload. */
 void
-evaudit_format_apply(const EvauditFormat *format, Jsonb *payload,
+evaudit_format_apply(EvauditFormat *format, Jsonb *payload,
 					 EvauditDelivery *delivery)
 {
 	Attributes	attributes;
-	StringInfoData body;
+	StringInfo	body = empty_scratch(format);
 	bool		structured = format->cloudevents && format->prefix == NULL;
 
 	gather(format, delivery, &attributes);
-	initStringInfo(&body);
 	if (structured)
-		append_structured(&body, &attributes, payload);
+		append_structured(body, &attributes, payload);
 	else
-		(void) JsonbToCString(&body, &payload->root, VARSIZE(payload));
+		evaudit_jsonb_append_text(body, &payload->root);
 	set_headers(format, &attributes, delivery);
 	delivery->content_type = structured ? STRUCTURED_TYPE : PAYLOAD_TYPE;
-	delivery->body = pg_server_to_any(body.data, body.len, PG_UTF8);
-	delivery->body_len = delivery->body == body.data ? (size_t) body.len :
-		strlen(delivery->body);
+	set_body(delivery, body);
 }

@@ -201,6 +201,7 @@ const EvauditSinkKind evaudit_function_sink = {
 	.name = "function",
 	.wrapper = "evaudit_function",
 	.own = own_options,
+	.batch_size = EVAUDIT_SINK_BATCH_SIZE,
 	.check = check,
 	.read_options = read_options,
 	.open = open_function,

@@ -27,6 +27,12 @@
 #include "server/compat.h"
 #include "sinks/kafka_sink.h"
 
+/*
+ * Records of a batch.  Each transaction costs some milliseconds, whatever it
+ * holds: while there is a backlog it is to hold many.
+ */
+#define BATCH_SIZE		10000
+
 /* How often records are sent again that the library took back by itself. */
 #define MAX_PURGES		10
 
@@ -125,17 +131,24 @@ any_refused(const KafkaSinkRecord *records, int n)
 	return false;
 }
 
+/* Begin to have the transaction commit the batch's number. */
+static void
+begin_number(KafkaSink *state, EvauditSinkBatch *batch,
+			 const KafkaSinkRecord *records, int n)
+{
+	evaudit_kafka_transaction_position(state->producer, state->identity,
+									   topics_of(records, n), batch->number,
+									   evaudit_kafka_sink_metadata(state,
+																   batch->hash));
+}
+
 /* Have the transaction commit the batch's number; NULL, or an error. */
 static char *
 send_number(KafkaSink *state, EvauditSinkBatch *batch,
 			const KafkaSinkRecord *records, int n)
 {
-	return evaudit_kafka_transaction_position(state->producer,
-											  state->identity,
-											  topics_of(records, n),
-											  batch->number,
-											  evaudit_kafka_sink_metadata(state,
-																		  batch->hash));
+	begin_number(state, batch, records, n);
+	return evaudit_kafka_transaction_wait(state->producer);
 }
 
 /*
@@ -164,6 +177,7 @@ static char *
 send_together(KafkaSink *state, EvauditSinkBatch *batch,
 			  KafkaSinkRecord *records, int n)
 {
+	bool		exactly_once = state->options.exactly_once;
 	char	   *error = NULL;
 
 	for (int i = 0; i < n; i++)
@@ -173,9 +187,13 @@ send_together(KafkaSink *state, EvauditSinkBatch *batch,
 	}
 
 	/* while the records are under way */
+	if (exactly_once)
+		begin_number(state, batch, records, n);
 	evaudit_sink_read_ahead(batch);
-	if (state->options.exactly_once)
-		error = send_number(state, batch, records, n);
+	if (exactly_once)
+		error = evaudit_kafka_transaction_wait(state->producer);
+	else
+		evaudit_sink_read_ahead(batch);
 	return error != NULL ? error : await_reports(state, batch, records, n);
 }
 
@@ -256,7 +274,9 @@ send_as(KafkaSink *state, EvauditSinkBatch *batch, KafkaSinkRecord *records,
 		send_together(state, batch, records, n);
 	if (exactly_once && error == NULL && !any_refused(records, n))
 	{
-		error = evaudit_kafka_transaction_commit(state->producer);
+		evaudit_kafka_transaction_commit(state->producer);
+		evaudit_sink_read_ahead(batch);
+		error = evaudit_kafka_transaction_wait(state->producer);
 		if (error == NULL)
 		{
 			evaudit_kafka_sink_known(state, batch->number);
@@ -382,6 +402,7 @@ const EvauditSinkKind evaudit_kafka_sink = {
 	.name = "kafka",
 	.wrapper = "evaudit_kafka",
 	.own = evaudit_kafka_sink_own_options,
+	.batch_size = BATCH_SIZE,
 	.cloudevents_prefix = "ce_",
 	.check = check_options,
 	.read_options = evaudit_kafka_read_options,

@@ -39,6 +39,11 @@ typedef struct KafkaSink
 	TimestampTz known_at;		/* as of this moment */
 	bool		singly;			/* records are sent one after the other */
 
+	struct KafkaSinkRecord *records;	/* of the batch; both arrays are kept */
+	size_t		records_room;
+	EvauditKafkaHeader *headers;	/* of the records */
+	size_t		headers_room;
+
 	HTAB	   *topics;			/* KafkaSinkTopic by name, of the producer */
 	struct KafkaSinkTopic *latest;	/* the one found last */
 } KafkaSink;

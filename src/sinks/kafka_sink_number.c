@@ -145,13 +145,16 @@ commit_again(KafkaSink *state, int64 number, const char *topic)
 	char	   *error;
 
 	evaudit_kafka_transaction_begin(state->producer);
-	error = evaudit_kafka_transaction_position(state->producer,
-											   state->identity,
-											   list_make1(unconstify(char *, topic)),
-											   number,
-											   evaudit_kafka_sink_metadata(state, "-"));
+	evaudit_kafka_transaction_position(state->producer, state->identity,
+									   list_make1(unconstify(char *, topic)),
+									   number,
+									   evaudit_kafka_sink_metadata(state, "-"));
+	error = evaudit_kafka_transaction_wait(state->producer);
 	if (error == NULL)
-		error = evaudit_kafka_transaction_commit(state->producer);
+	{
+		evaudit_kafka_transaction_commit(state->producer);
+		error = evaudit_kafka_transaction_wait(state->producer);
+	}
 	if (error != NULL)
 		evaudit_kafka_transaction_abort(state->producer);
 	return error;

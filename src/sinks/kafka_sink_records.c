@@ -46,13 +46,22 @@ check_record(KafkaSink *state, KafkaSinkRecord *record)
 						topic->name));
 }
 
-/* The headers of a delivery's record. */
-static void
-add_headers(KafkaSink *state, const EvauditDelivery *delivery,
-			EvauditKafkaRecord *record)
+/* How many headers the records of a batch have at most. */
+static size_t
+count_headers(const EvauditSinkBatch *batch)
 {
-	EvauditKafkaHeader *headers =
-		palloc((delivery->nheaders + 1) * sizeof(EvauditKafkaHeader));
+	size_t		n = 0;
+
+	for (int i = 0; i < batch->n; i++)
+		n += batch->deliveries[i].nheaders + 1;
+	return n;
+}
+
+/* Set the headers of a delivery's record; returns where those of the next go. */
+static EvauditKafkaHeader *
+set_headers(KafkaSink *state, const EvauditDelivery *delivery,
+			EvauditKafkaRecord *record, EvauditKafkaHeader *headers)
+{
 	int			n = 0;
 
 	for (int i = 0; i < delivery->nheaders; i++)
@@ -69,25 +78,42 @@ add_headers(KafkaSink *state, const EvauditDelivery *delivery,
 	}
 	record->headers = headers;
 	record->nheaders = n;
+	return headers + n;
+}
+
+/* Have an array of the process have room; what it holds may be lost. */
+static void *
+make_room(KafkaSink *state, void *array, size_t *room, size_t n, size_t size)
+{
+	if (n <= *room)
+		return array;
+	if (array != NULL)
+		pfree(array);
+	*room = n;
+	return MemoryContextAllocHuge(state->sink->process->context, n * size);
 }
 
 /*
- * Make the records of a batch's pending deliveries, in the batch's context;
- * those that Kafka would refuse are refused.  *n: how many.
+ * Make the records of a batch's pending deliveries; those that Kafka would
+ * refuse are refused.  The records last until the next batch; *n: how many.
  */
 KafkaSinkRecord *
 evaudit_kafka_sink_records(KafkaSink *state, EvauditSinkBatch *batch, int *n)
 {
 	MemoryContext old = MemoryContextSwitchTo(batch->context);
-	KafkaSinkRecord *records = MemoryContextAllocHuge(batch->context,
-													  Max(batch->n, 1) *
-													  sizeof(KafkaSinkRecord));
+	EvauditKafkaHeader *headers;
 
+	state->records = make_room(state, state->records, &state->records_room,
+							   batch->n, sizeof(KafkaSinkRecord));
+	state->headers = make_room(state, state->headers, &state->headers_room,
+							   count_headers(batch),
+							   sizeof(EvauditKafkaHeader));
+	headers = state->headers;
 	*n = 0;
 	for (int i = 0; i < batch->n; i++)
 	{
 		EvauditDelivery *delivery = &batch->deliveries[i];
-		KafkaSinkRecord *record = &records[*n];
+		KafkaSinkRecord *record = &state->records[*n];
 
 		if (delivery->outcome != EVAUDIT_OUTCOME_PENDING)
 			continue;
@@ -99,10 +125,10 @@ evaudit_kafka_sink_records(KafkaSink *state, EvauditSinkBatch *batch, int *n)
 		record->record.key_len = delivery->key_len;
 		record->record.value = delivery->body;
 		record->record.value_len = delivery->body_len;
-		add_headers(state, delivery, &record->record);
+		headers = set_headers(state, delivery, &record->record, headers);
 		check_record(state, record);
 		(*n)++;
 	}
 	MemoryContextSwitchTo(old);
-	return records;
+	return state->records;
 }

@@ -126,6 +126,20 @@ shape_one(EvauditShape *shape, const EvauditStreamRow *row,
 	return true;
 }
 
+/* Have room for the deliveries of so many rows, beside the batch's context. */
+static void
+make_room(EvauditSinkBatch *batch, int n)
+{
+	if (n <= batch->room)
+		return;
+	if (batch->deliveries != NULL)
+		pfree(batch->deliveries);
+	batch->room = n;
+	batch->deliveries =
+		MemoryContextAllocHuge(MemoryContextGetParent(batch->context),
+							   n * sizeof(EvauditDelivery));
+}
+
 /*
  * Make the rows of a chunk the deliveries of a batch, in its context and
  * within a transaction; those that are not to be sent are none.  The rows must
@@ -137,7 +151,7 @@ evaudit_shape_apply(EvauditShape *shape, const EvauditStreamRow *rows, int n,
 {
 	MemoryContext previous = MemoryContextSwitchTo(batch->context);
 
-	batch->deliveries = palloc(Max(n, 1) * sizeof(EvauditDelivery));
+	make_room(batch, n);
 	batch->n = 0;
 	batch->bytes = 0;
 	batch->error = NULL;

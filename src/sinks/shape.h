@@ -53,7 +53,7 @@ extern Jsonb *evaudit_transform_apply(const EvauditTransform *transform,
 extern EvauditFormat *evaudit_format_read(Jsonb *options,
 										  const EvauditSinkKind *kind);
 extern const char *evaudit_format_utf8(const char *str);
-extern void evaudit_format_apply(const EvauditFormat *format, Jsonb *payload,
+extern void evaudit_format_apply(EvauditFormat *format, Jsonb *payload,
 								 EvauditDelivery *delivery);
 
 #endif							/* EVAUDIT_SHAPE_H */

@@ -24,7 +24,6 @@
 #include "text/options.h"
 
 /* Options that every sink takes, and their limits. */
-#define DEFAULT_BATCH_SIZE		5000
 #define MAX_BATCH_SIZE			10000
 #define DEFAULT_BATCH_INTERVAL	5
 #define MAX_BATCH_INTERVAL		60000
@@ -134,11 +133,12 @@ is_first_word(Jsonb *options, const char *name, const char *first,
 
 /* Read the options that all sinks take; raises an ERROR for bad ones. */
 static void
-read_common_options(EvauditSink *sink)
+read_common_options(EvauditSink *sink, const EvauditSinkKind *kind)
 {
 	sink->batch_size = evaudit_option_int(sink->options, "batch_size",
-										  DEFAULT_BATCH_SIZE,
-										  1, MAX_BATCH_SIZE);
+										  kind->batch_size,
+										  1, Max(MAX_BATCH_SIZE,
+												 kind->batch_size));
 	sink->batch_interval = evaudit_option_millis(sink->options,
 												 "batch_interval",
 												 DEFAULT_BATCH_INTERVAL,
@@ -162,7 +162,7 @@ evaudit_check_sink_options(const EvauditSinkKind *kind, Jsonb *options)
 
 	evaudit_options_check_object(options);
 	check_names(kind, options);
-	read_common_options(&sink);
+	read_common_options(&sink, kind);
 	evaudit_shape_check(options, kind);
 	kind->check(options);
 }
@@ -262,6 +262,6 @@ evaudit_load_sink(int64 id, const EvauditSinkKind **kind)
 	if (sink == NULL)
 		return NULL;
 	sink->ambient = evaudit_may_use_ambient(sink->owner_oid);
-	read_common_options(sink);
+	read_common_options(sink, *kind);
 	return sink;
 }

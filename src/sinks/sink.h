@@ -71,7 +71,8 @@ typedef struct EvauditSinkBatch
 	int64		number;			/* counts the decided batches of a sink's
 								 * identity, from 1 */
 	const char *hash;			/* hexadecimal digest of what the batch holds */
-	EvauditDelivery *deliveries;
+	EvauditDelivery *deliveries;	/* the array is kept for the next time */
+	int			room;			/* in it */
 	int			n;
 	size_t		bytes;			/* of all bodies */
 	const char *error;			/* why deliveries are pending after send() */
@@ -82,6 +83,9 @@ typedef struct EvauditSinkBatch
 								 * sent until resume_sink() */
 	struct EvauditSinkWork *work;	/* private to evaudit_sink_read_ahead() */
 } EvauditSinkBatch;
+
+/* Deliveries of a batch, unless a kind has reasons for another number. */
+#define EVAUDIT_SINK_BATCH_SIZE	5000
 
 /* Counters and times of a sink in its slot. */
 enum EvauditSinkCounter
@@ -131,6 +135,8 @@ typedef struct EvauditSinkKind
 	const char *service;		/* the option "service" that names it among
 								 * the kinds of a wrapper; or NULL */
 	const char *const *own;		/* names of its own options, up to NULL */
+
+	int			batch_size;		/* unless the options say */
 
 	/*
 	 * Before the names of headers that are attributes of a CloudEvent: "ce_"
@@ -188,7 +194,8 @@ typedef struct EvauditSinkKind
 	 * none of the others: they stay pending, without an error, and are
 	 * decided anew under the same number.
 	 *
-	 * What would only wait for responses may call evaudit_sink_read_ahead().
+	 * What would only wait for responses may call evaudit_sink_read_ahead(),
+	 * best twice.
 	 */
 	void		(*send) (void *state, EvauditSinkBatch *batch);
 

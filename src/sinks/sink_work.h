@@ -15,6 +15,14 @@
 /* In place of a chunk's end: the batch is of evaudit.delivery_store. */
 #define EVAUDIT_REDELIVERY	(-1)
 
+/* What is done of a chunk before the one before it is sent. */
+typedef enum EvauditAhead
+{
+	EVAUDIT_AHEAD_NOTHING,
+	EVAUDIT_AHEAD_READ,			/* its rows are there */
+	EVAUDIT_AHEAD_SHAPED		/* they are deliveries */
+} EvauditAhead;
+
 /* For the whole life of the process. */
 typedef struct EvauditSinkWork
 {
@@ -29,9 +37,9 @@ typedef struct EvauditSinkWork
 	int			current;
 	EvauditSinkBatch *sent;		/* is to be completed, or NULL */
 	EvauditChunk chunk;			/* of the current batch */
-	EvauditChunk ahead;			/* of the other one, if is_ahead: it was read
-								 * while the current one is sent */
-	bool		is_ahead;
+	EvauditChunk ahead;			/* of the other one, if anything of it is done
+								 * while the current one is sent: */
+	EvauditAhead done_ahead;
 	EvauditSinkBatch again;		/* of evaudit.delivery_store */
 	bool		moved;			/* the position is not kept yet */
 	TimestampTz kept_at;

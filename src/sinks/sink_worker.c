@@ -49,6 +49,12 @@
 #define KEEP_INTERVAL		10000
 #define KEEP_ROWS			100000
 
+/*
+ * Memory that a batch keeps for the next one, so that it need not be had from
+ * the system again each time.  What no batch has used takes no space.
+ */
+#define KEPT_BYTES		(8 * 1024 * 1024)
+
 /* Versions of the position that are deleted together. */
 #define TRIM_VERSIONS		100
 
@@ -101,7 +107,7 @@ load_sink(EvauditSinkWork *work)
 	{
 		work->batches[i].context =
 			AllocSetContextCreate(context, "evaudit sink batch",
-								  ALLOCSET_DEFAULT_SIZES);
+								  0, KEPT_BYTES, KEPT_BYTES);
 		work->batches[i].work = work;
 	}
 	work->again.context = AllocSetContextCreate(context,
@@ -132,38 +138,57 @@ pass_chunk(EvauditSinkWork *work)
 		evaudit_stream_end_batch(work->stream);
 }
 
-/* Read a chunk into a batch, within a transaction. */
+/* Read the rows of a chunk for a batch, within a transaction. */
 static void
-read_into(EvauditSinkWork *work, EvauditSinkBatch *batch, EvauditChunk *chunk,
+read_rows(EvauditSinkWork *work, EvauditSinkBatch *batch, EvauditChunk *chunk,
 		  int64 after_seq)
 {
 	MemoryContextReset(batch->context);
 	MemoryContextSwitchTo(batch->context);
 	chunk->after_seq = after_seq;
 	evaudit_stream_read(work->stream, chunk);
-	evaudit_shape_apply(work->shape, chunk->rows, chunk->n, batch);
 }
 
 /*
- * While a batch is sent: read the chunk after it into the other one, outside
- * of a transaction, unless that was done.  Nothing is decided by it.
+ * While a batch is sent: do part of what the chunk after it needs, into the
+ * other batch, outside of a transaction.  The first call reads its rows, the
+ * second one makes them deliveries; further ones do nothing.  Nothing is
+ * decided by it.
  */
 void
 evaudit_sink_read_ahead(EvauditSinkBatch *batch)
 {
 	EvauditSinkWork *work = batch->work;
+	EvauditSinkBatch *other;
 	MemoryContext previous = CurrentMemoryContext;
 
 	/* one that ends a batch moves the snapshots, which are to be kept first */
-	if (work == NULL || work->is_ahead || work->chunk.last)
+	if (work == NULL || work->chunk.last ||
+		work->done_ahead == EVAUDIT_AHEAD_SHAPED)
 		return;
 	Assert(work->sent == NULL);
+	other = &work->batches[1 - work->current];
 	evaudit_sink_begin();
-	read_into(work, &work->batches[1 - work->current], &work->ahead,
-			  work->chunk.end_seq);
+	if (work->done_ahead == EVAUDIT_AHEAD_NOTHING)
+		read_rows(work, other, &work->ahead, work->chunk.end_seq);
+	else
+		evaudit_shape_apply(work->shape, work->ahead.rows, work->ahead.n,
+							other);
 	evaudit_sink_commit(work);
 	MemoryContextSwitchTo(previous);
-	work->is_ahead = true;
+	work->done_ahead++;
+}
+
+/* Have the other batch, with its chunk, be the current one. */
+static EvauditSinkBatch *
+turn_batches(EvauditSinkWork *work)
+{
+	EvauditChunk chunk = work->chunk;
+
+	work->chunk = work->ahead;
+	work->ahead = chunk;
+	work->current = 1 - work->current;
+	return current_batch(work);
 }
 
 /*
@@ -173,20 +198,21 @@ evaudit_sink_read_ahead(EvauditSinkBatch *batch)
 static bool
 read_chunk(EvauditSinkWork *work)
 {
-	EvauditSinkBatch *batch;
+	EvauditSinkBatch *batch = turn_batches(work);
+	EvauditAhead done = work->done_ahead;
 
-	work->current = 1 - work->current;
-	batch = current_batch(work);
+	work->done_ahead = EVAUDIT_AHEAD_NOTHING;
 	evaudit_sink_check_rights(GetUserId(), work->sink->topics);
 	if (work->position.high == NULL)
 		evaudit_stream_begin_batch(work->stream);
 	for (;;)
 	{
-		if (work->is_ahead)
-			work->chunk = work->ahead;
-		else
-			read_into(work, batch, &work->chunk, work->position.done_seq);
-		work->is_ahead = false;
+		if (done == EVAUDIT_AHEAD_NOTHING)
+			read_rows(work, batch, &work->chunk, work->position.done_seq);
+		if (done != EVAUDIT_AHEAD_SHAPED)
+			evaudit_shape_apply(work->shape, work->chunk.rows, work->chunk.n,
+								batch);
+		done = EVAUDIT_AHEAD_NOTHING;
 		if (batch->n > 0)
 			return true;
 		pass_chunk(work);
@@ -196,7 +222,11 @@ read_chunk(EvauditSinkWork *work)
 	}
 }
 
-/* Set the digest of what is to be sent of a batch. */
+/*
+ * Set the digest of what is to be sent of a batch: of the place and the id of
+ * each, and of when it was received, for two copies of a database may number
+ * other rows alike.
+ */
 static void
 set_hash(const EvauditSinkBatch *batch, char *hash)
 {
@@ -205,21 +235,17 @@ set_hash(const EvauditSinkBatch *batch, char *hash)
 	for (int i = 0; i < batch->n; i++)
 	{
 		const EvauditDelivery *delivery = &batch->deliveries[i];
+		uint64		what[3];
 
 		if (delivery->outcome != EVAUDIT_OUTCOME_PENDING)
 			continue;
+		what[0] = (uint64) delivery->seq;
+		what[1] = (uint64) delivery->received_at;
+		what[2] = hash_bytes_extended((const unsigned char *) delivery->event_id,
+									  (int) strlen(delivery->event_id), 0);
 		for (int j = 0; j < lengthof(digest); j++)
-		{
-			digest[j] = hash_bytes_extended((const unsigned char *) &delivery->seq,
-											sizeof(delivery->seq), digest[j]);
-			/* two copies of a database may number other rows alike */
-			digest[j] = hash_bytes_extended((const unsigned char *) &delivery->received_at,
-											sizeof(delivery->received_at),
-											digest[j]);
-			digest[j] = hash_bytes_extended((const unsigned char *) delivery->event_id,
-											(int) strlen(delivery->event_id),
-											digest[j]);
-		}
+			digest[j] = hash_bytes_extended((const unsigned char *) what,
+											sizeof(what), digest[j]);
 	}
 	snprintf(hash, EVAUDIT_HASH_BYTES, "%016" PRIx64 "%016" PRIx64,
 			 digest[0], digest[1]);

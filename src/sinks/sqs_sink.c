@@ -246,6 +246,7 @@ const EvauditSinkKind evaudit_sqs_sink = {
 	.wrapper = "evaudit_aws",
 	.service = "sqs",
 	.own = own_options,
+	.batch_size = EVAUDIT_SINK_BATCH_SIZE,
 	.check = check,
 	.read_options = evaudit_aws_read_options,
 	.open = open_sink,

@@ -33,10 +33,10 @@
  */
 #include "postgres.h"
 
-#include "access/detoast.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -44,17 +44,10 @@
 #include "audit/context.h"
 #include "server/setting.h"
 #include "server/spi.h"
-#include "sinks/stream.h"
-#include "sinks/wanted.h"
+#include "sinks/stream_rows.h"
 
-/* Rows that a cursor fetches at a time: each has what is not toasted of it. */
-#define FETCH_ROWS		256
-
-/* Bytes, as they are without compression, at which a chunk is full. */
-#define MAX_CHUNK_BYTES	(4 * 1024 * 1024)
-
-/* Rows of topics that are not wanted after which a chunk ends all the same. */
-#define MAX_SKIPPED		20000
+/* Rows that a chunk has room for at first. */
+#define FIRST_ROWS		64
 
 struct EvauditStream
 {
@@ -71,22 +64,7 @@ struct EvauditStream
 	Datum	   *late;			/* their xids */
 };
 
-/* Rows of a part of a batch, by seq. */
-typedef struct Part
-{
-	Portal		portal;
-	SPITupleTable *table;
-	uint64		n;
-	uint64		next;
-} Part;
-
-/* Columns of the parts' queries. */
-enum RowColumn
-{
-	SEQ, TOPIC, EVENT_ID, KEY, PAYLOAD, HEADERS, EVENT_TIME, SUBJECT, SOURCE,
-	SOURCE_POSITION, RECEIVED_AT
-};
-
+/* Columns of the queries: enum EvauditRowColumn. */
 #define ROW_COLUMNS \
 	"seq, topic, event_id, key, payload, headers, event_time, subject," \
 	" source, source_position, received_at"
@@ -228,38 +206,34 @@ find_start(EvauditStream *stream, int64 after_seq)
 	position->low_seq = evaudit_spi_int64(0, 0);
 }
 
-/* Fetch the next rows of a part, if there are any. */
-static void
-fetch(Part *part)
+/* A snapshot of its text; the queries would read it anew for each row. */
+static Datum
+snapshot_of(const char *str)
 {
-	if (part->table != NULL)
-		SPI_freetuptable(part->table);
-	SPI_cursor_fetch(part->portal, true, FETCH_ROWS);
-	part->table = SPI_tuptable;
-	part->n = SPI_processed;
-	part->next = 0;
+	return DirectFunctionCall1(pg_snapshot_in, CStringGetDatum(str));
 }
 
 /* Open the parts of the batch; returns how many there are. */
 static int
-open_parts(EvauditStream *stream, int64 after_seq, Part *parts)
+open_parts(EvauditStream *stream, int64 after_seq, Portal *parts)
 {
 	static EvauditStatement recent[] = {
 		{
 			"SELECT " ROW_COLUMNS " FROM evaudit.outbox"
 			" WHERE seq > $1 AND seq <= $2"
 			/* IS TRUE: not by the index on xid */
-			" AND (xid >= pg_snapshot_xmax($3::pg_snapshot)) IS TRUE"
-			" AND pg_visible_in_snapshot(xid, $4::pg_snapshot) ORDER BY seq",
-			4, {INT8OID, INT8OID, TEXTOID, TEXTOID}, CURSOR_OPT_GENERIC_PLAN
+			" AND (xid >= $3) IS TRUE"
+			" AND pg_visible_in_snapshot(xid, $4) ORDER BY seq",
+			4, {INT8OID, INT8OID, XID8OID, PG_SNAPSHOTOID},
+			CURSOR_OPT_GENERIC_PLAN
 		},
 		{
 			"SELECT " AUDIT_COLUMNS " FROM $S.audit a"
 			" WHERE a.seq > $1 AND a.seq <= $2 AND a.epoch = $5"
-			" AND (a.xid >= pg_snapshot_xmax($3::pg_snapshot)) IS TRUE"
-			" AND pg_visible_in_snapshot(a.xid, $4::pg_snapshot)"
+			" AND (a.xid >= $3) IS TRUE"
+			" AND pg_visible_in_snapshot(a.xid, $4)"
 			" ORDER BY a.seq",
-			5, {INT8OID, INT8OID, TEXTOID, TEXTOID, INT4OID},
+			5, {INT8OID, INT8OID, XID8OID, PG_SNAPSHOTOID, INT4OID},
 			CURSOR_OPT_GENERIC_PLAN
 		},
 	};
@@ -281,132 +255,19 @@ open_parts(EvauditStream *stream, int64 after_seq, Part *parts)
 
 	values[0] = Int64GetDatum(Max(after_seq, position->low_seq));
 	values[1] = Int64GetDatum(position->high_seq);
-	values[2] = CStringGetTextDatum(position->low);
-	values[3] = CStringGetTextDatum(position->high);
+	values[2] = DirectFunctionCall1(pg_snapshot_xmax,
+									snapshot_of(position->low));
+	values[3] = snapshot_of(position->high);
 	values[4] = epoch;
-	parts[0].portal = evaudit_spi_open(&recent[stream->audit], values, NULL);
+	parts[0] = evaudit_spi_open(&recent[stream->audit], values, NULL);
 	for (int i = 0; i < stream->nlate; i++)
 	{
 		values[0] = stream->late[i];
 		values[1] = Int64GetDatum(after_seq);
 		values[2] = epoch;
-		parts[i + 1].portal = evaudit_spi_open(&late[stream->audit], values,
-											   NULL);
+		parts[i + 1] = evaudit_spi_open(&late[stream->audit], values, NULL);
 	}
-	for (int i = 0; i <= stream->nlate; i++)
-		fetch(&parts[i]);
 	return stream->nlate + 1;
-}
-
-/* A column of the next row of a part. */
-static Datum
-column(const Part *part, int number, bool *isnull)
-{
-	return SPI_getbinval(part->table->vals[part->next], part->table->tupdesc,
-						 number + 1, isnull);
-}
-
-/* The seq of the next row of a part. */
-static int64
-next_seq(const Part *part)
-{
-	bool		isnull;
-
-	return DatumGetInt64(column(part, SEQ, &isnull));
-}
-
-/* The part whose next row comes first, or NULL. */
-static Part *
-first_part(Part *parts, int n)
-{
-	Part	   *first = NULL;
-
-	for (int i = 0; i < n; i++)
-	{
-		if (parts[i].next < parts[i].n &&
-			(first == NULL || next_seq(&parts[i]) < next_seq(first)))
-			first = &parts[i];
-	}
-	return first;
-}
-
-/* A varlena of the next row, copied and as it is without TOAST; NULL: none. */
-static void *
-varlena_of(const Part *part, int number, size_t *bytes)
-{
-	bool		isnull;
-	Datum		value = column(part, number, &isnull);
-
-	if (isnull)
-		return NULL;
-	*bytes += toast_raw_datum_size(value);
-	return PG_DETOAST_DATUM_COPY(value);
-}
-
-/* A text of the next row as a string; NULL: none. */
-static char *
-string_of(const Part *part, int number, size_t *bytes)
-{
-	text	   *value = varlena_of(part, number, bytes);
-
-	return value == NULL ? NULL : text_to_cstring(value);
-}
-
-/* Copy the next row of a part; returns its bytes. */
-static size_t
-copy_row(const Part *part, char *topic, EvauditStreamRow *row)
-{
-	EvauditEventValue *event = &row->event;
-	size_t		bytes = 0;
-	bool		isnull;
-
-	row->seq = next_seq(part);
-	event->topic = topic;
-	event->event_id = varlena_of(part, EVENT_ID, &bytes);
-	event->key = varlena_of(part, KEY, &bytes);
-	event->payload = varlena_of(part, PAYLOAD, &bytes);
-	event->headers = varlena_of(part, HEADERS, &bytes);
-	event->event_time = DatumGetTimestampTz(column(part, EVENT_TIME, &isnull));
-	event->subject = string_of(part, SUBJECT, &bytes);
-	event->source = string_of(part, SOURCE, &bytes);
-	event->source_position = varlena_of(part, SOURCE_POSITION, &bytes);
-	row->received_at = DatumGetTimestampTz(column(part, RECEIVED_AT, &isnull));
-	return bytes;
-}
-
-/* Take rows from the parts, by seq, until the chunk is full. */
-static void
-take_rows(EvauditStream *stream, EvauditChunk *chunk, Part *parts, int nparts,
-		  MemoryContext context)
-{
-	size_t		bytes = 0;
-	int			skipped = 0;
-	Part	   *part;
-
-	while (chunk->n < chunk->max_rows && bytes < MAX_CHUNK_BYTES &&
-		   skipped < MAX_SKIPPED)
-	{
-		MemoryContext previous;
-		size_t		ignored = 0;
-		char	   *topic;
-
-		part = first_part(parts, nparts);
-		if (part == NULL)
-		{
-			chunk->last = true;
-			return;
-		}
-		previous = MemoryContextSwitchTo(context);
-		chunk->end_seq = next_seq(part);
-		topic = string_of(part, TOPIC, &ignored);
-		if (evaudit_wanted(stream->wanted, topic))
-			bytes += copy_row(part, topic, &chunk->rows[chunk->n++]);
-		else
-			skipped++;
-		MemoryContextSwitchTo(previous);
-		if (++part->next == part->n && part->n == FETCH_ROWS)
-			fetch(part);
-	}
 }
 
 /*
@@ -433,13 +294,16 @@ void
 evaudit_stream_read(EvauditStream *stream, EvauditChunk *chunk)
 {
 	MemoryContext context = CurrentMemoryContext;
-	Part	   *parts;
+	Portal	   *parts;
 	int			nparts;
 	EvauditSpi	spi;
 
-	chunk->rows = palloc0(chunk->max_rows * sizeof(EvauditStreamRow));
-	chunk->n = 0;
-	chunk->last = false;
+	if (chunk->rows == NULL)
+	{
+		chunk->room = FIRST_ROWS;
+		chunk->rows = MemoryContextAlloc(stream->context, FIRST_ROWS *
+										 sizeof(EvauditStreamRow));
+	}
 	chunk->end_seq = chunk->after_seq;
 	if (stream->audit)
 		evaudit_spi_begin_as(&spi, GetUserId());
@@ -449,11 +313,11 @@ evaudit_stream_read(EvauditStream *stream, EvauditChunk *chunk)
 	PushActiveSnapshot(GetLatestSnapshot());
 	find_start(stream, chunk->after_seq);
 	find_late(stream, chunk->after_seq);
-	parts = palloc0((stream->nlate + 1) * sizeof(Part));
+	parts = palloc((stream->nlate + 1) * sizeof(Portal));
 	nparts = open_parts(stream, chunk->after_seq, parts);
-	take_rows(stream, chunk, parts, nparts, context);
+	evaudit_stream_take(parts, nparts, stream->wanted, context, chunk);
 	for (int i = 0; i < nparts; i++)
-		SPI_cursor_close(parts[i].portal);
+		SPI_cursor_close(parts[i]);
 	PopActiveSnapshot();
 	evaudit_spi_end(&spi);
 }

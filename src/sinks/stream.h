@@ -27,14 +27,16 @@ typedef struct EvauditStreamRow
 } EvauditStreamRow;
 
 /*
- * What a chunk may hold, and what it holds: rows by seq, which live in the
- * context that it was read in.
+ * What a chunk may hold, and what it holds: rows by seq.  What they point to
+ * lives in the context that the chunk was read in; their array is kept for the
+ * next time.
  */
 typedef struct EvauditChunk
 {
 	int			max_rows;
 	int64		after_seq;		/* the chunk before it ended here */
 	EvauditStreamRow *rows;
+	int			room;			/* in rows */
 	int			n;
 	int64		end_seq;		/* all up to here are in it, or not wanted */
 	bool		last;			/* the batch has no more */

@@ -289,6 +289,7 @@ const EvauditSinkKind evaudit_webhook_sink = {
 	.name = "webhook",
 	.wrapper = "evaudit_webhook",
 	.own = own_options,
+	.batch_size = EVAUDIT_SINK_BATCH_SIZE,
 	.check = check,
 	.read_options = evaudit_webhook_read_options,
 	.open = open_sink,

@@ -73,6 +73,30 @@ is_deeply({ map { $_ => $binary->{headers}{$_} } grep { /^ce_|^content/ }
 	'content-type' => 'application/json' }, 'binary: attributes are headers');
 like($binary->{headers}{ce_partitionkey}, qr/ve$/, 'binary: of text');
 
+# whatever a payload holds, it leaves as PostgreSQL itself writes it: members
+# beyond the first of those that have offsets, and characters that need an
+# escape at each place of the words that are compared
+my $documents = q{(VALUES
+	('{}'::jsonb), ('{"": [], "o": {}, "a": [[], {}, [[1]]]}'),
+	('{"n": [0, -0.50, 1e300, 12345678901234567890, 1.10], "t": [true, false, null]}'),
+	(jsonb_build_object('all', (SELECT string_agg(chr(i), '') FROM generate_series(1, 700) i WHERE i <> 127))),
+	((SELECT jsonb_object_agg(format('k"%s', i), repeat('v', i)) FROM generate_series(1, 100) i)),
+	((SELECT jsonb_build_object('a', jsonb_agg(i % 7 = 0)) FROM generate_series(1, 100) i)),
+	((SELECT jsonb_build_object('a', jsonb_agg(repeat('a', i) || chr(c) || repeat('b', 20 - i)))
+		FROM generate_series(0, 20) i, unnest('{1, 31, 32, 34, 92, 126, 233, 8364}'::int[]) c))
+	) d (document)};
+$kafka->create_topic('texts', 1);
+$node->safe_psql('postgres', qq{
+	SELECT evaudit.create_topic('texts');
+	SELECT evaudit.create_sink('texts', 'kafka', '{texts}');
+	SELECT evaudit.publish('texts', document) FROM $documents});
+$node->wait_for(q{SELECT delivered FROM evaudit.stat_sinks
+	WHERE name = 'texts'}, 7);
+# the tool doubles backslashes, and escapes 127
+is(join("\n", map { $_->{value} =~ s/\\\\/\\/gr } @{ $kafka->records('texts') }),
+	$node->safe_psql('postgres', "SELECT document FROM $documents"),
+	'payloads are those that PostgreSQL writes');
+
 # what is parked in a kind that remembers batches: too large for the topic,
 # between two others, each sent once
 $kafka->create_topic('narrow', 1);
