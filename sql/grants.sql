@@ -115,6 +115,8 @@ GRANT SELECT, DELETE ON evaudit.dead_letters TO PUBLIC;
 GRANT SELECT ON evaudit.stat_sources, evaudit.stat_partitions TO PUBLIC;
 GRANT SELECT ON evaudit.stat_sinks, evaudit.deliveries TO PUBLIC;
 GRANT SELECT ON evaudit.stat_retention TO pg_monitor;
+GRANT SELECT ON evaudit.stat_segments TO pg_monitor;
+GRANT EXECUTE ON FUNCTION evaudit.audit_segments() TO pg_monitor;
 GRANT EXECUTE ON FUNCTION evaudit.retention_is_active(oid, bigint)
 TO pg_monitor;
 GRANT EXECUTE ON FUNCTION evaudit.metrics(), evaudit.metric_list(),

@@ -9,6 +9,8 @@
  * why.  If a column of the key is among them, the keys of these audit rows
  * are replaced by one that says nothing.
  *
+ * Of what evaudit.audit_holds holds nothing is erased.
+ *
  * The caller needs the right to UPDATE audit; the row REDACT is written as
  * capture writes rows.  What was there goes from the table with VACUUM, and
  * stays in WAL that is archived, and in backups.
@@ -17,10 +19,12 @@
  */
 #include "postgres.h"
 
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -36,6 +40,7 @@
 #include "audit/row_id.h"
 #include "audit/row_state.h"
 #include "server/extension.h"
+#include "server/spi.h"
 #include "text/jsonb.h"
 
 PG_FUNCTION_INFO_V1(evaudit_redact);
@@ -291,6 +296,60 @@ check_right(void)
 }
 
 /*
+ * Refuse to erase what is held.  Nobody adds a hold until the end of the
+ * transaction.
+ */
+static void
+check_holds(const EvauditPast *past, const List *lives)
+{
+	static EvauditStatement find = {
+		"SELECT EXISTS (SELECT FROM evaudit.held_keys h"
+		" WHERE h.relation = ANY ($1)"
+		" AND (h.item_key IS NULL OR h.item_key = ANY ($2)))",
+		2, {TEXTARRAYOID, TEXTARRAYOID}
+	};
+	Datum	   *names = palloc(sizeof(Datum) * Max(past->nnames, 1));
+	Datum	   *keys;
+	Datum		values[2];
+	int			n = 0;
+	const ListCell *cell;
+	EvauditSpi	spi;
+	bool		held;
+
+	LockRelationOid(get_relname_relid("audit_holds",
+									  get_namespace_oid("evaudit", false)),
+					ShareLock);
+	foreach(cell, lives)
+		n += ((const EvauditLife *) lfirst(cell))->n;
+	keys = palloc(sizeof(Datum) * Max(n, 1));
+	n = 0;
+	foreach(cell, lives)
+	{
+		const EvauditLife *life = lfirst(cell);
+
+		for (int i = 0; i < life->n; i++)
+		{
+			if (life->changes[i]->key != NULL)
+				keys[n++] = CStringGetTextDatum(life->changes[i]->key);
+		}
+	}
+	for (int i = 0; i < past->nnames; i++)
+		names[i] = CStringGetTextDatum(past->names[i].name);
+
+	evaudit_spi_begin(&spi);
+	values[0] = evaudit_spi_array(names, NULL, past->nnames, TEXTOID);
+	values[1] = evaudit_spi_array(keys, NULL, n, TEXTOID);
+	(void) evaudit_spi_read_latest(&find, values, NULL);
+	held = evaudit_spi_bool(0, 0);
+	evaudit_spi_end(&spi);
+	if (held)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("rows of audit of this key of %s are held", past->name),
+				 errhint("What is held is in evaudit.audit_holds.")));
+}
+
+/*
  * SQL: evaudit.redact(relation text, key jsonb, attributes text[],
  * reason text) RETURNS bigint, how many rows of audit were redacted
  */
@@ -311,6 +370,7 @@ evaudit_redact(PG_FUNCTION_ARGS)
 	check_right();
 	find_columns(&redaction, PG_GETARG_ARRAYTYPE_P(2));
 	lives = evaudit_lives(redaction.past, key, elements, live);
+	check_holds(redaction.past, lives);
 	for (int i = 0; i < redaction.past->nkeys; i++)
 	{
 		if (redaction.columns[redaction.past->keys[i]])

@@ -201,6 +201,17 @@ EvauditAlertRule evaudit_alert_rules[] = {
 		" WHERE late > $1" FIRST("what")}
 	},
 	{
+		"retention_awaits_sink", "warning", false, 3600, 10,
+		"The retention of audit has waited for so many seconds for a sink that has not sent its rows.",
+		"Bring the sinks of audit in evaudit.stat_sinks to work, or drop them.",
+		{"SELECT what, late, detail FROM (SELECT what, detail,"
+			" extract(epoch FROM clock_timestamp()"
+			" - coalesce(last_run_at, next_run_at))::float8 AS late"
+			" FROM evaudit.stat_retention WHERE what = 'audit'"
+			" AND state = 'waiting' AND detail LIKE 'a sink %') r"
+		" WHERE late > $1" FIRST("what")}
+	},
+	{
 		"worker_slots", "critical", false, 0.99, 10,
 		"This share of max_worker_processes is in use.",
 		"Raise max_worker_processes and restart the server.",

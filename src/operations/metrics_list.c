@@ -139,6 +139,21 @@ const EvauditMetricGroup evaudit_metric_groups[] = {
 		}
 	},
 	{
+		"evaudit_audit_segment",
+		"SELECT x.state, count(s.segment)::float8,"
+		" coalesce(sum(s.bytes), 0)::float8, coalesce(sum(s.rows), 0)::float8"
+		" FROM unnest(ARRAY['ahead', 'open', 'closed', 'rest'])"
+		" WITH ORDINALITY AS x(state, n)"
+		" LEFT JOIN evaudit.stat_segments s ON s.state = x.state"
+		" GROUP BY x.state, x.n ORDER BY x.n",
+		{"state"},
+		{
+			{"partitions", EVAUDIT_GAUGE, "Partitions of audit in the state."},
+			{"bytes", EVAUDIT_GAUGE, "Their size, with indexes."},
+			{"rows", EVAUDIT_GAUGE, "Rows of theirs that VACUUM or ANALYZE found last."},
+		}
+	},
+	{
 		"evaudit_issuer",
 		"SELECT name, keys::float8, (invalid IS NULL)::int::float8,"
 		" " SECONDS("last_fetched_at") ", " SECONDS("last_error_at") ","
@@ -155,12 +170,14 @@ const EvauditMetricGroup evaudit_metric_groups[] = {
 	},
 	{
 		"evaudit_retention",
-		"SELECT what, deleted::float8, (state = 'active')::int::float8,"
+		"SELECT what, deleted::float8, exported::float8,"
+		" (state = 'active')::int::float8,"
 		" " SECONDS("last_run_at") ", " SECONDS("next_run_at")
 		" FROM evaudit.stat_retention ORDER BY what",
 		{"what"},
 		{
 			{"deleted_rows_total", EVAUDIT_COUNTER, "Rows deleted since the rule was set."},
+			{"exported_rows_total", EVAUDIT_COUNTER, "Rows exported before they were."},
 			{"active", EVAUDIT_GAUGE, "Whether the rule neither waits, nor failed, nor came with a restore."},
 			{"last_run_timestamp_seconds", EVAUDIT_GAUGE, "When everything too old was last deleted."},
 			{"next_run_timestamp_seconds", EVAUDIT_GAUGE, "When that is done next."},

@@ -21,6 +21,8 @@ typedef struct EvauditRetention
 	char	   *what;
 	Interval	keep;
 	Jsonb	   *options;
+	Jsonb	   *positions;		/* of what is gone through by position */
+	Oid			role;			/* who set it; InvalidOid: is no more */
 	TimestampTz due;
 } EvauditRetention;
 
@@ -30,9 +32,11 @@ typedef struct EvauditSweep
 	const EvauditRetention *rule;
 	List	   *topics;			/* of EvauditTopicSweep, not gone through yet */
 	int64		last_id;		/* in the first of them, or of all */
-	bool		rest_done;		/* of audit: what is in no segment */
+	struct EvauditAuditSweep *audit;	/* where it is in audit; or NULL */
 	uint64		deleted;		/* by the last batch */
-	const char *waiting;		/* for what the last one did; NULL: nothing */
+	uint64		exported;		/* likewise */
+	char	   *file;			/* what to; NULL: nothing */
+	const char *waiting;		/* for what a batch did; NULL: nothing */
 } EvauditSweep;
 
 /* The events of a topic. */
@@ -51,6 +55,15 @@ extern void evaudit_sweep_begin(EvauditSweep *sweep,
 								const EvauditRetention *rule);
 extern bool evaudit_sweep_batch(EvauditSweep *sweep);
 extern const char *evaudit_sweep_must_wait(const EvauditSweep *sweep);
+
+/* retention_audit.c */
+extern void evaudit_sweep_audit_begin(EvauditSweep *sweep);
+extern bool evaudit_sweep_audit_batch(EvauditSweep *sweep, int limit);
+
+/* retention_options.c */
+extern void evaudit_retention_check_options(const char *what, Jsonb *options);
+extern void evaudit_retention_check_age(const char *name,
+										const Interval *age);
 
 /* retention_api.c */
 extern int64 evaudit_cluster(void);

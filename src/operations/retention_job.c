@@ -38,6 +38,7 @@ typedef struct Turn
 {
 	EvauditSweep sweep;
 	uint64		deleted;
+	uint64		exported;
 	bool		more;
 	const char *waiting;		/* for what; NULL: for nothing */
 	const char *error;
@@ -82,7 +83,9 @@ static EvauditRetention *
 next_rule(void)
 {
 	static EvauditStatement statement = {
-		"SELECT what, keep, options, next_run_at FROM evaudit.retention"
+		"SELECT what, keep, options, next_run_at, positions,"
+		" (SELECT oid FROM pg_roles r WHERE r.oid = role_oid"
+		" AND r.rolname = role_name) FROM evaudit.retention"
 		" WHERE database = $1 AND cluster = $2"
 		" AND next_run_at <= clock_timestamp()"
 		" ORDER BY next_run_at, what LIMIT 1", 2, {OIDOID, INT8OID}
@@ -92,7 +95,9 @@ next_rule(void)
 		WHAT,
 		KEEP,
 		OPTIONS,
-		DUE
+		DUE,
+		POSITIONS,
+		ROLE
 	};
 	MemoryContext context = CurrentMemoryContext;
 	EvauditRetention *rule = NULL;
@@ -112,6 +117,9 @@ next_rule(void)
 		rule->options = (Jsonb *) PG_DETOAST_DATUM_COPY(
 														JsonbPGetDatum(evaudit_spi_jsonb(0, OPTIONS)));
 		rule->due = evaudit_spi_timestamptz(0, DUE);
+		rule->positions = (Jsonb *) PG_DETOAST_DATUM_COPY(
+														  JsonbPGetDatum(evaudit_spi_jsonb(0, POSITIONS)));
+		rule->role = evaudit_spi_oid_or_invalid(0, ROLE);
 		MemoryContextSwitchTo(spi_context);
 	}
 	evaudit_spi_end(&spi);
@@ -127,13 +135,13 @@ note_turn(const Turn *turn)
 {
 	static EvauditStatement statement = {
 		"UPDATE evaudit.retention SET deleted = deleted + $2, waiting = $3,"
-		" last_error = $4,"
+		" exported = exported + $7, last_error = $4,"
 		" last_run_at = CASE WHEN $3 IS NULL AND $4 IS NULL"
 		" THEN clock_timestamp() ELSE last_run_at END,"
 		" next_run_at = CASE WHEN next_run_at = $6"
 		" THEN clock_timestamp() + make_interval(secs => $5)"
-		" ELSE next_run_at END WHERE what = $1", 6,
-		{TEXTOID, INT8OID, TEXTOID, TEXTOID, FLOAT8OID, TIMESTAMPTZOID}
+		" ELSE next_run_at END WHERE what = $1", 7,
+		{TEXTOID, INT8OID, TEXTOID, TEXTOID, FLOAT8OID, TIMESTAMPTZOID, INT8OID}
 	};
 	bool		again = turn->waiting != NULL || turn->error != NULL;
 	Datum		values[] = {
@@ -143,10 +151,11 @@ note_turn(const Turn *turn)
 		turn->error ? CStringGetTextDatum(turn->error) : (Datum) 0,
 		Float8GetDatum(again ? Min(RETRY_SECONDS, retention_interval) :
 					   retention_interval),
-		TimestampTzGetDatum(turn->sweep.rule->due)
+		TimestampTzGetDatum(turn->sweep.rule->due),
+		Int64GetDatum((int64) turn->exported)
 	};
 	const char	nulls[] = {' ', ' ', turn->waiting ? ' ' : 'n',
-		turn->error ? ' ' : 'n', ' ', ' '};
+	turn->error ? ' ' : 'n', ' ', ' ', ' '};
 	EvauditSpi	spi;
 
 	evaudit_spi_begin(&spi);
@@ -161,8 +170,7 @@ delete_batch(void *arg)
 	Turn	   *turn = arg;
 
 	turn->waiting = evaudit_sweep_must_wait(&turn->sweep);
-	turn->sweep.deleted = 0;
-	turn->sweep.waiting = NULL;
+	turn->sweep.deleted = turn->sweep.exported = 0;
 	turn->more = turn->waiting == NULL && evaudit_sweep_batch(&turn->sweep);
 	if (turn->waiting == NULL)
 		turn->waiting = turn->sweep.waiting;
@@ -178,6 +186,7 @@ run_batch(Turn *turn)
 	if (error == NULL)
 	{
 		turn->deleted += turn->sweep.deleted;
+		turn->exported += turn->sweep.exported;
 		return;
 	}
 	turn->error = error->message;

@@ -21,7 +21,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
-#include "audit/segment_drop.h"
+#include "audit/audit_log.h"
 #include "operations/retention.h"
 #include "server/spi.h"
 
@@ -53,7 +53,7 @@ table_of(const EvauditRetention *rule)
 	const char *table = "events";
 
 	if (strcmp(rule->what, "audit") == 0)
-		return evaudit_segment_rest();
+		return evaudit_audit_relid();
 	if (strcmp(rule->what, "dead_letters") == 0)
 		table = "dead_letter_store";
 	else if (strcmp(rule->what, "schema_versions") == 0)
@@ -125,6 +125,8 @@ evaudit_sweep_begin(EvauditSweep *sweep, const EvauditRetention *rule)
 	sweep->rule = rule;
 	if (strncmp(rule->what, "events", strlen("events")) == 0)
 		sweep->topics = list_topics(rule);
+	if (strcmp(rule->what, "audit") == 0)
+		evaudit_sweep_audit_begin(sweep);
 }
 
 /* Take the result of a batch; false if it was the last. */
@@ -244,39 +246,16 @@ delete_schema_versions(EvauditSweep *sweep)
 }
 
 /*
- * A batch of audit: first of rows that are in no segment, then a segment as a
- * whole, which are younger.
- */
-static bool
-delete_audit(EvauditSweep *sweep)
-{
-	const Interval *keep = &sweep->rule->keep;
-	EvauditDrop drop;
-
-	if (!sweep->rest_done)
-	{
-		sweep->rest_done = !evaudit_segment_rest_delete(keep, BATCH_ROWS,
-														&sweep->last_id,
-														&sweep->deleted);
-		return true;
-	}
-	evaudit_segment_drop_first(keep, &drop);
-	sweep->waiting = drop.waiting;
-	sweep->deleted = drop.dropped ? (uint64) drop.rows : 0;
-	return drop.dropped;
-}
-
-/*
  * Delete what is too old in the next batch; in a transaction.  False if
  * nothing is after it.
  */
 bool
 evaudit_sweep_batch(EvauditSweep *sweep)
 {
-	sweep->deleted = 0;
-	sweep->waiting = NULL;
-	if (strcmp(sweep->rule->what, "audit") == 0)
-		return delete_audit(sweep);
+	sweep->deleted = sweep->exported = 0;
+	sweep->file = NULL;
+	if (sweep->audit != NULL)
+		return evaudit_sweep_audit_batch(sweep, BATCH_ROWS);
 	if (strcmp(sweep->rule->what, "dead_letters") == 0)
 		return delete_dead_letters(sweep);
 	if (strcmp(sweep->rule->what, "schema_versions") == 0)
@@ -289,8 +268,11 @@ const char *
 evaudit_sweep_must_wait(const EvauditSweep *sweep)
 {
 	static EvauditStatement statement = {
-		"SELECT pg_stat_get_dead_tuples($1) > " MAX_DEAD_ROWS " +"
-		" " MAX_DEAD_SHARE " * pg_stat_get_live_tuples($1),"
+		"SELECT (SELECT bool_or(pg_stat_get_dead_tuples(t.oid) >"
+		" " MAX_DEAD_ROWS " +"
+		" " MAX_DEAD_SHARE " * pg_stat_get_live_tuples(t.oid))"
+		" FROM (SELECT $1 UNION ALL SELECT i.inhrelid FROM pg_inherits i"
+		" WHERE i.inhparent = $1) AS t (oid)),"
 		" EXISTS (SELECT FROM pg_stat_replication"
 		" WHERE pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)"
 		" > " MAX_LAG_BYTES ")", 1, {OIDOID}

@@ -74,7 +74,9 @@ $aws->queue->send('account-deleted', map { encode_json({
 		Message => $_, Timestamp => '2026-01-01T09:00:00.000Z' }) }
 	'{"email": "ada@example.com"}', '{"email": 17}');
 
-# A page's SQL, for the servers of here.
+# A page's SQL, for the servers and the files of here.
+my $exports = PostgreSQL::Test::Utils::tempdir();
+
 sub adapt
 {
 	my ($sql) = @_;
@@ -82,6 +84,7 @@ sub adapt
 	my $endpoint = $aws->endpoint;
 
 	$sql =~ s/localhost:9092/$servers/g;
+	$sql =~ s{/var/lib/postgresql/audit-export}{$exports}g;
 	$sql =~ s/(OPTIONS \(region '[^']*')\)/$1, endpoint_url '$endpoint')/g;
 	return $sql;
 }

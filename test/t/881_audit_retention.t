@@ -5,12 +5,18 @@ use strict;
 use warnings;
 
 use Evaudit::Cluster;
+use IPC::Run;
+use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = Evaudit::Cluster->new('main', conf => <<'CONF');
 evaudit.retention_interval = '1s'
 evaudit.segment_rows = 400
 evaudit.max_backoff = '300ms'
+evaudit.alert_interval = 1
+max_worker_processes = 24
+log_lock_waits = on
+deadlock_timeout = '3s'
 CONF
 
 sub query { return $node->safe_psql('postgres', $_[0]); }
@@ -41,13 +47,19 @@ my $state = q{SELECT state || ' ' || coalesce(detail, '') FROM evaudit.stat_rete
 # The first number that is there
 my $first = q{SELECT min(substring(s.relid::text FROM '\d+')::int) FROM pg_partition_tree('audit') s};
 
-query(q{CREATE TABLE t (id serial PRIMARY KEY, v int); SELECT evaudit.track('t');
+# The numbers of all
+my $numbers = q{SELECT string_agg(substring(s.relid::text FROM '\d+'), ' ' ORDER BY substring(s.relid::text FROM '\d+')::int)
+	FROM pg_partition_tree('audit') s};
+
+query(q{CREATE TABLE before (id serial PRIMARY KEY, v int); SELECT evaudit.track('before');
+	INSERT INTO before (v) VALUES (0);
+	ALTER TABLE before RENAME TO t;
 	INSERT INTO t (v) SELECT 0 FROM generate_series(1, 110)});
 ahead();
 fill() foreach 1 .. 4;
 my $held = query('SELECT item_key FROM evaudit.audit_3 LIMIT 1');
 query(qq{INSERT INTO evaudit.audit_holds (relation, item_key, reason)
-	VALUES ('public.t', '$held', 'a dispute'), ('public.t', '5', 'a dispute')});
+	VALUES ('public.t', '$held', 'a dispute'), ('public.before', '5', 'by an earlier name')});
 
 # Nothing is deleted that is not old
 query(q{SELECT evaudit.set_retention('audit', '1 day')});
@@ -55,13 +67,24 @@ ok($node->wait_for(q{SELECT last_run_at IS NOT NULL FROM evaudit.stat_retention 
 is(query("$first"), '1', 'what is young stays');
 is(query('SELECT count(*) > 1700 FROM audit'), 't', 'all of it');
 
-# What is old goes, up to what is held
+# What is old goes, but for what is held
 query(q{SELECT evaudit.set_retention('audit', '1 microsecond')});
-ok($node->wait_for($state, 'waiting rows are held in evaudit.audit_3'), 'it waits for what is held');
-is(query($first), '3', 'segments before it are gone');
-is(query(q{SELECT string_agg(item_key, ' ') FROM evaudit.audit_default}), '5', 'and rows that are in none');
-is(query(q{SELECT count(*) FROM evaudit.audit_3}), '400', 'the segment is whole');
-is(query(q{SELECT deleted > 100 FROM evaudit.stat_retention WHERE what = 'audit'}), 't', 'they are counted');
+ok($node->wait_for($numbers, '3 5 6'), 'segments go that have nothing held');
+ok( $node->wait_for(q{SELECT string_agg(item_key, ' ') FROM evaudit.audit_3}, $held),
+	'of one that has, the other rows go');
+ok($node->wait_for(q{SELECT string_agg(item_key, ' ') FROM evaudit.audit_default}, '5'), 'so do rows that are in none');
+ok($node->wait_for("SELECT ($state) = 'active ' AND deleted > 1700 FROM evaudit.stat_retention", 't'), 'they are counted');
+
+# Nor is it redacted, under whatever name
+query('ALTER TABLE t RENAME TO u');
+my $stderr;
+foreach my $name ('public.t', 'u')
+{
+	$node->psql('postgres', "SELECT evaudit.redact('$name', '$held', '{v}', 'asked for')", stderr => \$stderr);
+	like($stderr, qr/rows of audit of this key of public\.u are held/, "what is held is not redacted: $name");
+}
+query('ALTER TABLE u RENAME TO t');
+is(query(q{SELECT evaudit.redact('t', '6', '{v}', 'asked for') >= 0}), 't', 'what is not held is');
 
 # A sink of the audit
 query(q{
@@ -75,6 +98,9 @@ fill() foreach 1 .. 2;
 query('DELETE FROM evaudit.audit_holds');
 ok($node->wait_for("SELECT ($state) ~ '^waiting a sink has not sent all rows of evaudit.audit_'", 't'),
 	'it waits for the sink');
+query(q{UPDATE evaudit.alert_rules SET hold = '0', threshold = 0 WHERE name = 'retention_awaits_sink'});
+ok($node->wait_for(q{SELECT detail ~ 'a sink has not sent' FROM evaudit.alerts WHERE name = 'retention_awaits_sink'}, 't'),
+	'there is an alert');
 my $waiting = query($first);
 cmp_ok($waiting, '>', 3, 'when what is held no more is gone');
 query(q{SELECT evaudit.resume_sink('trail')});
@@ -82,16 +108,31 @@ fill();
 ok($node->wait_for("SELECT ($first) > $waiting", 't'), 'and goes on when it has sent them');
 query(q{SELECT evaudit.drop_sink('trail')});
 
-# Who holds a lock is not waited for by others
+# Who holds a lock is not waited for by others, who write all the time
+query('CREATE TABLE load (id serial PRIMARY KEY, v int)');
+query(q{SELECT evaudit.track('load')});
+my $files = PostgreSQL::Test::Utils::tempdir();
+append_to_file("$files/load.sql", 'INSERT INTO load (v) VALUES (1)');
+my $load = IPC::Run::start([
+		'pgbench', '-n', '-c', '3', '-T', '8', '-R', '100', '-f', "$files/load.sql", '-l', "--log-prefix=$files/latency",
+		'-h', $node->host, '-p', $node->port, 'postgres'], '>', \my $out, '2>', \my $err);
 my $holder = $node->background_psql('postgres', on_error_die => 1);
-$holder->query_safe('BEGIN; INSERT INTO t (v) VALUES (1)');
-fill() foreach 1 .. 2;
-ok($node->wait_for("SELECT ($state) ~ 'audit is in use, could not drop evaudit.audit_'", 't'), 'it waits for a writer');
-is(query('INSERT INTO t (v) VALUES (2) RETURNING v'), '2', 'others write');
+$holder->query_safe('BEGIN; LOCK TABLE ONLY audit IN ACCESS SHARE MODE');
+query(q{INSERT INTO t (v) SELECT 0 FROM generate_series(1, 800)});
+ok($node->wait_for("SELECT ($state) ~ 'audit is in use, could not drop evaudit.audit_'", 't'), 'it waits for who reads');
+my $now = query($first);
+ok($node->wait_for(q{SELECT next_run_at > now() FROM evaudit.stat_retention WHERE what = 'audit'}, 't'), 'again')
+  foreach 1 .. 3;
+is(query($first), $now, 'in vain');
 $holder->query_safe('COMMIT');
 $holder->quit;
-my $now = query($first);
-ok($node->wait_for("SELECT ($first) > $now OR ($state) ~ '^active'", 't'), 'and goes on then');
+ok($node->wait_for("SELECT ($first) > $now", 't'), 'and goes on then');
+$load->finish;
+unlike($out . $err, qr/error|abort/i, 'no writer failed');
+my @latencies = map { (split)[2] } map { split /\n/, slurp_file($_) } glob "$files/latency.*";
+cmp_ok(scalar @latencies, '>', 100, 'while others wrote');
+note(sprintf('%d writes, the longest took %.1f ms', scalar @latencies, (sort { $b <=> $a } @latencies)[0] / 1000));
+unlike(slurp_file($node->logfile), qr/still waiting for (?:RowExclusiveLock|AccessExclusiveLock)/, 'and nobody waited for long');
 
 # Without a rule nothing goes
 query(q{SELECT evaudit.set_retention('audit', NULL)});
