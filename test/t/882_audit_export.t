@@ -35,6 +35,14 @@ sub ahead
 	return;
 }
 
+# Remove the rule, and wait until nothing is at work on it
+sub end_retention
+{
+	query(q{SELECT evaudit.set_retention('audit', NULL)});
+	ok($node->wait_for(q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'evaudit retention'}, '0'), 'no retention');
+	return;
+}
+
 # Every row that was exported, by its number; each file is what its manifest
 # says
 sub exported
@@ -120,7 +128,7 @@ ok($node->wait_for(q{SELECT count(*) FROM audit WHERE relation <> 'public.long' 
 		FROM evaudit.audit_segments() WHERE segment = 'evaudit.audit_1'::regclass)}, '0'), 'rows go');
 is(query(q{SELECT string_agg(new_value ->> 'v', ' ' ORDER BY seq) FROM audit WHERE relation = 'public.long' AND operation = 'INSERT'}),
 	'l1 l2', 'not those that are kept for longer');
-query(q{SELECT evaudit.set_retention('audit', NULL)});
+end_retention();
 is(slurp_file("$directory/precious"), 'precious', 'what a link leads to stays');
 my $rows = exported();
 my %left = map { $_ => 1 } split /\n/, query('SELECT seq FROM audit');
@@ -150,7 +158,7 @@ foreach my $time (1 .. 3)
 	is(join(' ', grep { !$left{$_} && !$there{$_} } keys %all), '', "crash $time: nothing is lost");
 }
 ok($node->wait_for("SELECT coalesce(($closed), '')", ''), 'segments go');
-query(q{SELECT evaudit.set_retention('audit', NULL)});
+end_retention();
 $rows = exported();
 %left = map { $_ => 1 } split /\n/, query('SELECT seq FROM audit');
 is(join(' ', grep { !$left{$_} && ($rows->{$_} // '') ne $all{$_} } keys %all), '', 'each row that is gone was exported');
