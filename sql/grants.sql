@@ -114,6 +114,8 @@ TO pg_monitor;
 GRANT SELECT, DELETE ON evaudit.dead_letters TO PUBLIC;
 GRANT SELECT ON evaudit.stat_sources, evaudit.stat_partitions TO PUBLIC;
 GRANT SELECT ON evaudit.stat_sinks, evaudit.deliveries TO PUBLIC;
+GRANT SELECT ON evaudit.stat_jobs TO PUBLIC;
+GRANT EXECUTE ON FUNCTION evaudit.progress_rows() TO PUBLIC;
 GRANT SELECT ON evaudit.stat_retention TO pg_monitor;
 GRANT SELECT ON evaudit.stat_segments TO pg_monitor;
 GRANT EXECUTE ON FUNCTION evaudit.audit_segments() TO pg_monitor;

@@ -183,3 +183,23 @@ COMMENT ON COLUMN evaudit.stat_topics.outcome IS
 	'accepted, repeated (was kept before: no further effect), or the reason of a rejection, as in evaudit.dead_letters';
 COMMENT ON COLUMN evaudit.stat_topics.events IS
 	'how many; a transaction that is rolled back takes none back';
+
+CREATE FUNCTION evaudit.progress_rows(
+	OUT work text, OUT subject text, OUT pid integer, OUT done bigint,
+	OUT total bigint, OUT unit text, OUT per_second double precision,
+	OUT started_at timestamptz)
+RETURNS SETOF record
+LANGUAGE c VOLATILE ROWS 10 AS 'MODULE_PATHNAME', 'evaudit_progress_rows';
+COMMENT ON FUNCTION evaudit.progress_rows() IS
+	'internal: rows of evaudit.stat_jobs';
+
+CREATE VIEW evaudit.stat_jobs WITH (security_barrier) AS
+	SELECT p.work, p.subject, p.pid, p.done, p.total, p.unit, p.per_second,
+		   p.started_at
+	FROM evaudit.progress_rows() p;
+COMMENT ON VIEW evaudit.stat_jobs IS
+	'how far long work is (redrive, baseline, undo, reconcile, retention), for the role that does it and pg_monitor; pg_cancel_backend() ends it without loss';
+COMMENT ON COLUMN evaudit.stat_jobs.total IS
+	'how many there are to do, of which some may turn out to need nothing; NULL: not known';
+COMMENT ON COLUMN evaudit.stat_jobs.unit IS
+	'what done and total count: letters, rows, changes or blocks';

@@ -22,6 +22,7 @@
 #include "operations/retention.h"
 #include "runtime/runtime.h"
 #include "server/foreign_options.h"
+#include "server/progress.h"
 #include "sinks/sink.h"
 #include "sources/source.h"
 
@@ -34,6 +35,7 @@ void
 _PG_init(void)
 {
 	evaudit_foreign_options_init();
+	evaudit_progress_init();
 	evaudit_runtime_init();
 	evaudit_events_init();
 	evaudit_sinks_init();

@@ -41,6 +41,7 @@
 #include "audit/past.h"
 #include "server/compat.h"
 #include "server/procedure.h"
+#include "server/progress.h"
 #include "server/spi.h"
 
 /* Blocks that are read at a time. */
@@ -57,6 +58,7 @@ typedef struct Baseline
 	Datum		names;			/* of the root, in the audit */
 	int64		first;			/* number of its first audit row */
 	int64		written;
+	EvauditProgress *progress;
 } Baseline;
 
 /* Does the audit of a row begin, after its last end, with an image of it? */
@@ -150,6 +152,14 @@ write_blocks(Baseline *baseline, Relation rel, BlockNumber first)
 	ExecDropSingleTupleTableSlot(slot);
 }
 
+/* How many blocks a table has; a foreign one has none of its own. */
+static BlockNumber
+blocks_of(Relation rel)
+{
+	return rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE ? 0 :
+		RelationGetNumberOfBlocks(rel);
+}
+
 /* The tables that hold the rows of one. */
 static List *
 leaves_of(Oid relid)
@@ -197,6 +207,27 @@ begin(Baseline *baseline, Oid relid)
 	baseline->written = 0;
 }
 
+/* Begin to tell how far it is, in blocks, which those tables have now. */
+static void
+begin_progress(Baseline *baseline, List *leaves)
+{
+	int64		blocks = 0;
+	ListCell   *cell;
+
+	foreach(cell, leaves)
+	{
+		Relation	rel = try_relation_open(lfirst_oid(cell), AccessShareLock);
+
+		if (rel == NULL)
+			continue;
+		blocks += blocks_of(rel);
+		relation_close(rel, NoLock);
+	}
+	baseline->progress = evaudit_progress_begin("baseline",
+												get_rel_name(baseline->root),
+												"blocks", blocks);
+}
+
 /*
  * Go through the rows of a table, in a connection to SPI; with a commit after
  * each range of blocks, if that is wanted.
@@ -217,10 +248,14 @@ write_table(Baseline *baseline, Oid relid, bool commit)
 		more = false;
 		if (rel != NULL)
 		{
+			BlockNumber blocks = blocks_of(rel);
+
 			write_blocks(baseline, rel, next);
+			if (blocks > next)
+				evaudit_progress_add(baseline->progress,
+									 Min(blocks - next, BATCH_BLOCKS));
 			next += BATCH_BLOCKS;
-			more = rel->rd_rel->relkind != RELKIND_FOREIGN_TABLE &&
-				next < RelationGetNumberOfBlocks(rel);
+			more = next < blocks_of(rel);
 			relation_close(rel, NoLock);
 		}
 		if (commit)
@@ -236,14 +271,18 @@ Datum
 evaudit_baseline(PG_FUNCTION_ARGS)
 {
 	Baseline	baseline;
+	List	   *leaves;
 	ListCell   *cell;
 
 	begin(&baseline, PG_GETARG_OID(0));
+	leaves = leaves_of(baseline.root);
+	begin_progress(&baseline, leaves);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
-	foreach(cell, leaves_of(baseline.root))
+	foreach(cell, leaves)
 		write_table(&baseline, lfirst_oid(cell), false);
 	SPI_finish();
+	evaudit_progress_end(baseline.progress);
 	PG_RETURN_INT64(baseline.written);
 }
 
@@ -263,9 +302,12 @@ evaudit_baseline_all(PG_FUNCTION_ARGS)
 				 errmsg("\"relation\" must not be null")));
 	begin(&baseline, PG_GETARG_OID(0));
 	leaves = leaves_of(baseline.root);
+	/* what is allocated now outlives the transactions */
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
+	begin_progress(&baseline, leaves);
 	foreach(cell, leaves)
 		write_table(&baseline, lfirst_oid(cell), true);
+	evaudit_progress_end(baseline.progress);
 	SPI_finish();
 	return evaudit_row_of_int64(fcinfo, baseline.written);
 }

@@ -31,6 +31,10 @@
 #include "audit/marker.h"
 #include "audit/net.h"
 #include "audit/row_state.h"
+#include "server/progress.h"
+
+/* How often it says how far it is. */
+#define PROGRESS_ROWS	1000
 
 PG_FUNCTION_INFO_V1(evaudit_reconcile);
 
@@ -42,7 +46,27 @@ typedef struct Reconcile
 	ReturnSetInfo *result;
 	TupleDesc	desc;			/* of the table */
 	TupleTableSlot *slot;
+	EvauditProgress *progress;	/* of changes that are read, then of rows */
+	int64		n;				/* of these */
 } Reconcile;
+
+/* Begin to count; -1: how many there are is not known. */
+static void
+begin_counting(Reconcile *reconcile, const char *unit, int64 total)
+{
+	reconcile->n = 0;
+	reconcile->progress = evaudit_progress_begin("reconcile",
+												 reconcile->past->name, unit,
+												 total);
+}
+
+/* One more. */
+static void
+count(Reconcile *reconcile)
+{
+	if (++reconcile->n % PROGRESS_ROWS == 0)
+		evaudit_progress_add(reconcile->progress, PROGRESS_ROWS);
+}
 
 /* Take a change of the table's rows. */
 static bool
@@ -50,6 +74,7 @@ take_change(EvauditChange *change, void *arg)
 {
 	Reconcile  *reconcile = arg;
 
+	count(reconcile);
 	if (evaudit_change_is_of_row(change) && change->key != NULL &&
 		evaudit_past_has_name(reconcile->past, change->relation, change->seq))
 		evaudit_nets_add(reconcile->nets, reconcile->past, change);
@@ -70,11 +95,13 @@ read_changes(Reconcile *reconcile)
 	EvauditReader reader;
 	MemoryContext context = CurrentMemoryContext;
 
+	begin_counting(reconcile, "changes", -1);
 	reconcile->nets = evaudit_nets_make();
 	evaudit_changes_begin(&reader, reconcile->past);
 	evaudit_changes_read(&statement, values, context, take_change, reconcile);
 	evaudit_changes_end(&reader);
 	evaudit_nets_finish(reconcile->nets);
+	evaudit_progress_end(reconcile->progress);
 }
 
 /* Report a difference; NULL: nothing there. */
@@ -169,7 +196,10 @@ compare_live(Reconcile *reconcile, Datum row)
 static void
 take_live(Datum row, void *arg)
 {
-	compare_live(arg, row);
+	Reconcile  *reconcile = arg;
+
+	compare_live(reconcile, row);
+	count(reconcile);
 }
 
 /* Report rows of the audit that the table has not. */
@@ -211,7 +241,9 @@ evaudit_reconcile(PG_FUNCTION_ARGS)
 	reconcile.desc = CreateTupleDescCopy(RelationGetDescr(rel));
 	reconcile.slot = MakeSingleTupleTableSlot(reconcile.desc, &TTSOpsVirtual);
 	read_changes(&reconcile);
+	begin_counting(&reconcile, "rows", reconcile.nets->n);
 	evaudit_live_scan(reconcile.past, take_live, &reconcile);
+	evaudit_progress_end(reconcile.progress);
 	report_missing(&reconcile);
 	relation_close(rel, NoLock);
 	return (Datum) 0;

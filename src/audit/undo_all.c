@@ -27,6 +27,7 @@
 
 #include "audit/undo.h"
 #include "server/procedure.h"
+#include "server/progress.h"
 #include "server/spi.h"
 
 PG_FUNCTION_INFO_V1(evaudit_undo_all);
@@ -169,6 +170,11 @@ do_batches(EvauditUndoSelection *selection, EvauditUndo *undo, bool check)
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "evaudit undo batch",
 												  ALLOCSET_DEFAULT_SIZES);
+	EvauditProgress *progress =
+		evaudit_progress_begin(undo->dry_run ? "check of undo" : "undo",
+							   list_length(selection->pasts) == 1 ?
+							   ((EvauditPast *) linitial(selection->pasts))->name :
+							   "several tables", "rows", selection->nets->n);
 	int64		done = 0;
 
 	for (int first = 0; first < selection->nets->n;
@@ -176,7 +182,10 @@ do_batches(EvauditUndoSelection *selection, EvauditUndo *undo, bool check)
 	{
 		done += do_batch(selection, undo, first, check, context);
 		SPI_commit();
+		evaudit_progress_add(progress, Min(EVAUDIT_UNDO_ROWS,
+										   selection->nets->n - first));
 	}
+	evaudit_progress_end(progress);
 	MemoryContextDelete(context);
 	return done;
 }

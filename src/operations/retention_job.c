@@ -22,6 +22,7 @@
 #include "operations/alerts.h"
 #include "operations/retention.h"
 #include "server/guard.h"
+#include "server/progress.h"
 #include "server/spi.h"
 
 /* Seconds until a rule that waits, or failed, is tried again. */
@@ -37,6 +38,7 @@ static int	retention_interval = 3600;
 typedef struct Turn
 {
 	EvauditSweep sweep;
+	EvauditProgress *progress;
 	uint64		deleted;
 	uint64		exported;
 	bool		more;
@@ -187,6 +189,7 @@ run_batch(Turn *turn)
 	{
 		turn->deleted += turn->sweep.deleted;
 		turn->exported += turn->sweep.exported;
+		evaudit_progress_add(turn->progress, (int64) turn->sweep.deleted);
 		return;
 	}
 	turn->error = error->message;
@@ -217,6 +220,8 @@ run_rule(EvauditProcess *process, MemoryContext context)
 		pgstat_report_activity(STATE_RUNNING,
 							   psprintf("retention of %s", rule->what));
 		evaudit_sweep_begin(&turn.sweep, rule);
+		turn.progress = evaudit_progress_begin("retention", rule->what,
+											   "rows", -1);
 	}
 	evaudit_job_commit();
 	if (rule == NULL)
@@ -232,6 +237,7 @@ run_rule(EvauditProcess *process, MemoryContext context)
 			note_turn(&turn);
 		evaudit_job_commit();
 	} while (turn.more);
+	evaudit_progress_end(turn.progress);
 	return true;
 }
 

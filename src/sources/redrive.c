@@ -33,6 +33,7 @@
 #include "formats/format.h"
 #include "server/arguments.h"
 #include "server/procedure.h"
+#include "server/progress.h"
 #include "server/spi.h"
 #include "sources/receive_again.h"
 #include "sources/schema_request.h"
@@ -58,6 +59,7 @@ typedef struct Letters
 typedef struct Remaining
 {
 	Datum		source;			/* text */
+	EvauditProgress *progress;
 	int64		after;			/* those of larger ids, */
 	int64		last;			/* up to this one */
 } Remaining;
@@ -388,21 +390,26 @@ evaudit_redrive_ids(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(through);
 }
 
-/* The letters of a source that there are now. */
+/* The letters of a source that there are now; it begins to tell how far it is. */
 static Remaining
 remaining_letters(Datum source)
 {
 	static EvauditStatement find_last = {
-		"SELECT COALESCE(max(id), 0) FROM evaudit.dead_letter_store"
+		"SELECT COALESCE(max(id), 0), count(*) FROM evaudit.dead_letter_store"
 		" WHERE source = $1 AND redriven_at IS NULL", 1, {TEXTOID}
 	};
 	Remaining	remaining = {.source = source,.after = PG_INT64_MIN};
+	int64		total;
 	EvauditSpi	spi;
 
 	evaudit_spi_begin(&spi);
 	(void) evaudit_spi_execute(&find_last, &source, NULL);
 	remaining.last = evaudit_spi_int64(0, 0);
+	total = evaudit_spi_int64(0, 1);
 	evaudit_spi_end(&spi);
+	remaining.progress = evaudit_progress_begin("redrive",
+												TextDatumGetCString(source),
+												"letters", total);
 	return remaining;
 }
 
@@ -415,6 +422,7 @@ redrive_next(Remaining *remaining, MemoryContext chunk, int64 *through)
 	int64	   *ids = next_chunk(remaining, &n);
 
 	*through += redrive_chunk(ids, n);
+	evaudit_progress_add(remaining->progress, n);
 	MemoryContextSwitchTo(previous);
 	MemoryContextReset(chunk);
 	return n > 0;
@@ -431,6 +439,7 @@ evaudit_redrive_source(PG_FUNCTION_ARGS)
 	evaudit_constraints_immediate();
 	while (redrive_next(&remaining, chunk, &through))
 		;
+	evaudit_progress_end(remaining.progress);
 	MemoryContextDelete(chunk);
 	PG_RETURN_INT64(through);
 }
@@ -463,6 +472,7 @@ evaudit_redrive_all(PG_FUNCTION_ARGS)
 		if (more)
 			SPI_commit();
 	}
+	evaudit_progress_end(remaining.progress);
 	SPI_finish();
 	return evaudit_row_of_int64(fcinfo, through);
 }

@@ -109,6 +109,8 @@ SKIP:
 	skip(Evaudit::Browser->unavailable, 20) if Evaudit::Browser->unavailable;
 
 	# a page of another origin cannot, even with a token
+	is($node->safe_psql('postgres', qq(SET evaudit.http_cors_origins = '*';
+		SELECT headers ? 'Access-Control-Allow-Origin' FROM evaudit.http_admin('POST', '$pause', '{"Origin": "http://x"}'))), 'f', 'no origin is let in');
 	my $browser = Evaudit::Browser->new;
 	$node->safe_psql('postgres', "ALTER ROLE front SET evaudit.http_cors_origins = '*'");
 	$front->stop;
