@@ -14,7 +14,6 @@ use Test::More;
 my $node = Evaudit::Cluster->new('main',
 	conf => "evaudit.max_backoff = '300ms'\n");
 my $aws = Evaudit::Aws->new;
-my $n = 0;
 
 $aws->buses('orders');
 add_aws($node, $aws->endpoint);
@@ -35,19 +34,7 @@ sub sink
 	return;
 }
 
-# Publish so many events of some customers; returns the numbers of them.
-sub publish
-{
-	my ($count, $customers) = @_;
-	my $from = $n + 1;
-
-	$n += $count;
-	$node->safe_psql('postgres', qq{
-		SELECT evaudit.publish('orders', jsonb_build_object('n', i,
-			'customer', 'c' || i % $customers, 'at', 1700000000 + i), 'e' || i)
-		FROM generate_series($from, $n) i});
-	return $from .. $n;
-}
+sub publish { return $node->publish_orders(@_, q{'at', 1700000000 + i}); }
 
 # The details that a bus has taken, decoded.
 sub details { return map { decode_json($_->{Detail}) } @{ $aws->events($_[0]) }; }
@@ -117,7 +104,7 @@ $aws->rules;
 
 # the second of two of one key must not overtake the first one
 $aws->buses('orders');
-$aws->rules({ operation => 'PutEvents', fail_matching => '"n": ' . ($n + 1) . '\b',
+$aws->rules({ operation => 'PutEvents', fail_matching => '"n": ' . ($node->last_order + 1) . '\b',
 	error => 'InternalFailure', times => 4 });
 @all = publish(20, 1);
 await_events('orders', 20);

@@ -16,7 +16,6 @@ my $node = Evaudit::Cluster->new('main',
 	conf => "evaudit.max_backoff = '300ms'\n");
 my $aws = Evaudit::Aws->new;
 my $sqs = $aws->queue;
-my $n = 0;
 
 add_aws($node, $aws->endpoint);
 $node->safe_psql('postgres', q{
@@ -34,38 +33,9 @@ sub sink
 	return;
 }
 
-# Publish so many events of some customers; returns the numbers of them.
-sub publish
-{
-	my ($count, $customers) = @_;
-	my $from = $n + 1;
+sub publish { return $node->publish_orders(@_); }
 
-	$n += $count;
-	$node->safe_psql('postgres', qq{
-		SELECT evaudit.publish('orders', jsonb_build_object('n', i,
-			'customer', 'c' || i % $customers), 'e' || i)
-		FROM generate_series($from, $n) i});
-	return $from .. $n;
-}
-
-# The messages that are in a queue, once there are so many; they are deleted.
-sub messages
-{
-	my ($queue, $count) = @_;
-	my @got;
-
-	wait_until(
-		sub {
-			push @got, my @some = $sqs->receive($queue);
-			$sqs->call('DeleteMessageBatch', {
-				QueueUrl => $sqs->url($queue),
-				Entries => [ map { { Id => "$_", ReceiptHandle => $some[$_]{ReceiptHandle} } } 0 .. $#some ] })
-			  if @some;
-			return @got >= $count;
-		},
-		"$count messages in queue $queue");
-	return @got;
-}
+sub messages { return $sqs->messages(@_); }
 
 # --- a queue
 

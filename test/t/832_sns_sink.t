@@ -21,7 +21,6 @@ my $sqs = $moto->queue;
 my $aws = Evaudit::Aws->new(target => $moto->endpoint);
 my $node = Evaudit::Cluster->new('main',
 	conf => "evaudit.max_backoff = '300ms'\n");
-my $n = 0;
 
 add_aws($node, $aws->endpoint);
 $node->safe_psql('postgres', q{
@@ -53,38 +52,9 @@ sub sink
 	return;
 }
 
-# Publish so many events of some customers; returns the numbers of them.
-sub publish
-{
-	my ($count, $customers) = @_;
-	my $from = $n + 1;
+sub publish { return $node->publish_orders(@_); }
 
-	$n += $count;
-	$node->safe_psql('postgres', qq{
-		SELECT evaudit.publish('orders', jsonb_build_object('n', i,
-			'customer', 'c' || i % $customers), 'e' || i)
-		FROM generate_series($from, $n) i});
-	return $from .. $n;
-}
-
-# The messages that are in a queue, once there are so many; they are deleted.
-sub messages
-{
-	my ($queue, $count) = @_;
-	my @got;
-
-	wait_until(
-		sub {
-			my @some = $sqs->receive($queue);
-			push @got, @some;
-			$sqs->call('DeleteMessageBatch', { QueueUrl => $sqs->url($queue),
-				Entries => [ map { { Id => "$_", ReceiptHandle => $some[$_]{ReceiptHandle} } } 0 .. $#some ] })
-			  if @some;
-			return @got >= $count;
-		},
-		"$count messages in queue $queue");
-	return @got;
-}
+sub messages { return $sqs->messages(@_); }
 
 sub numbers { return sort { $a <=> $b } map { decode_json($_->{Body})->{n} } @_; }
 

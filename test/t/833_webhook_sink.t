@@ -18,7 +18,6 @@ my $node = Evaudit::Cluster->new('main',
 my $aws = Evaudit::Aws->new(tls => 1);
 my $url = $aws->endpoint;
 my @secrets = map { 'whsec_' . encode_base64($_ x 24, '') } 'a', 'b';
-my $n = 0;
 
 $aws->control(pages => { '/hook' => { status => 200 } });
 $node->safe_psql('postgres', qq{
@@ -28,19 +27,7 @@ $node->safe_psql('postgres', qq{
 	SELECT evaudit.create_topic('orders', NULL, '{"key": "/customer"}');
 	SELECT evaudit.create_sink('hook', 'hook', '{orders}')});
 
-# Publish so many events of some customers; returns the numbers of them.
-sub publish
-{
-	my ($count, $customers) = @_;
-	my $from = $n + 1;
-
-	$n += $count;
-	$node->safe_psql('postgres', qq{
-		SELECT evaudit.publish('orders', jsonb_build_object('n', i,
-			'customer', 'c' || i % $customers), 'e' || i)
-		FROM generate_series($from, $n) i});
-	return $from .. $n;
-}
+sub publish { return $node->publish_orders(@_); }
 
 # The requests that the endpoint has had, once so many were accepted.
 sub requests
@@ -107,7 +94,7 @@ foreach my $rule ([ 500, '' ], [ 429, '' ], [ 408, '' ], [ 401, '' ], [ 404, '' 
 	$aws->forget;
 	$aws->rules({ operation => '/hook', status => $rule->[0], text => $rule->[1], times => 1 });
 	publish(3, 1);
-	is_deeply([ map { decode_json($_->{body})->{n} } requests(3) ], [ $n - 2 .. $n ],
+	is_deeply([ map { decode_json($_->{body})->{n} } requests(3) ], [ $node->last_order - 2 .. $node->last_order ],
 		"status $rule->[0]: tried again, in order");
 }
 $aws->forget;
@@ -124,7 +111,7 @@ $aws->rules({ operation => '/hook', status => 200, text => 'x' x 100_000, times 
 publish(2, 1);
 requests(2);
 is_deeply([ map { decode_json($_->{body})->{n} } grep { $_->{status} == 200 } @{ $aws->requests('/hook') } ],
-	[ $n - 1, $n ], 'a large response counts by its status, a lost one does not');
+	[ $node->last_order - 1, $node->last_order ], 'a large response counts by its status, a lost one does not');
 
 $aws->forget;
 $aws->rules({ operation => '/hook', status => 410, text => '' });
@@ -133,7 +120,7 @@ $node->wait_for(q{SELECT state, last_error ~ '410: the endpoint wants no more ev
 is($aws->count('/hook'), 1, 'status 410 stops the sink');
 $aws->rules;
 $node->safe_psql('postgres', q{SELECT evaudit.resume_sink('hook')});
-is_deeply([ map { decode_json($_->{body})->{n} } requests(2) ], [ $n - 1, $n ], 'until it is resumed');
+is_deeply([ map { decode_json($_->{body})->{n} } requests(2) ], [ $node->last_order - 1, $node->last_order ], 'until it is resumed');
 $node->safe_psql('postgres', q{SELECT evaudit.drop_sink('hook')});
 
 # --- where the server connects to

@@ -100,6 +100,26 @@ sub wait_for
 	}
 }
 
+# Publish so many events to the topic "orders", numbered on from those before,
+# of so many customers by turns; more members of the payload may be given, as
+# SQL.  Returns their numbers.
+sub publish_orders
+{
+	my ($self, $count, $customers, $more) = @_;
+	my $from = $self->last_order + 1;
+
+	$more = defined $more ? ", $more" : '';
+	$self->{last_order} += $count;
+	$self->safe_psql('postgres', qq{
+		SELECT evaudit.publish('orders', jsonb_build_object('n', i,
+			'customer', 'c' || i % $customers$more), 'e' || i)
+		FROM generate_series($from, $self->{last_order}) i});
+	return $from .. $self->{last_order};
+}
+
+# The number of the last of them; 0: there are none.
+sub last_order { return $_[0]{last_order} //= 0; }
+
 # An SQL condition: whatever the query's snapshot sees of a source's batches,
 # or of all sources', is in the counters of stat_sources, too.  A worker counts
 # a batch after its commit, and shows that it is busy until it has.

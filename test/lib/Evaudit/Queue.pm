@@ -168,4 +168,25 @@ sub receive
 	return @{ $answer->{Messages} || [] };
 }
 
+# The messages that are in a queue, once there are so many; they are deleted.
+sub messages
+{
+	my ($self, $queue, $count) = @_;
+	my @got;
+
+	# only tests have what it stands on
+	require Evaudit::Pipeline;
+	Evaudit::Pipeline::wait_until(
+		sub {
+			push @got, my @some = $self->receive($queue);
+			$self->call('DeleteMessageBatch', {
+				QueueUrl => $self->url($queue),
+				Entries => [ map { { Id => "$_", ReceiptHandle => $some[$_]{ReceiptHandle} } } 0 .. $#some ] })
+			  if @some;
+			return @got >= $count;
+		},
+		"$count messages in queue $queue");
+	return @got;
+}
+
 1;
