@@ -7,7 +7,6 @@ use warnings;
 use Digest::SHA qw(sha256_hex);
 use Evaudit::Aws;
 use Evaudit::Cluster;
-use Evaudit::Pipeline;
 use Evaudit::Sqs;
 use JSON::PP;
 use Test::More;

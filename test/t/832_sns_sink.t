@@ -7,7 +7,6 @@ use warnings;
 use Evaudit::Aws;
 use Evaudit::Cluster;
 use Evaudit::Moto;
-use Evaudit::Pipeline;
 use Evaudit::Sqs;
 use JSON::PP;
 use Test::More;
