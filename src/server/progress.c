@@ -166,7 +166,9 @@ release(void *arg)
 	if (progress->place != NULL)
 	{
 		LWLockAcquire(lock, LW_EXCLUSIVE);
-		progress->place->pid = 0;
+		/* at an exit free_all() came first, and others may have it now */
+		if (progress->place->pid == MyProcPid)
+			progress->place->pid = 0;
 		LWLockRelease(lock);
 		progress->place = NULL;
 	}
