@@ -58,7 +58,8 @@ EvauditAlertRule evaudit_alert_rules[] = {
 		"partition_stalled", "warning", false, 0, 10,
 		"A partition of a source that runs is not read.",
 		"See the broker that leads the partition; a stopped one takes seek_source().",
-		{"SELECT format('%s %s/%s', p.source, p.topic, p.partition), 1::float8,"
+		{"SELECT concat_ws(' ', p.source, concat_ws('/', p.topic, p.partition)),"
+			" 1::float8,"
 			" format('%s: %s', p.state, coalesce(p.last_error, 'no error'))"
 			" FROM evaudit.stat_partitions p JOIN evaudit.stat_sources s"
 			" ON s.name = p.source AND s.state IN ('running', 'degraded')"
