@@ -12,6 +12,7 @@ use Evaudit::Pipeline;
 use Evaudit::Sqs qw(login);
 use JSON::PP;
 use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
 use Test::More;
 
 plan skip_all => Evaudit::Moto::unavailable()
@@ -135,6 +136,8 @@ pass('a pointer is a message like any other, unless buckets are named');
 
 is_deeply([ sort @{ objects('ours') } ], [ sort $key, 'large', 'old', 'one' ],
 	'nothing was deleted from S3');
+unlike(slurp_file($node->logfile), qr/could not delete a payload/,
+	'nor was that tried');
 $node->safe_psql('postgres', qq{
 	ALTER USER MAPPING FOR CURRENT_USER SERVER aws OPTIONS
 		(SET access_key_id '$deleter->{key}', SET secret_access_key '$deleter->{secret}');
