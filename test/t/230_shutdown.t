@@ -125,7 +125,7 @@ my $row = q{SELECT md5(string_agg(u::text, ' ' ORDER BY u)) FROM user_services u
 my $rows = $node->safe_psql('postgres', $row);
 my $worker = $node->safe_psql('postgres',
 	'SELECT pids[1] FROM evaudit.stat_sources');
-kill 'KILL', $worker;
+$node->kill_one("pid = $worker");
 $node->wait_for(qq{
 	SELECT state = 'running' AND NOT $worker = ANY (pids)
 	FROM evaudit.stat_sources});

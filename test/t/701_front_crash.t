@@ -49,12 +49,7 @@ my $load = Evaudit::Load->new(
 
 # What is killed, in turn.
 my %kill = (
-	'a session of the front' => sub {
-		my $pid = $node->safe_psql('postgres', q{
-			SELECT pid FROM pg_stat_activity WHERE usename = 'front'
-			ORDER BY random() LIMIT 1});
-		kill 'KILL', $pid if $pid;
-	},
+	'a session of the front' => sub { $node->kill_one(q{usename = 'front'}); },
 	'the postmaster' => sub { $node->crash; },
 	'the front' => sub { $front->crash; });
 

@@ -99,11 +99,8 @@ foreach my $victim (qw(sink writer server sink server))
 	}
 	else
 	{
-		my $killed = $node->safe_psql('postgres', $victim eq 'sink' ? $pid :
-			  q{SELECT pid FROM pg_stat_activity
-				WHERE query LIKE 'CALL transactions%' LIMIT 1});
-		kill 'KILL', $killed;
-		wait_until(sub { !kill 0, $killed }, 'the end of a process');
+		$node->kill_one($victim eq 'sink' ? "pid IN ($pid)" :
+			  q{query LIKE 'CALL transactions%'});
 	}
 	# whoever is connected loses the connection
 	$_->finish foreach @writers;

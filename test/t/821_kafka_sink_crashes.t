@@ -92,21 +92,12 @@ sub count_events
 	return $node->safe_psql('postgres', 'SELECT count(*) FROM evaudit.events');
 }
 
-sub kill_process
-{
-	my ($condition) = @_;
-	my $pid = pid_of($condition) or return;
-	kill 9, $pid;
-	$node->wait_for('SELECT 1', 1);
-	return;
-}
-
 my @faults = (
-	[ 'sink process', sub { kill_process("backend_type LIKE 'evaudit sink%'") } ],
+	[ 'sink process', sub { $node->kill_one("backend_type LIKE 'evaudit sink%'") } ],
 	[ 'sink process, gently', sub {
 			my $pid = pid_of("backend_type LIKE 'evaudit sink%'") or return;
 			kill 'TERM', $pid } ],
-	[ 'backend', sub { kill_process("backend_type = 'client backend'") } ],
+	[ 'backend', sub { $node->kill_one("backend_type = 'client backend'") } ],
 	[ 'postmaster', sub { $node->crash } ],
 	[ 'broker', sub { $kafka->kill9; $kafka->start } ]);
 

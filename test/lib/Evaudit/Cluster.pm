@@ -12,6 +12,7 @@ Evaudit::Cluster - a server with evaudit for a test
   $node->wait_for(q(SELECT count(*) FROM user_services), '1000');
   my $sql = Evaudit::Cluster::counted('logins');
   $node->crash;           # kill -9 of the postmaster, and start again
+  $node->kill_one(q(backend_type = 'client backend'));
 
 A PostgreSQL::Test::Cluster, started, with shared_preload_libraries =
 'evaudit' unless told otherwise and the extension created in C<postgres>
@@ -129,6 +130,29 @@ sub counted
 	my $batch = defined $source ? qq{source "$source"} : 'source "%"';
 	return "NOT EXISTS (SELECT FROM pg_stat_activity"
 	  . " WHERE datname = current_database() AND query LIKE '$batch: merging%')";
+}
+
+# Kill one of the server's processes, of those that a condition finds if it can
+# be asked; then wait until the server is back.  When the process is gone the
+# postmaster knows, and lets nobody in before all is restarted.
+sub kill_one
+{
+	my ($self, $which) = @_;
+	my $deadline = time() + $DEADLINE;
+	my ($status, $out) = eval {
+		$self->psql('postgres',
+			"SELECT pid FROM pg_stat_activity WHERE ($which)"
+			  . ' AND pid <> pg_backend_pid() ORDER BY random() LIMIT 1');
+	};
+	my $pid = $out or return;
+
+	kill 'KILL', $pid;
+	while (kill 0, $pid)
+	{
+		croak "process $pid does not end" if time() > $deadline;
+		usleep(10_000);
+	}
+	return $self->wait_for('SELECT true');
 }
 
 # Kill the postmaster and start again, as soon as its children are gone.

@@ -197,20 +197,6 @@ sub ask_if_up
 	return defined $status && $status == 0 ? $out : '';
 }
 
-# Kill one of the server's processes, of those that a condition finds.  When it
-# is gone the postmaster knows, and lets nobody in before all is restarted.
-sub kill_one
-{
-	my ($node, $which) = @_;
-	my @pids = split /\n/,
-	  ask_if_up($node, "SELECT pid FROM pg_stat_activity WHERE $which");
-	my $pid = @pids ? $pids[ rand @pids ] : return;
-
-	kill 'KILL', $pid;
-	wait_until(sub { !kill 0, $pid }, "the end of process $pid");
-	return;
-}
-
 # What kill_process() takes.
 our @PROCESSES = qw(backend postmaster worker);
 
@@ -221,8 +207,8 @@ sub kill_process
 	my $worker = "backend_type = 'evaudit worker'";
 
 	$node->crash if $what eq 'postmaster';
-	kill_one($node, $worker) if $what eq 'worker';
-	kill_one($node, "NOT $worker AND pid <> pg_backend_pid()")
+	$node->kill_one($worker) if $what eq 'worker';
+	$node->kill_one("NOT $worker")
 	  if $what eq 'backend';
 	wait_until(sub { ask_if_up($node, 'SELECT true') }, 'the server');
 	return;
