@@ -141,18 +141,6 @@ take_response(SqsSource *state, EvauditBatch *batch, EvauditEvent *event,
 	return true;
 }
 
-/* Have a message hidden for its whole time while its payload is fetched. */
-static void
-hide(SqsSource *state, SqsHeld *held)
-{
-	TimestampTz now = GetCurrentTimestamp();
-
-	evaudit_sqs_add_entry(state, &state->changes, held->handle,
-						  state->visibility);
-	evaudit_sqs_start_entries(state, &state->changes, now);
-	held->expires = now + state->visibility * USECS_PER_SEC;
-}
-
 /*
  * Fetch the payload of a message that only points to it.  False if it cannot
  * be had now; *error says why.  What can never be used is rejected.
@@ -181,7 +169,6 @@ evaudit_sqs_fetch_payload(SqsSource *state, EvauditBatch *batch,
 	*error = "payloads in S3 cannot be fetched now";
 	if (GetCurrentTimestamp() < state->s3_not_before)
 		return false;
-	hide(state, held);
 	object = psprintf("%s/%s", bucket, evaudit_aws_printable(key, MAX_SHOWN));
 	http = evaudit_aws_object(state->s3, state->http, "GET", bucket, key,
 							  state->source->max_event_bytes, true, error);

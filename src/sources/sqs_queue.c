@@ -63,7 +63,8 @@ evaudit_sqs_start_lookup(SqsSource *state)
  *
  * The response of a long wait may come when we are gone; so it hides messages
  * for a short time, which is extended like any other.  Not so in a FIFO
- * queue, where a commit that takes longer would cost the order of a group.
+ * queue, where a commit that takes longer would cost the order of a group, nor
+ * where payloads are fetched first.
  */
 static void
 make_ready(SqsSource *state, int visibility)
@@ -73,7 +74,7 @@ make_ready(SqsSource *state, int visibility)
 	else if (visibility <= 0)
 		visibility = USUAL_VISIBILITY;
 	state->visibility = state->first_visibility = visibility;
-	if (!state->fifo)
+	if (!state->fifo && state->s3 == NULL)
 		state->first_visibility = Min(visibility, SQS_SHORT_VISIBILITY);
 	state->queue_state = SQS_QUEUE_READY;
 }
