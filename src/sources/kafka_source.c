@@ -215,10 +215,9 @@ begin_batch(KafkaSource *state)
  * Fill a batch.  It is done when it is full; or holds batch_size events and
  * no more wait; or batch_interval has passed since its first.
  */
-static bool
-fetch_batch(void *arg, EvauditBatch *batch)
+static void
+fill_batch(KafkaSource *state, EvauditBatch *batch)
 {
-	KafkaSource *state = arg;
 	EvauditSource *source = state->source;
 	TimestampTz deadline = 0;
 
@@ -238,15 +237,15 @@ fetch_batch(void *arg, EvauditBatch *batch)
 		drained = take_messages(state, batch);
 		state->backlog = evaudit_batch_full(source, batch);
 		if (state->backlog)
-			return true;
+			return;
 		if (!drained)
 			continue;
 
 		state->backlog = batch->nevents >= source->batch_size;
 		if (state->backlog)
-			return true;
+			return;
 		if (batch->nevents == 0 && has_changes(state))
-			return true;
+			return;
 		if (batch->nevents > 0)
 		{
 			TimestampTz now = GetCurrentTimestamp();
@@ -256,10 +255,28 @@ fetch_batch(void *arg, EvauditBatch *batch)
 													   source->batch_interval);
 			timeout = TimestampDifferenceMilliseconds(now, deadline);
 			if (timeout <= 0)
-				return true;
+				return;
 		}
 		(void) evaudit_wait_set(state->waits, timeout);
 	}
+}
+
+/*
+ * Fill a batch, and show how far its partitions reach: it may wait for long
+ * in the database.
+ */
+static bool
+fetch_batch(void *arg, EvauditBatch *batch)
+{
+	KafkaSource *state = arg;
+
+	fill_batch(state, batch);
+	for (int i = 0; i < state->npartitions; i++)
+	{
+		if (state->partitions[i].changed)
+			evaudit_kafka_source_show(state, &state->partitions[i]);
+	}
+	return true;
 }
 
 /* Remember the last record of a partition in this batch. */
