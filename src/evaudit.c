@@ -19,7 +19,7 @@
 #include "auth/issuer_fetch.h"
 #include "events/topic_stats.h"
 #include "http/settings.h"
-#include "operations/retention.h"
+#include "operations/operations.h"
 #include "runtime/runtime.h"
 #include "server/foreign_options.h"
 #include "server/progress.h"

@@ -48,7 +48,7 @@ typedef struct EvauditTopicSweep
 
 /* retention_job.c */
 extern const EvauditJobKind evaudit_retention_job;
-extern void evaudit_operations_init(void);
+extern void evaudit_retention_init(void);
 
 /* retention_sweep.c */
 extern void evaudit_sweep_begin(EvauditSweep *sweep,

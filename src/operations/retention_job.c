@@ -19,7 +19,6 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
-#include "operations/alerts.h"
 #include "operations/retention.h"
 #include "server/guard.h"
 #include "server/progress.h"
@@ -270,9 +269,9 @@ const EvauditJobKind evaudit_retention_job = {
 	.run = run,
 };
 
-/* What this room has for the server: settings, and what runs by itself. */
+/* Define the settings of retention, and its job. */
 void
-evaudit_operations_init(void)
+evaudit_retention_init(void)
 {
 	DefineCustomIntVariable("evaudit.retention_interval",
 							"Time between two searches for what is too old.",
@@ -280,5 +279,4 @@ evaudit_operations_init(void)
 							&retention_interval, 3600, 1, 86400 * 30,
 							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 	evaudit_register_job_kind(&evaudit_retention_job);
-	evaudit_alerts_init();
 }
