@@ -84,6 +84,7 @@ SELECT evaudit.redact('clients', '2', ARRAY[NULL]::text[], '');
 CREATE ROLE baseline_user;
 GRANT USAGE ON SCHEMA audit_baseline TO baseline_user;
 GRANT SELECT ON clients, audit TO baseline_user;
+GRANT UPDATE (item_key, old_value, new_value) ON audit TO baseline_user;
 SET ROLE baseline_user;
 SELECT evaudit.baseline('clients');
 CALL evaudit.baseline_all('clients');
