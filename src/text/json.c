@@ -157,34 +157,89 @@ evaudit_json_name(const EvauditJson *json)
 	return json->string;
 }
 
-/* Whether a byte stands for itself in a string. */
+/* Each byte of a word. */
+#define EACH(byte)		(UINT64CONST(0x0101010101010101) * (byte))
+
+/* Whether a word has a byte that is zero. */
+#define HAS_ZERO(word)	(((word) - EACH(1)) & ~(word) & EACH(0x80))
+
+/* Whether none of the eight bytes at a place needs an escape in a string. */
 static inline bool
-is_plain(unsigned char c)
+is_plain(const char *p)
 {
-	return c >= 0x20 && c != '"' && c != '\\';
+	uint64		word;
+
+	memcpy(&word, p, sizeof(word));
+	return (((word - EACH(' ')) & ~word & EACH(0x80)) |
+			HAS_ZERO(word ^ EACH('"')) | HAS_ZERO(word ^ EACH('\\'))) == 0;
+}
+
+/* The letter that stands for a character behind a backslash; 0: none. */
+static char
+letter_of(char c)
+{
+	switch (c)
+	{
+		case '\b':
+			return 'b';
+		case '\f':
+			return 'f';
+		case '\n':
+			return 'n';
+		case '\r':
+			return 'r';
+		case '\t':
+			return 't';
+		case '"':
+		case '\\':
+			return c;
+		default:
+			return 0;
+	}
+}
+
+/* Append a string with its quotes; letters: control characters by theirs. */
+static void
+quote(StringInfo out, const char *str, size_t len, bool letters)
+{
+	const char *end = str + len;
+	const char *copied = str;
+
+	appendStringInfoChar(out, '"');
+	while (str < end)
+	{
+		if (end - str >= sizeof(uint64) && is_plain(str))
+		{
+			str += sizeof(uint64);
+			continue;
+		}
+		if ((unsigned char) *str < ' ' || *str == '"' || *str == '\\')
+		{
+			char		letter = letter_of(*str);
+
+			appendBinaryStringInfo(out, copied, (int) (str - copied));
+			if (letter != 0 && (letters || letter == *str))
+				appendStringInfo(out, "\\%c", letter);
+			else
+				appendStringInfo(out, "\\u%04x", (unsigned char) *str);
+			copied = str + 1;
+		}
+		str++;
+	}
+	appendBinaryStringInfo(out, copied, (int) (end - copied));
+	appendStringInfoChar(out, '"');
 }
 
 /* Append a string with its quotes. */
 void
 evaudit_json_quote(StringInfo str, const char *string, size_t len)
 {
-	size_t		begin = 0;
+	quote(str, string, len, false);
+}
 
-	appendStringInfoCharMacro(str, '"');
-	for (size_t i = 0; i < len; i++)
-	{
-		if (is_plain(string[i]))
-			continue;
-		appendBinaryStringInfo(str, string + begin, (int) (i - begin));
-		begin = i + 1;
-		if (string[i] == '"' || string[i] == '\\')
-		{
-			appendStringInfoCharMacro(str, '\\');
-			appendStringInfoCharMacro(str, string[i]);
-		}
-		else
-			appendStringInfo(str, "\\u%04x", (unsigned char) string[i]);
-	}
-	appendBinaryStringInfo(str, string + begin, (int) (len - begin));
-	appendStringInfoCharMacro(str, '"');
+/* Append a string with its quotes, as escape_json() writes it. */
+void
+evaudit_json_quote_as_jsonb(StringInfo str, const char *string, size_t len)
+{
+	quote(str, string, len, true);
 }

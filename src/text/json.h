@@ -47,5 +47,7 @@ extern const char *evaudit_json_name(const EvauditJson *json);
 /* Append a string with its quotes. */
 extern void evaudit_json_quote(StringInfo str, const char *string,
 							   size_t len);
+extern void evaudit_json_quote_as_jsonb(StringInfo str, const char *string,
+										size_t len);
 
 #endif							/* EVAUDIT_JSON_H */

@@ -15,82 +15,8 @@
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
 
+#include "text/json.h"
 #include "text/jsonb_text.h"
-
-/* Each byte of a word. */
-#define EACH(byte)		(UINT64CONST(0x0101010101010101) * (byte))
-
-/* Whether a word has a byte that is zero. */
-#define HAS_ZERO(word)	(((word) - EACH(1)) & ~(word) & EACH(0x80))
-
-/* Whether none of the eight bytes at a place needs an escape in a string. */
-static inline bool
-is_plain(const char *p)
-{
-	uint64		word;
-
-	memcpy(&word, p, sizeof(word));
-	return (((word - EACH(' ')) & ~word & EACH(0x80)) |
-			HAS_ZERO(word ^ EACH('"')) | HAS_ZERO(word ^ EACH('\\'))) == 0;
-}
-
-/* Append a character that needs an escape. */
-static void
-append_escape(StringInfo out, char c)
-{
-	switch (c)
-	{
-		case '\b':
-			appendStringInfoString(out, "\\b");
-			break;
-		case '\f':
-			appendStringInfoString(out, "\\f");
-			break;
-		case '\n':
-			appendStringInfoString(out, "\\n");
-			break;
-		case '\r':
-			appendStringInfoString(out, "\\r");
-			break;
-		case '\t':
-			appendStringInfoString(out, "\\t");
-			break;
-		case '"':
-		case '\\':
-			appendStringInfoChar(out, '\\');
-			appendStringInfoChar(out, c);
-			break;
-		default:
-			appendStringInfo(out, "\\u%04x", (unsigned char) c);
-	}
-}
-
-/* Append a string in quotes. */
-static void
-append_string(StringInfo out, const char *str, uint32 len)
-{
-	const char *end = str + len;
-	const char *copied = str;
-
-	appendStringInfoChar(out, '"');
-	while (str < end)
-	{
-		if (end - str >= sizeof(uint64) && is_plain(str))
-		{
-			str += sizeof(uint64);
-			continue;
-		}
-		if ((unsigned char) *str < ' ' || *str == '"' || *str == '\\')
-		{
-			appendBinaryStringInfo(out, copied, str - copied);
-			append_escape(out, *str);
-			copied = str + 1;
-		}
-		str++;
-	}
-	appendBinaryStringInfo(out, copied, end - copied);
-	appendStringInfoChar(out, '"');
-}
 
 /* Append the value of an entry, which is at an offset and so long. */
 static void
@@ -98,7 +24,7 @@ append_value(StringInfo out, JEntry entry, const char *base, uint32 offset,
 			 uint32 len)
 {
 	if (JBE_ISSTRING(entry))
-		append_string(out, base + offset, len);
+		evaudit_json_quote_as_jsonb(out, base + offset, len);
 	else if (JBE_ISNUMERIC(entry))
 	{
 		Datum		number = PointerGetDatum(base + INTALIGN(offset));
@@ -154,7 +80,7 @@ append_object(StringInfo out, const JsonbContainer *object)
 		JBE_ADVANCE_OFFSET(value_end, object->children[n + i]);
 		if (i > 0)
 			appendBinaryStringInfo(out, ", ", 2);
-		append_string(out, base + key, key_end - key);
+		evaudit_json_quote_as_jsonb(out, base + key, key_end - key);
 		appendBinaryStringInfo(out, ": ", 2);
 		append_value(out, object->children[n + i], base, value,
 					 value_end - value);
