@@ -193,9 +193,7 @@ serve(const sigset_t *set, int process)
 	loop_watch(&watch, signals, EPOLLIN);
 	metrics_begin(process);
 	lanes_init();
-	waits_init();
 	scrape_init(admin_scraped);
-	operate_init();
 	serving_start(process);
 	if (config.processes == 1)
 		notify("READY=1");

@@ -38,30 +38,28 @@ typedef struct Call
 } Call;
 
 static const Statement statements[] = {{NULL, NULL}};
-static Connection connection;
 static bool needed = false;		/* there was a request */
 
 static Request *first = NULL;
 static int	count = 0;
 
 static void run(void);
+static void changed(Connection *c);
+
+/* It is made when the first request comes. */
+static Connection connection = {
+	.purpose = "operating",
+	.conninfo = &config.conninfo,
+	.writes = true,
+	.statements = statements,
+	.changed = changed,
+};
 
 /* It works, or no longer does. */
 static void
 changed(Connection *c)
 {
 	run();
-}
-
-/* Begin. */
-void
-operate_init(void)
-{
-	connection.purpose = "operating";
-	connection.conninfo = &config.conninfo;
-	connection.writes = true;
-	connection.statements = statements;
-	connection.changed = changed;
 }
 
 /* Whether a request of the admin listener is one. */

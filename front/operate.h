@@ -13,7 +13,6 @@
 
 #include "request.h"
 
-extern void operate_init(void);
 extern bool operate_wanted(const Request *request);
 extern void operate_submit(Request *request);
 extern int64_t operate_tick(int64_t now);

@@ -21,7 +21,6 @@
 #define TIMEOUT			5000
 
 static const Statement statements[] = {{NULL, NULL}};
-static Connection connection;
 static ScrapeDone done;
 
 static Request *waiting[SCRAPE_KINDS];	/* for the next call of each kind */
@@ -37,6 +36,14 @@ typedef struct Scrape
 } Scrape;
 
 static void run(void);
+static void changed(Connection *c);
+
+static Connection connection = {
+	.purpose = "metrics",
+	.conninfo = &config.metrics_conninfo,
+	.statements = statements,
+	.changed = changed,
+};
 
 /* It works, or no longer does. */
 static void
@@ -45,15 +52,11 @@ changed(Connection *c)
 	run();
 }
 
-/* Begin. */
+/* Begin: who is told of each scrape. */
 void
 scrape_init(ScrapeDone on_done)
 {
 	done = on_done;
-	connection.purpose = "metrics";
-	connection.conninfo = &config.metrics_conninfo;
-	connection.statements = statements;
-	connection.changed = changed;
 }
 
 /* What a path of the admin listener shows of the database. */

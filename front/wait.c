@@ -42,7 +42,6 @@
 #define MAX_WAIT		600000
 
 static const Statement statements[] = {{NULL, NULL}};
-static Connection connection;
 static bool needed = false;		/* something has waited */
 
 static Request *first = NULL;
@@ -51,23 +50,22 @@ static int	count = 0;
 static int64_t next_call = 0;
 
 static void run(void);
+static void changed(Connection *c);
+
+/* It is made when something waits. */
+static Connection connection = {
+	.purpose = "waiting",
+	.conninfo = &config.conninfo,
+	.writes = true,
+	.statements = statements,
+	.changed = changed,
+};
 
 /* It works, or no longer does. */
 static void
 changed(Connection *c)
 {
 	run();
-}
-
-/* Begin; the connection is made when something waits. */
-void
-waits_init(void)
-{
-	connection.purpose = "waiting";
-	connection.conninfo = &config.conninfo;
-	connection.writes = true;
-	connection.statements = statements;
-	connection.changed = changed;
 }
 
 /* Have a request wait, if its response says so; the lane is done with it. */

@@ -13,7 +13,6 @@
 
 #include "request.h"
 
-extern void waits_init(void);
 extern bool wait_begin(Request *request);
 extern int64_t waits_tick(int64_t now);
 
