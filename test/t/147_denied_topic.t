@@ -13,13 +13,7 @@ use Test::More;
 plan skip_all => Evaudit::Kafka::unavailable()
   if Evaudit::Kafka::unavailable();
 
-my $kafka = Evaudit::Kafka->new(
-	sasl => { alice => 'secret' },
-	config => {
-		'authorizer.class.name' =>
-		  'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
-		'super.users' => 'User:ANONYMOUS'
-	});
+my $kafka = Evaudit::Kafka->new(acls => 1, sasl => { alice => 'secret' });
 $kafka->start;
 foreach my $topic (qw(open hidden closed))
 {

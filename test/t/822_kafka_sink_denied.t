@@ -12,13 +12,7 @@ use Test::More;
 plan skip_all => Evaudit::Kafka::unavailable()
   if Evaudit::Kafka::unavailable();
 
-my $kafka = Evaudit::Kafka->new(
-	sasl => { alice => 'secret' },
-	config => {
-		'authorizer.class.name' =>
-		  'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
-		'super.users' => 'User:ANONYMOUS'
-	});
+my $kafka = Evaudit::Kafka->new(acls => 1, sasl => { alice => 'secret' });
 $kafka->start;
 my $node = Evaudit::Cluster->new('main',
 	conf => "evaudit.max_backoff = '200ms'\n");

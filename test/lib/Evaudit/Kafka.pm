@@ -8,7 +8,7 @@ Evaudit::Kafka - a real Kafka broker for a test
 =head1 SYNOPSIS
 
   my $kafka = Evaudit::Kafka->new(sasl => { alice => 'secret' }, tls => 1,
-    proxy => 1, config => { 'server.property' => 'value' },
+    acls => 1, proxy => 1, config => { 'server.property' => 'value' },
     classes => $folder, properties => { 'of.java' => 'value' });
   $kafka->start;
   $kafka->create_topic('logins', 4);
@@ -69,6 +69,7 @@ sub new
 		'broker',
 		sasl => $args{sasl},
 		tls => $args{tls},
+		acls => $args{acls},
 		config => $args{config} || {},
 		classes => $args{classes},
 		properties => $args{properties} || {},
@@ -350,6 +351,12 @@ sub _write_config
 	{
 		$config{'ssl.keystore.type'} = 'PEM';
 		$config{'ssl.keystore.location'} = "$self->{dir}/keystore.pem";
+	}
+	if ($self->{acls})
+	{
+		$config{'authorizer.class.name'} =
+		  'org.apache.kafka.metadata.authorizer.StandardAuthorizer';
+		$config{'super.users'} = 'User:ANONYMOUS';
 	}
 	%config = (%config, %{ $self->{config} });
 
