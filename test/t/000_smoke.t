@@ -5,6 +5,7 @@ use strict;
 use warnings;
 
 use Evaudit::Cluster;
+use IPC::Run;
 use Test::More;
 
 foreach my $preload (0, 1)
@@ -26,5 +27,9 @@ foreach my $preload (0, 1)
 		"a condition that never comes, $what");
 	$node->stop;
 }
+
+# More than a pipe takes, to a program that reads nothing.
+my $input = 'x' x 1_000_000;
+ok(IPC::Run::run(['true'], '<', \$input), 'a program that does not read its input has its own exit code');
 
 done_testing();

@@ -30,6 +30,7 @@ use warnings;
 use parent -norequire, 'PostgreSQL::Test::Cluster';
 
 use Carp;
+use Evaudit::Pipes;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Time::HiRes qw(time usleep);

@@ -28,6 +28,7 @@ use strict;
 use warnings;
 
 use Carp;
+use Evaudit::Pipes;
 use POSIX qw(:sys_wait_h);
 use PostgreSQL::Test::Utils;
 use Time::HiRes qw(time usleep);

@@ -21,6 +21,7 @@ use strict;
 use warnings;
 
 use Carp;
+use Evaudit::Pipes;
 use IPC::Run;
 use JSON::PP;
 use MIME::Base64 qw(encode_base64 encode_base64url);
