@@ -1,5 +1,7 @@
 # ALTER EXTENSION UPDATE leads to what CREATE EXTENSION makes, object by
-# object, from each release whose install script is kept in test/releases.
+# object, from each release whose install script is kept in test/releases, and
+# takes the data along: what was audited, published and defined before is there
+# after it, and goes on.
 #
 # That the comparison sees what a delta forgets is proved by releases that
 # never were: the install script cut in two, and in two with a piece missing.
@@ -63,6 +65,89 @@ sub differences
 		grep { ($a->{$_} // '') ne ($b->{$_} // '') } sort keys %names);
 }
 
+# Have something of each kind in a database, by what each release has.
+sub fill
+{
+	my ($node, $database) = @_;
+
+	$node->safe_psql($database, q{
+		INSERT INTO configuration VALUES ('a', '1'), ('b', 'null');
+		UPDATE configuration SET value = '2' WHERE key = 'a';
+		CREATE TABLE parts (i int PRIMARY KEY, t text, secret text) PARTITION BY RANGE (i);
+		CREATE TABLE part PARTITION OF parts DEFAULT;
+		SELECT evaudit.track('parts', '{"columns": {"secret": "exclude"}}');
+		INSERT INTO parts SELECT i, 'x', 'y' FROM generate_series(1, 20) i;
+
+		SELECT evaudit.create_issuer('example', '{"issuer": "https://login.example/", "audience": "events", "jwks":
+			{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "_p0k3wV_tcspMRm8YXppkVfO5caTQOZVCxLjMWiuVI4"}]}}');
+		SELECT evaudit.create_topic('builds', '{"type": "object", "required": ["id"]}', '{"event_id": "/id", "keep": true}');
+		SELECT evaudit.grant_publish('builds', 'ada');
+		SELECT evaudit.publish('builds', '{"id": "b-1"}');
+		SELECT evaudit.publish('login', '{"user_id": "u", "service_id": "s",
+			"service_name": "S", "timestamp": "2026-01-01T00:00:00Z"}');
+
+		CREATE SERVER kafka FOREIGN DATA WRAPPER evaudit_kafka OPTIONS ("bootstrap.servers" '127.0.0.1:1');
+		SELECT evaudit.create_source('logins', 'kafka', options => '{"topics": "logins"}');
+		SELECT evaudit.pause_source('logins');
+		INSERT INTO evaudit.dead_letter_store (owner, source, topic, source_position, payload, reason, error)
+		VALUES (current_user, 'logins', 'login', '{"offset": 1}', 'no', 'malformed_json', 'e');
+
+		CREATE TABLE got (event_id text);
+		CREATE FUNCTION take(events evaudit.event[]) RETURNS void LANGUAGE sql
+		BEGIN ATOMIC
+			INSERT INTO got SELECT e.event_id FROM unnest(events)
+				AS e(topic, event_id, key, payload, headers, event_time, subject, source, source_position);
+		END;
+		CREATE SERVER local FOREIGN DATA WRAPPER evaudit_function;
+		SELECT evaudit.create_sink('report', 'local', '{builds}', '{"function": "public.take"}');
+		SELECT evaudit.pause_sink('report');
+		SELECT evaudit.publish('builds', '{"id": "b-2"}')});
+	return;
+}
+
+# Queries for what tables hold that have rows, ours and the extension's, each
+# column by the name that it has now.
+sub queries
+{
+	my ($node, $database) = @_;
+	my @queries = split /\n/, $node->safe_psql($database, q{
+		SELECT format('SELECT md5(string_agg(t::text, %L ORDER BY t::text)) FROM (SELECT %s FROM %s) t',
+			' ', string_agg(quote_ident(attname), ', ' ORDER BY attnum), attrelid::regclass)
+		FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
+		WHERE attnum > 0 AND NOT attisdropped AND relkind = 'r'
+			AND relnamespace::regnamespace::text IN ('evaudit', 'public')
+			AND relname !~ '^(outbox|sink_positions)'
+		GROUP BY attrelid ORDER BY attrelid::regclass::text});
+
+	return grep { $node->safe_psql($database, $_) ne '' } @queries;
+}
+
+# What was there before an update goes on after it.
+sub goes_on
+{
+	my ($node, $database) = @_;
+
+	is( $node->safe_psql($database, q{
+			UPDATE configuration SET value = '3' WHERE key = 'a';
+			UPDATE parts SET t = 'z', secret = 'w' WHERE i = 7;
+			SELECT item_key, updated_attribute, old_value, new_value FROM audit ORDER BY seq DESC LIMIT 2}),
+		qq(7|t|"x"|"z"\na|value|2|3), "$database: tables are audited as before");
+	is( $node->safe_psql($database, q{
+			SELECT evaudit.publish('builds', '{"id": "b-1"}');
+			SELECT evaudit.publish('builds', '{"id": "b-3"}');
+			SELECT count(*) FROM evaudit.events WHERE topic = 'builds'}),
+		"b-1\nb-3\n3", "$database: events are remembered");
+	$node->safe_psql($database, q{SELECT evaudit.resume_sink('report')});
+	ok( $node->wait_for(q{SELECT string_agg(event_id, ' ' ORDER BY event_id) FROM got},
+			'b-2 b-3', database => $database),
+		"$database: the sink goes on where it was");
+	is( $node->safe_psql($database, q{
+			SELECT name, state FROM evaudit.stat_sources UNION ALL
+			SELECT source, reason FROM evaudit.dead_letters ORDER BY 2}),
+		"logins|malformed_json\nlogins|paused", "$database: so do sources");
+	return;
+}
+
 my $node = Evaudit::Cluster->new('main', extension => 0);
 my $folder = script_folder();
 my @written;
@@ -86,12 +171,31 @@ sub install
 	my ($database, $from) = @_;
 
 	$node->safe_psql('postgres', "CREATE DATABASE \"$database\"");
-	$node->safe_psql($database, 'CREATE EXTENSION evaudit'
-		  . ($from ? " VERSION '$from'; ALTER EXTENSION evaudit UPDATE" : ''));
+	$node->safe_psql($database,
+		'CREATE EXTENSION evaudit' . ($from ? " VERSION '$from'" : ''));
+	$node->safe_psql($database, 'ALTER EXTENSION evaudit UPDATE') if $from;
 	is( $node->safe_psql($database,
 			"SELECT extversion FROM pg_extension WHERE extname = 'evaudit'"),
 		$current, "$database has version $current");
 	return objects($node, $database);
+}
+
+# An update from a version with data there.
+sub update_data
+{
+	my ($database, $from) = @_;
+
+	$node->safe_psql('postgres', "CREATE DATABASE \"$database\"");
+	$node->safe_psql($database, "CREATE EXTENSION evaudit VERSION '$from'");
+	fill($node, $database);
+	my @queries = queries($node, $database);
+	cmp_ok(scalar(@queries), '>', 12, 'there are data');
+	my $all = join(" UNION ALL ", @queries);
+	my $before = $node->safe_psql($database, $all);
+	$node->safe_psql($database, 'ALTER EXTENSION evaudit UPDATE');
+	is($node->safe_psql($database, $all), $before, "$database: all rows are as they were");
+	goes_on($node, $database);
+	return;
 }
 
 my $fresh = install('fresh');
@@ -105,9 +209,16 @@ SKIP:
 	foreach my $file (sort glob "$root/test/releases/evaudit--*.sql")
 	{
 		my ($release) = $file =~ /--(.*)\.sql$/;
-		add_script($release, slurp_file($file)) unless $release eq $current;
+		if ($release eq $current)
+		{
+			is(slurp_file("$folder/evaudit--$current.sql"),
+				slurp_file($file), "$release is as it was released");
+			next;
+		}
+		add_script($release, slurp_file($file));
 		is(differences($fresh, install("from_$release", $release)),
 			'', "from $release");
+		update_data("data_$release", $release);
 	}
 
 	# where the parts of the script begin, sources among them
@@ -120,6 +231,7 @@ SKIP:
 	add_script("0.9--$current", $second);
 	is(differences($fresh, install('halves', '0.9')),
 		'', 'two halves are the whole');
+	update_data('data', '0.9');
 
 	my %pieces = (
 		qr/^GRANT SELECT ON evaudit\.stat_audit [^;]*;/m =>
