@@ -117,11 +117,12 @@ GRANT SELECT ON evaudit.stat_sinks, evaudit.deliveries TO PUBLIC;
 GRANT SELECT ON evaudit.stat_jobs TO PUBLIC;
 GRANT EXECUTE ON FUNCTION evaudit.progress_rows() TO PUBLIC;
 GRANT SELECT ON evaudit.stat_retention TO pg_monitor;
-GRANT SELECT ON evaudit.stat_segments TO pg_monitor;
+GRANT SELECT ON evaudit.stat_segments, evaudit.sinks_behind TO pg_monitor;
 GRANT EXECUTE ON FUNCTION evaudit.audit_segments() TO pg_monitor;
 GRANT EXECUTE ON FUNCTION evaudit.retention_is_active(oid, bigint)
 TO pg_monitor;
 GRANT EXECUTE ON FUNCTION evaudit.metrics(), evaudit.metric_list(),
+	evaudit.http_counts(), evaudit.token_counts(), evaudit.job_counts(),
 	evaudit.doctor()
 TO pg_monitor;
 GRANT SELECT ON evaudit.alerts, evaudit.alert_rules, evaudit.stat_topics

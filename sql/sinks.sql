@@ -231,6 +231,18 @@ COMMENT ON FUNCTION evaudit.sink_stats() IS
 
 -- Events are counted up to 100,000 of a sink: a look at a large backlog must
 -- not read it all.
+CREATE VIEW evaudit.sinks_behind AS
+	SELECT s.name, (
+		SELECT o.received_at
+		FROM (SELECT * FROM evaudit.sink_positions f
+			  WHERE f.sink_id = s.id ORDER BY f.version DESC LIMIT 1) f
+		JOIN evaudit.outbox o ON o.seq > f.low_seq
+			AND NOT pg_catalog.pg_visible_in_snapshot(o.xid, f.low)
+		ORDER BY o.seq LIMIT 1) AS oldest_at
+	FROM evaudit.sinks s;
+COMMENT ON VIEW evaudit.sinks_behind IS
+	'internal: when the first event was written that a sink has not gone past, for metrics';
+
 CREATE VIEW evaudit.stat_sinks WITH (security_barrier) AS
 	SELECT s.name, s.kind,
 		   CASE WHEN s.paused OR s.database IS DISTINCT FROM d.oid

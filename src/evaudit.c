@@ -21,6 +21,7 @@
 #include "http/settings.h"
 #include "operations/operations.h"
 #include "runtime/runtime.h"
+#include "server/counters.h"
 #include "server/foreign_options.h"
 #include "server/progress.h"
 #include "sinks/sink.h"
@@ -36,6 +37,7 @@ _PG_init(void)
 {
 	evaudit_foreign_options_init();
 	evaudit_progress_init();
+	evaudit_counters_init();
 	evaudit_runtime_init();
 	evaudit_events_init();
 	evaudit_sinks_init();

@@ -21,6 +21,7 @@
 #include "utils/memutils.h"
 
 #include "auth/issuer_fetch.h"
+#include "auth/token_parse.h"
 #include "net/http_client.h"
 
 /* Longest time for one response, milliseconds. */
@@ -173,4 +174,5 @@ void
 evaudit_auth_init(void)
 {
 	evaudit_register_job_kind(&evaudit_key_fetch_job);
+	evaudit_token_counts_init();
 }

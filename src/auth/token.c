@@ -180,9 +180,9 @@ copy_claims(const Jsonb *claims)
 	return copy;
 }
 
-/* The claims of a token, or NULL and what is wrong with it. */
-Jsonb *
-evaudit_token_verify(const char *token, size_t len, EvauditTokenError *error)
+/* Verify a token by the cache, or by its signature. */
+static Jsonb *
+recall_or_verify(const char *token, size_t len, EvauditTokenError *error)
 {
 	static MemoryContext scratch = NULL;
 	MemoryContext context = CurrentMemoryContext;
@@ -212,6 +212,17 @@ evaudit_token_verify(const char *token, size_t len, EvauditTokenError *error)
 	}
 	evaudit_token_remember(token, len, generation, claims, &times);
 	return copy_claims(claims);
+}
+
+/* The claims of a token, or NULL and what is wrong with it. */
+Jsonb *
+evaudit_token_verify(const char *token, size_t len, EvauditTokenError *error)
+{
+	Jsonb	   *claims = recall_or_verify(token, len, error);
+
+	/* one of several issuers may have refused what another accepted */
+	evaudit_token_count(claims != NULL ? EVAUDIT_TOKEN_GOOD : error->code);
+	return claims;
 }
 
 /* The claim "sub", or NULL. */

@@ -71,6 +71,10 @@ extern bool evaudit_claims_check(const EvauditIssuer *issuer,
 extern bool evaudit_times_check(const EvauditTokenTimes *times,
 								EvauditTokenError *error);
 
+/* token_counts.c */
+extern void evaudit_token_counts_init(void);
+extern void evaudit_token_count(EvauditTokenErrorCode code);
+
 /* token_cache.c */
 extern Jsonb *evaudit_token_recall(const char *token, size_t len,
 								   uint64 generation,

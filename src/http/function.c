@@ -36,6 +36,7 @@
 
 #include "events/attempt.h"
 #include "http/cors.h"
+#include "http/counts.h"
 #include "http/routes.h"
 #include "http/wait.h"
 
@@ -225,6 +226,7 @@ serve(FunctionCallInfo fcinfo, bool admin)
 		handle_guarded(&request, &response);
 	/* what the sender knows already becomes 304 */
 	values[1] = JsonbPGetDatum(response_headers(&request, &response));
+	evaudit_http_count(admin, response.status);
 	values[0] = Int32GetDatum(response.status);
 	values[2] = PointerGetDatum(response_body(&request, &response));
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc),

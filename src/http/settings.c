@@ -16,6 +16,7 @@
 #include "utils/guc.h"
 
 #include "http/cors.h"
+#include "http/counts.h"
 #include "http/rate_limit.h"
 #include "http/settings.h"
 
@@ -130,6 +131,7 @@ define_limits(void)
 void
 evaudit_http_init(void)
 {
+	evaudit_http_counts_init();
 	DefineCustomEnumVariable("evaudit.http_compat",
 							 "Whose responses evaudit.http() gives to the letter.",
 							 NULL,

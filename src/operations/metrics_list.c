@@ -39,6 +39,20 @@ const EvauditMetricGroup evaudit_metric_groups[] = {
 		}
 	},
 	{
+		"evaudit_job",
+		"SELECT type, wanted::float8, processes::float8, runs::float8,"
+		" failures::float8, run_seconds FROM evaudit.job_counts()"
+		" ORDER BY type",
+		{"type"},
+		{
+			{"wanted_processes", EVAUDIT_GAUGE, "Processes of the type that ought to run now."},
+			{"processes", EVAUDIT_GAUGE, "Processes of the type that run."},
+			{"runs_total", EVAUDIT_COUNTER, "Processes that began."},
+			{"failures_total", EVAUDIT_COUNTER, "Processes that failed."},
+			{"run_seconds_total", EVAUDIT_COUNTER, "How long processes have run."},
+		}
+	},
+	{
 		"evaudit_source",
 		"SELECT name, received::float8, merged::float8, dead_lettered::float8,"
 		" batches::float8, cardinality(pids)::float8,"
@@ -108,6 +122,13 @@ const EvauditMetricGroup evaudit_metric_groups[] = {
 		}
 	},
 	{
+		"evaudit_sink_oldest",
+		"SELECT name, " SECONDS("oldest_at")
+		" FROM evaudit.sinks_behind ORDER BY name",
+		{"sink"},
+		{{"pending_timestamp_seconds", EVAUDIT_GAUGE, "When the first event was written that the sink has not gone past."}}
+	},
+	{
 		"evaudit_sink_status",
 		"SELECT s.name, x.status, (s.state = x.status)::int::float8"
 		" FROM evaudit.stat_sinks s, unnest(ARRAY['starting', 'running',"
@@ -152,6 +173,20 @@ const EvauditMetricGroup evaudit_metric_groups[] = {
 			{"bytes", EVAUDIT_GAUGE, "Their size, with indexes."},
 			{"rows", EVAUDIT_GAUGE, "Rows of theirs that VACUUM or ANALYZE found last."},
 		}
+	},
+	{
+		"evaudit_database_http",
+		"SELECT listener, status, requests::float8"
+		" FROM evaudit.http_counts() ORDER BY listener DESC, status",
+		{"listener", "status"},
+		{{"requests_total", EVAUDIT_COUNTER, "Requests that evaudit.http() (public) and evaudit.http_admin() (admin) responded to."}}
+	},
+	{
+		"evaudit_token",
+		"SELECT outcome, tokens::float8 FROM evaudit.token_counts()"
+		" ORDER BY outcome",
+		{"outcome"},
+		{{"checks_total", EVAUDIT_COUNTER, "Tokens that were accepted, or refused for a reason."}}
 	},
 	{
 		"evaudit_issuer",

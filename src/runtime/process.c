@@ -38,6 +38,7 @@ static void
 detach(int code, Datum arg)
 {
 	LWLockAcquire(evaudit_runtime->lock, LW_EXCLUSIVE);
+	evaudit_job_count_end(DatumGetInt32(arg), attached->started_at);
 	attached->proc = NULL;
 	attached->retry_at = 0;
 	LWLockRelease(evaudit_runtime->lock);
@@ -62,11 +63,13 @@ attach(const EvauditProcessArgs *args)
 	{
 		attached = process;
 		attached->proc = MyProc;
+		attached->started_at = GetCurrentTimestamp();
 	}
 	LWLockRelease(evaudit_runtime->lock);
 	if (attached == NULL)
 		proc_exit(0);
-	before_shmem_exit(detach, (Datum) 0);
+	before_shmem_exit(detach, Int32GetDatum(args->kind));
+	evaudit_job_count_run(args->kind);
 	return slot;
 }
 

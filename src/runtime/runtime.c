@@ -40,6 +40,7 @@ evaudit_runtime_init(void)
 							"Besides those of evaudit's own and the logical replication launcher.",
 							&evaudit_reserved_worker_slots, 2, 0, 262143,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	evaudit_job_counts_init();
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 	evaudit_restored_init();

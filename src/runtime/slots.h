@@ -34,6 +34,7 @@ typedef struct EvauditDatabaseSlot
 	bool		changed;		/* jobs changed since they were listed */
 	uint32		requested;		/* kinds of evaudit_request_job() */
 	int			holders;		/* commands that need the database empty */
+	uint16		wanted[EVAUDIT_MAX_KINDS];	/* processes that ought to run */
 	char		last_error[EVAUDIT_ERROR_BYTES];	/* of the scheduler; "" if
 													 * it works */
 } EvauditDatabaseSlot;
@@ -51,6 +52,7 @@ typedef struct EvauditProcessSlot
 	bool		in_use;			/* asked for, and not known to be over */
 	uint32		generation;
 	PGPROC	   *proc;			/* NULL: not attached */
+	TimestampTz started_at;		/* when it attached */
 	bool		failed;			/* ended by an ERROR */
 	bool		finished;		/* run() returned */
 	bool		first_commit_done;	/* it made progress */
@@ -115,5 +117,11 @@ extern void evaudit_show_retry(EvauditJobSlot *slot, TimestampTz restart,
 extern int	evaudit_processes_in_use(Oid owner);
 extern int	evaudit_end_processes(Oid database);
 extern void evaudit_release_processes(Oid database);
+
+/* job_counts.c; a run's beginning is counted without the lock, its end with */
+extern void evaudit_job_counts_init(void);
+extern void evaudit_job_count_run(int kind);
+extern void evaudit_job_count_end(int kind, TimestampTz started_at);
+extern void evaudit_job_count_failure(int kind);
 
 #endif							/* EVAUDIT_SLOTS_H */

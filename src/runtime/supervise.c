@@ -293,6 +293,8 @@ note_end(EvauditJobEntry *entry, int i)
 	}
 	if (noted.first_commit_done)
 		process->failures = 0;
+	if (noted.failed || !noted.finished)
+		evaudit_job_count_failure(entry->kind);
 	if (!noted.failed && !noted.finished)
 		show_error(entry, i, noted.first_commit_done ?
 				   "a worker was ended: see the server's log" :
@@ -418,6 +420,35 @@ free_if_dropped(EvauditJobEntry *entry)
 	entry->dropped = false;
 }
 
+/* How many processes of a job ought to run now, whether or not they can. */
+static int
+count_wanted(const EvauditJobEntry *entry)
+{
+	return entry->wanted && GetCurrentTimestamp() >= entry->due ?
+		entry->nprocesses : 0;
+}
+
+/* Show how many processes of each kind ought to run. */
+static void
+show_wanted(void)
+{
+	uint16		wanted[EVAUDIT_MAX_KINDS] = {0};
+	EvauditDatabaseSlot *database;
+	ListCell   *lc;
+
+	foreach(lc, evaudit_schedule)
+	{
+		const EvauditJobEntry *entry = lfirst(lc);
+
+		wanted[entry->kind] += count_wanted(entry);
+	}
+	LWLockAcquire(evaudit_runtime->lock, LW_EXCLUSIVE);
+	database = evaudit_find_database(MyDatabaseId);
+	if (database != NULL)
+		memcpy(database->wanted, wanted, sizeof(wanted));
+	LWLockRelease(evaudit_runtime->lock);
+}
+
 /*
  * Start and end processes until they are as they are wanted.  True if some
  * are still to end.
@@ -428,6 +459,7 @@ evaudit_supervise(void)
 	bool		busy = false;
 	ListCell   *lc;
 
+	show_wanted();
 	foreach(lc, evaudit_schedule)
 	{
 		EvauditJobEntry *entry = lfirst(lc);
