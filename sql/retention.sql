@@ -29,7 +29,7 @@ CREATE FUNCTION evaudit.set_retention(what text, keep interval,
 RETURNS void
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'evaudit_set_retention';
 COMMENT ON FUNCTION evaudit.set_retention(text, interval, jsonb) IS
-	'have what is older deleted in the background: audit (options relations: kept for another time; export: to a directory), dead_letters (option redriven: an interval for those), events, events.<topic> or schema_versions; NULL: kept for ever';
+	'have what is older deleted in the background: audit (options relations: kept for another time; export: to a directory), dead_letters (option redriven: an interval for those), deliveries (given up ones of sinks that do not run), events, events.<topic>, fetched_schemas (of registries) or schema_versions; NULL: kept for ever';
 
 CREATE FUNCTION evaudit.retention_is_active(database oid, cluster bigint)
 RETURNS boolean

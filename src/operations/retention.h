@@ -65,6 +65,10 @@ extern void evaudit_retention_check_options(const char *what, Jsonb *options);
 extern void evaudit_retention_check_age(const char *name,
 										const Interval *age);
 
+/* retention_window.c */
+extern void evaudit_retention_check_window(const char *what,
+										   const Interval *keep);
+
 /* retention_api.c */
 extern int64 evaudit_cluster(void);
 

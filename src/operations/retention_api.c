@@ -93,6 +93,7 @@ evaudit_set_retention(PG_FUNCTION_ARGS)
 	{
 		evaudit_require_preload();
 		evaudit_retention_check_age("keep", PG_GETARG_INTERVAL_P(1));
+		evaudit_retention_check_window(what, PG_GETARG_INTERVAL_P(1));
 		store_rule(what, PG_GETARG_INTERVAL_P(1), options);
 	}
 	evaudit_wake_scheduler_at_commit();

@@ -30,7 +30,9 @@ typedef struct RuleDef
 static const RuleDef rule_defs[] = {
 	{"audit", {"relations", "export"}},
 	{"dead_letters", {"redriven"}},
+	{"deliveries"},
 	{"events"},
+	{"fetched_schemas"},
 	{"schema_versions"},
 };
 
@@ -50,7 +52,7 @@ options_of(const char *what)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("there is no retention of \"%s\"", what),
-				 errhint("Retention is of audit, dead_letters, events, events.<topic> and schema_versions.")));
+				 errhint("Retention is of audit, dead_letters, deliveries, events, events.<topic>, fetched_schemas and schema_versions.")));
 	return no_options;
 }
 

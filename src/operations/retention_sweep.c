@@ -46,19 +46,48 @@ enum BatchColumn
 	DELETED
 };
 
+/* Rules that one table is enough for, with how a batch of theirs is deleted. */
+typedef struct TableSweep
+{
+	const char *what;
+	const char *table;
+	bool		(*delete) (EvauditSweep *sweep);
+} TableSweep;
+
+static bool delete_dead_letters(EvauditSweep *sweep);
+static bool delete_deliveries(EvauditSweep *sweep);
+static bool delete_fetched_schemas(EvauditSweep *sweep);
+static bool delete_schema_versions(EvauditSweep *sweep);
+
+static const TableSweep table_sweeps[] = {
+	{"dead_letters", "dead_letter_store", delete_dead_letters},
+	{"deliveries", "delivery_store", delete_deliveries},
+	{"fetched_schemas", "registry_schemas", delete_fetched_schemas},
+	{"schema_versions", "topic_schemas", delete_schema_versions},
+};
+
+/* That of a rule; NULL: it is one for audit or events. */
+static const TableSweep *
+find_table_sweep(const EvauditRetention *rule)
+{
+	for (int i = 0; i < lengthof(table_sweeps); i++)
+	{
+		if (strcmp(rule->what, table_sweeps[i].what) == 0)
+			return &table_sweeps[i];
+	}
+	return NULL;
+}
+
 /* The table of a rule. */
 static Oid
 table_of(const EvauditRetention *rule)
 {
-	const char *table = "events";
+	const TableSweep *sweep = find_table_sweep(rule);
 
 	if (strcmp(rule->what, "audit") == 0)
 		return evaudit_audit_relid();
-	if (strcmp(rule->what, "dead_letters") == 0)
-		table = "dead_letter_store";
-	else if (strcmp(rule->what, "schema_versions") == 0)
-		table = "topic_schemas";
-	return get_relname_relid(table, get_namespace_oid("evaudit", false));
+	return get_relname_relid(sweep != NULL ? sweep->table : "events",
+							 get_namespace_oid("evaudit", false));
 }
 
 /*
@@ -178,6 +207,48 @@ delete_dead_letters(EvauditSweep *sweep)
 }
 
 /*
+ * A batch of deliveries that are over and that their sink does not delete
+ * itself, since it is paused or gone.  One that was given up stays while
+ * another of its key is not over, and while its sink may read again the batch
+ * that it was part of.
+ */
+static bool
+delete_deliveries(EvauditSweep *sweep)
+{
+	static EvauditStatement statement = {
+		"WITH scanned AS MATERIALIZED ("
+		" SELECT d.id, d.since < now() - $3 AND (s.id IS NULL"
+		" OR s.paused AND d.state = 'skipped' AND p.high IS NULL"
+		" AND NOT EXISTS (SELECT FROM evaudit.delivery_store o"
+		" WHERE o.sink_id = d.sink_id AND o.key_hash = d.key_hash"
+		" AND o.state <> 'skipped')) AS old"
+		" FROM evaudit.delivery_store d"
+		" LEFT JOIN evaudit.sinks s ON s.id = d.sink_id"
+		" LEFT JOIN LATERAL (SELECT f.high FROM evaudit.sink_positions f"
+		" WHERE f.sink_id = s.id ORDER BY f.version DESC LIMIT 1) p ON true"
+		" WHERE d.id > $1 ORDER BY d.id LIMIT $2),"
+		" deleted AS (DELETE FROM evaudit.delivery_store d"
+		" USING scanned s WHERE d.id = s.id AND s.old RETURNING 1)"
+		" SELECT coalesce((SELECT max(id) FROM scanned), $1),"
+		" (SELECT count(*) FROM scanned), (SELECT count(*) FROM deleted)", 3,
+		{INT8OID, INT8OID, INTERVALOID}
+	};
+	Datum		values[] = {
+		Int64GetDatum(sweep->last_id),
+		Int64GetDatum(BATCH_ROWS),
+		IntervalPGetDatum(&sweep->rule->keep)
+	};
+	EvauditSpi	spi;
+	bool		more;
+
+	evaudit_spi_begin(&spi);
+	evaudit_spi_execute(&statement, values, NULL);
+	more = take_batch(sweep);
+	evaudit_spi_end(&spi);
+	return more;
+}
+
+/*
  * A batch of a topic's events.  They come by their ids, near enough in the
  * order of their times: a batch without an old one is the topic's last.
  */
@@ -217,6 +288,33 @@ delete_events(EvauditSweep *sweep)
 }
 
 /*
+ * A batch of the schemas that were fetched from registries.  What a source
+ * needs yet its workers fetch again.
+ */
+static bool
+delete_fetched_schemas(EvauditSweep *sweep)
+{
+	static EvauditStatement statement = {
+		"DELETE FROM evaudit.registry_schemas"
+		" WHERE (server_oid, location, id) IN"
+		" (SELECT r.server_oid, r.location, r.id"
+		" FROM evaudit.registry_schemas r WHERE r.fetched_at < now() - $1"
+		" ORDER BY r.server_oid, r.location, r.id LIMIT $2)", 2,
+		{INTERVALOID, INT8OID}
+	};
+	Datum		values[] = {
+		IntervalPGetDatum(&sweep->rule->keep),
+		Int64GetDatum(BATCH_ROWS)
+	};
+	EvauditSpi	spi;
+
+	evaudit_spi_begin(&spi);
+	sweep->deleted = evaudit_spi_execute(&statement, values, NULL);
+	evaudit_spi_end(&spi);
+	return sweep->deleted == BATCH_ROWS;
+}
+
+/*
  * Schemas that no longer validate anything, have not for long enough, and
  * accepted no event that is kept: the topic's oldest one is younger.
  */
@@ -252,14 +350,14 @@ delete_schema_versions(EvauditSweep *sweep)
 bool
 evaudit_sweep_batch(EvauditSweep *sweep)
 {
+	const TableSweep *table = find_table_sweep(sweep->rule);
+
 	sweep->deleted = sweep->exported = 0;
 	sweep->file = NULL;
 	if (sweep->audit != NULL)
 		return evaudit_sweep_audit_batch(sweep, BATCH_ROWS);
-	if (strcmp(sweep->rule->what, "dead_letters") == 0)
-		return delete_dead_letters(sweep);
-	if (strcmp(sweep->rule->what, "schema_versions") == 0)
-		return delete_schema_versions(sweep);
+	if (table != NULL)
+		return table->delete(sweep);
 	return sweep->topics != NIL && delete_events(sweep);
 }
 

@@ -220,6 +220,17 @@ $kafka->tool('-e', 'produce', 'avro', \sprintf("k\t\\x00\\x00\\x00\\x00\\x%02x\\
 await_end($node, $kafka, 'avro', 'avro');
 like(letters('avro', "error"), qr/schema $json_id of registry "reg" cannot be used: it is of type JSON, not AVRO/, 'a schema of another type');
 
+# retention takes what was fetched, and what is needed is fetched again
+$node->safe_psql('postgres', q{SELECT evaudit.pause_source('headers')});
+wait_until(sub { state_of('headers') =~ /^paused/ }, 'a source that is paused');
+$node->safe_psql('postgres', q{UPDATE evaudit.registry_schemas SET fetched_at = now() - interval '1 year';
+	SELECT evaudit.set_retention('fetched_schemas', '1 month')});
+$node->wait_for('SELECT count(*) FROM evaudit.registry_schemas', 0);
+$node->safe_psql('postgres', q{SELECT evaudit.resume_source('headers')});
+$registry->produce($kafka, { %avro, topic => 'headers', headers => JSON::PP::true, value => { user => 'y', at => 1, via => undef } });
+await_end($node, $kafka, 'headers', 'headers');
+like(payloads('headers'), qr/"user": "y"\}$/, 'a schema that retention took is fetched again');
+
 # a registry that is not public
 $node->safe_psql('postgres', q{
 	CREATE SERVER inward FOREIGN DATA WRAPPER evaudit_registry OPTIONS (url 'https://127.0.0.1:1/');
