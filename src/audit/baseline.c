@@ -37,6 +37,7 @@
 #include "audit/audit_log.h"
 #include "audit/capture.h"
 #include "audit/capture_trigger.h"
+#include "audit/change.h"
 #include "audit/item_key.h"
 #include "audit/past.h"
 #include "server/compat.h"
@@ -67,9 +68,9 @@ has_image(const Baseline *baseline, text *key)
 {
 	static EvauditStatement find = {
 		"SELECT operation FROM $S.audit WHERE item_key = $1"
-		" AND relation = ANY ($2) AND seq >= $3"
+		" AND relation = ANY ($2) AND " EVAUDIT_SEQ_UNINDEXED " >= $3"
 		" AND operation IN ('INSERT', 'BASELINE', 'DELETE', 'TRUNCATE')"
-		" ORDER BY seq DESC LIMIT 1",
+		" ORDER BY " EVAUDIT_SEQ_UNINDEXED " DESC LIMIT 1",
 		3, {TEXTOID, TEXTARRAYOID, INT8OID}, CURSOR_OPT_GENERIC_PLAN
 	};
 	Datum		values[] = {PointerGetDatum(key), baseline->names,

@@ -38,6 +38,13 @@ typedef struct EvauditChange
 	"seq, relation, item_key, operation, updated_attribute, old_value," \
 	" new_value, modification_time, xid, epoch, actor, request_id"
 
+/*
+ * The number of a row, where it must not choose the index: a generic plan
+ * takes a range of numbers for a few rows, and reads all of audit by its
+ * primary key rather than sort what another index finds.
+ */
+#define EVAUDIT_SEQ_UNINDEXED	"(seq OPERATOR(pg_catalog.+) 0)"
+
 /* Receives a change in the memory context given; false: no more of them. */
 typedef bool (*EvauditChangeTaker) (EvauditChange *change, void *arg);
 

@@ -67,7 +67,20 @@ take_change(EvauditChange *change, void *arg)
 	return true;
 }
 
-/* Read the changes under a key. */
+/* Order changes by their numbers. */
+static int
+compare_changes(const void *a, const void *b)
+{
+	int64		left = (*(EvauditChange *const *) a)->seq;
+	int64		right = (*(EvauditChange *const *) b)->seq;
+
+	return left < right ? -1 : left > right;
+}
+
+/*
+ * Read the changes under a key.  What the index finds is almost in the order
+ * of the numbers.
+ */
 static Changes *
 read_changes(EvauditPast *past, const char *key, MemoryContext context)
 {
@@ -75,7 +88,7 @@ read_changes(EvauditPast *past, const char *key, MemoryContext context)
 	{
 		"SELECT " EVAUDIT_CHANGE_COLUMNS " FROM $S.audit"
 			" WHERE item_key OPERATOR(pg_catalog.=) $1"
-			" AND relation OPERATOR(pg_catalog.=) ANY ($2) ORDER BY seq",
+			" AND relation OPERATOR(pg_catalog.=) ANY ($2)",
 			2,
 		{
 			TEXTOID, TEXTARRAYOID
@@ -87,6 +100,9 @@ read_changes(EvauditPast *past, const char *key, MemoryContext context)
 
 	all->past = past;
 	evaudit_changes_read(&statement, values, context, take_change, all);
+	if (all->n > 1)
+		qsort(all->changes, all->n, sizeof(EvauditChange *),
+			  compare_changes);
 	return all;
 }
 
@@ -148,8 +164,9 @@ find_arrival(EvauditPast *past, const JsonbValue *elements, int64 after,
 			" OPERATOR(pg_catalog.=) ANY ($1) AND updated_attribute IS NOT NULL"
 			" AND evaudit.changes_key(item_key, old_value)"
 			" AND relation OPERATOR(pg_catalog.=) ANY ($2)"
-			" AND seq OPERATOR(pg_catalog.>) $3"
-			" AND seq OPERATOR(pg_catalog.<) $4 ORDER BY seq DESC",
+			" AND " EVAUDIT_SEQ_UNINDEXED " OPERATOR(pg_catalog.>) $3"
+			" AND " EVAUDIT_SEQ_UNINDEXED " OPERATOR(pg_catalog.<) $4"
+			" ORDER BY " EVAUDIT_SEQ_UNINDEXED " DESC",
 			4,
 		{
 			INT8ARRAYOID, TEXTARRAYOID, INT8OID, INT8OID
