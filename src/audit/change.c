@@ -16,12 +16,15 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rls.h"
+#include "utils/timestamp.h"
 #include "utils/xid8.h"
 
 #include "audit/change.h"
@@ -78,45 +81,128 @@ evaudit_changes_end(EvauditReader *reader)
 		elog(ERROR, "could not disconnect from SPI");
 }
 
+/* What EVAUDIT_CHANGE_COLUMNS selects, in that order. */
+enum
+{
+	CHANGE_SEQ, CHANGE_RELATION, CHANGE_KEY, CHANGE_OPERATION,
+	CHANGE_ATTRIBUTE, CHANGE_OLD, CHANGE_NEW, CHANGE_TIME, CHANGE_XID,
+	CHANGE_EPOCH, CHANGE_ACTOR, CHANGE_REQUEST, CHANGE_COLUMNS
+};
+
+static const struct
+{
+	Oid			type;
+	bool		required;		/* never NULL */
+}			change_columns[CHANGE_COLUMNS] = {
+	{INT8OID, true}, {TEXTOID, true}, {TEXTOID, false}, {TEXTOID, true},
+	{TEXTOID, false}, {JSONBOID, false}, {JSONBOID, false},
+	{TIMESTAMPTZOID, true}, {XID8OID, true}, {INT4OID, true},
+	{TEXTOID, false}, {TEXTOID, false}
+};
+
+/* Check that the result, which has rows, has the columns' types. */
+static void
+check_types(void)
+{
+	Assert(SPI_tuptable->tupdesc->natts == CHANGE_COLUMNS);
+	for (int i = 0; i < CHANGE_COLUMNS; i++)
+	{
+		if (SPI_gettypeid(SPI_tuptable->tupdesc, i + 1) !=
+			change_columns[i].type)
+			(void) evaudit_spi_datum_of(0, i, change_columns[i].type);
+	}
+}
+
+/* Take one row of the result apart. */
+static void
+read_row(int row, Datum *values, bool *isnull)
+{
+	heap_deform_tuple(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, values,
+					  isnull);
+	for (int i = 0; i < CHANGE_COLUMNS; i++)
+	{
+		if (isnull[i] && change_columns[i].required)
+			(void) evaudit_spi_datum_of(row, i, change_columns[i].type);
+	}
+}
+
 /* The operation of a name; -1 is one that later versions may have. */
 static EvauditOperation
-operation_of(const char *name)
+operation_of(Datum name)
 {
+	text	   *value = DatumGetTextPP(name);
+	Size		len = VARSIZE_ANY_EXHDR(value);
+
 	for (int i = 0; i <= EVAUDIT_LAST_OPERATION; i++)
 	{
-		if (strcmp(evaudit_operation_names[i], name) == 0)
+		if (strlen(evaudit_operation_names[i]) == len &&
+			memcmp(evaudit_operation_names[i], VARDATA_ANY(value), len) == 0)
 			return i;
 	}
 	return -1;
 }
 
-/* A column of the result as a text, or NULL. */
-static text *
-text_of(int row, int column)
+/*
+ * A text as a string, or NULL.  It is mostly that of the row before, which is
+ * then shared.
+ */
+static char *
+string_of(Datum datum, bool isnull, char *last)
 {
-	char	   *string = evaudit_spi_text_or_null(row, column);
+	text	   *value = isnull ? NULL : DatumGetTextPP(datum);
 
-	return string ? cstring_to_text(string) : NULL;
+	if (value == NULL)
+		return NULL;
+	if (last && strlen(last) == VARSIZE_ANY_EXHDR(value) &&
+		memcmp(last, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)) == 0)
+		return last;
+	return text_to_cstring(value);
 }
 
-/* One row of the result, in the current memory context. */
-static EvauditChange *
-copy_change(int row)
+/* A copy of a jsonb, or NULL. */
+static Jsonb *
+jsonb_of(Datum datum, bool isnull)
 {
-	EvauditChange *change = palloc0(sizeof(EvauditChange));
+	return isnull ? NULL : DatumGetJsonbPCopy(datum);
+}
 
-	change->seq = evaudit_spi_int64(row, 0);
-	change->relation = evaudit_spi_text(row, 1);
-	change->key = evaudit_spi_text_or_null(row, 2);
-	change->operation = operation_of(evaudit_spi_text(row, 3));
-	change->attribute = evaudit_spi_text_or_null(row, 4);
-	change->old_value = evaudit_spi_jsonb_or_null(row, 5);
-	change->new_value = evaudit_spi_jsonb_or_null(row, 6);
-	change->time = evaudit_spi_timestamptz(row, 7);
-	change->xid = U64FromFullTransactionId(DatumGetFullTransactionId(evaudit_spi_datum_of(row, 8, XID8OID)));
-	change->epoch = evaudit_spi_int32(row, 9);
-	change->actor = text_of(row, 10);
-	change->request_id = text_of(row, 11);
+/* A copy of a text, or NULL. */
+static text *
+text_of(Datum datum, bool isnull)
+{
+	return isnull ? NULL : DatumGetTextPCopy(datum);
+}
+
+/*
+ * One row of the result, in the current memory context, that of the row
+ * before, "last".
+ */
+static EvauditChange *
+copy_change(int row, const EvauditChange *last)
+{
+	static const EvauditChange none = {0};
+	EvauditChange *change = palloc0(sizeof(EvauditChange));
+	Datum		values[CHANGE_COLUMNS];
+	bool		isnull[CHANGE_COLUMNS];
+
+	if (last == NULL)
+		last = &none;
+	read_row(row, values, isnull);
+	change->seq = DatumGetInt64(values[CHANGE_SEQ]);
+	change->relation = string_of(values[CHANGE_RELATION], false,
+								 last->relation);
+	change->key = string_of(values[CHANGE_KEY], isnull[CHANGE_KEY], last->key);
+	change->operation = operation_of(values[CHANGE_OPERATION]);
+	change->attribute = string_of(values[CHANGE_ATTRIBUTE],
+								  isnull[CHANGE_ATTRIBUTE], last->attribute);
+	change->old_value = jsonb_of(values[CHANGE_OLD], isnull[CHANGE_OLD]);
+	change->new_value = jsonb_of(values[CHANGE_NEW], isnull[CHANGE_NEW]);
+	change->time = DatumGetTimestampTz(values[CHANGE_TIME]);
+	change->xid = U64FromFullTransactionId(DatumGetFullTransactionId(values[CHANGE_XID]));
+	change->epoch = DatumGetInt32(values[CHANGE_EPOCH]);
+	change->actor = text_of(values[CHANGE_ACTOR], isnull[CHANGE_ACTOR]);
+	change->request_id = text_of(values[CHANGE_REQUEST],
+								 isnull[CHANGE_REQUEST]);
 	change->column = -1;
 	if (change->operation == EVAUDIT_UPDATE && change->old_value == NULL &&
 		change->new_value != NULL)
@@ -128,8 +214,8 @@ copy_change(int row)
 }
 
 /*
- * Hand on the changes that a statement selects, each allocated in a context,
- * with the active snapshot.
+ * Hand on the changes that a statement selects, with the active snapshot.
+ * They are allocated in a context, share strings, and are not freed before it.
  */
 void
 evaudit_changes_read(EvauditStatement *statement, const Datum *values,
@@ -137,6 +223,7 @@ evaudit_changes_read(EvauditStatement *statement, const Datum *values,
 {
 	MemoryContext caller = CurrentMemoryContext;
 	Portal		portal = evaudit_spi_open(statement, values, NULL);
+	EvauditChange *change = NULL;
 	bool		more = true;
 
 	while (more)
@@ -146,12 +233,15 @@ evaudit_changes_read(EvauditStatement *statement, const Datum *values,
 		SPI_cursor_fetch(portal, true, BATCH_ROWS);
 		n = SPI_processed;
 		more = n > 0;
+		if (more)
+			check_types();
 		for (uint64 i = 0; more && i < n; i++)
 		{
 			MemoryContext old = MemoryContextSwitchTo(context);
 
 			CHECK_FOR_INTERRUPTS();
-			more = take(copy_change((int) i), arg);
+			change = copy_change((int) i, change);
+			more = take(change, arg);
 			MemoryContextSwitchTo(old);
 		}
 		SPI_freetuptable(SPI_tuptable);

@@ -248,6 +248,13 @@ enum
 	VERSION_COLUMNS
 };
 
+/* The result of history(), and what a version of it needs until it is there. */
+typedef struct Versions
+{
+	ReturnSetInfo *result;
+	MemoryContext context;
+} Versions;
+
 /* Put a value into a column; a pointer that is NULL leaves it null. */
 static void
 set_column(Datum *values, bool *nulls, int column, Datum value)
@@ -260,7 +267,9 @@ set_column(Datum *values, bool *nulls, int column, Datum value)
 static void
 put_version(const Version *version, void *arg)
 {
-	ReturnSetInfo *result = arg;
+	Versions   *versions = arg;
+	ReturnSetInfo *result = versions->result;
+	MemoryContext old = MemoryContextSwitchTo(versions->context);
 	Datum		values[VERSION_COLUMNS];
 	bool		nulls[VERSION_COLUMNS];
 	Jsonb	   *row = version->row ?
@@ -296,6 +305,8 @@ put_version(const Version *version, void *arg)
 				   FullTransactionIdGetDatum(FullTransactionIdFromU64(first->xid)));
 	}
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(versions->context);
 }
 
 /*
@@ -311,9 +322,15 @@ evaudit_history(PG_FUNCTION_ARGS)
 	EvauditPast *past = evaudit_past_open(relation);
 	JsonbValue	elements[INDEX_MAX_KEYS];
 	char	   *item_key = evaudit_past_key(past, key, elements);
+	Versions	versions;
 
 	InitMaterializedSRF(fcinfo, 0);
-	walk(past, item_key, elements, put_version, fcinfo->resultinfo);
+	versions.result = (ReturnSetInfo *) fcinfo->resultinfo;
+	versions.context = AllocSetContextCreate(CurrentMemoryContext,
+											 "evaudit version",
+											 ALLOCSET_DEFAULT_SIZES);
+	walk(past, item_key, elements, put_version, &versions);
+	MemoryContextDelete(versions.context);
 	return (Datum) 0;
 }
 

@@ -111,6 +111,24 @@ list_columns(const EvauditRowState *state, int64 seq, int *columns)
 	return n;
 }
 
+/* Make the shape of a row of some columns, which lasts as long as the past. */
+static EvauditRowShape *
+make_shape(const EvauditPast *past, const int *columns, int n)
+{
+	MemoryContext old = MemoryContextSwitchTo(past->context);
+	EvauditRowShape *shape = palloc(sizeof(EvauditRowShape));
+	const char **names = palloc(sizeof(char *) * Max(n, 1));
+
+	for (int i = 0; i < n; i++)
+		names[i] = past->columns[columns[i]].label;
+	shape->ncolumns = n;
+	shape->columns = palloc(sizeof(int) * Max(n, 1));
+	memcpy(shape->columns, columns, sizeof(int) * n);
+	shape->keys = evaudit_jsonb_keys(names, n);
+	MemoryContextSwitchTo(old);
+	return shape;
+}
+
 /* The shape of the row, made anew if it is another than that of the last. */
 static EvauditRowShape *
 row_shape(EvauditRowState *state, int64 seq)
@@ -118,21 +136,11 @@ row_shape(EvauditRowState *state, int64 seq)
 	EvauditRowShape *shape = state->shape;
 	int		   *columns = palloc(sizeof(int) * Max(state->n, 1));
 	int			n = list_columns(state, seq, columns);
-	const char **names;
 
-	if (shape && shape->ncolumns == n &&
-		memcmp(shape->columns, columns, sizeof(int) * n) == 0)
-	{
-		pfree(columns);
-		return shape;
-	}
-	names = palloc(sizeof(char *) * Max(n, 1));
-	for (int i = 0; i < n; i++)
-		names[i] = state->past->columns[columns[i]].label;
-	state->shape = palloc(sizeof(EvauditRowShape));
-	state->shape->ncolumns = n;
-	state->shape->columns = columns;
-	state->shape->keys = evaudit_jsonb_keys(names, n);
+	if (shape == NULL || shape->ncolumns != n ||
+		memcmp(shape->columns, columns, sizeof(int) * n) != 0)
+		state->shape = make_shape(state->past, columns, n);
+	pfree(columns);
 	return state->shape;
 }
 
