@@ -1,6 +1,6 @@
 -- The cost of audit rows beside the same statement without, when the audit is
 -- empty and when it is full: updates of random rows by key, in µs of processor
--- time a row.  Then look-ups by the key of a row and by id.
+-- time a row.  Then looking rows up, by statements and by functions.
 
 \ir timing.sql
 SET search_path = evaudit_bench, public;
@@ -110,32 +110,78 @@ SELECT format('| %s rows in audit | %s | %s | %s |',
 	round(tracked::numeric, 1), round(audit::numeric, 1))
 FROM medians ORDER BY full_audit;
 
--- Look-ups, planned each time and prepared.
-CREATE TABLE lookup (what text, ms float8);
-CREATE PROCEDURE look_up(n int, keys int) LANGUAGE plpgsql AS $$
-DECLARE
-	start timestamptz;
-	sought text;
-	chosen uuid;
+-- A row with 1,000 changes, each of a transaction.
+CREATE TABLE busy (id int PRIMARY KEY, value text, n int, at timestamptz, note text);
+SELECT FROM evaudit.track('busy') \gset
+INSERT INTO busy VALUES (1, 'value', 0, now(), 'note');
+CREATE PROCEDURE change(n int) LANGUAGE plpgsql AS $$
 BEGIN
-	SELECT id INTO chosen FROM audit TABLESAMPLE SYSTEM (0.01) LIMIT 1;
 	FOR i IN 1..n LOOP
-		sought := (1 + random() * (keys - 1))::int::text;
-		start := clock_timestamp();
-		EXECUTE format('SELECT count(*) FROM audit WHERE relation = %L'
-			' AND item_key = %L', 'evaudit_bench.tracked', sought);
-		INSERT INTO lookup VALUES ('by key, planned', extract(epoch FROM clock_timestamp() - start) * 1e3);
-		start := clock_timestamp();
-		PERFORM count(*) FROM audit WHERE relation = 'evaudit_bench.tracked'
-			AND item_key = sought;
-		INSERT INTO lookup VALUES ('by key, prepared', extract(epoch FROM clock_timestamp() - start) * 1e3);
-		start := clock_timestamp();
-		EXECUTE format('SELECT count(*) FROM audit WHERE id = %L', chosen);
-		INSERT INTO lookup VALUES ('by id, planned', extract(epoch FROM clock_timestamp() - start) * 1e3);
+		UPDATE busy SET value = 'value ' || i WHERE id = 1;
+		COMMIT;
 	END LOOP;
 END $$;
-CALL look_up(100, :table_rows);
-SELECT format('| %s, %s partitions | %s ms |', what,
+CALL change(1000);
+
+-- Look-ups: by a statement that is planned each time, by one that is prepared,
+-- and by functions.  The rows of "tracked" were there before it was tracked.
+SELECT id FROM audit TABLESAMPLE SYSTEM (0.01) LIMIT 1 \gset
+CREATE TABLE ways (way int PRIMARY KEY, what text, prepare bool, statement text);
+INSERT INTO ways VALUES
+	(1, 'by key, planned', false, 'SELECT count(*) FROM audit'
+		' WHERE relation = ''evaudit_bench.tracked'' AND item_key = %L'),
+	(2, 'by key, prepared', true, 'SELECT count(*) FROM audit'
+		' WHERE relation = ''evaudit_bench.tracked'' AND item_key = $1'),
+	(3, 'by id, planned', false, 'SELECT count(*) FROM audit WHERE id = '
+		|| quote_literal(:'id') || ' AND %L IS NOT NULL'),
+	(4, 'history() of a row', false,
+		'SELECT count(*) FROM evaudit.history(''evaudit_bench.tracked'', to_jsonb(%L::text))'),
+	(5, 'row_as_of()', false,
+		'SELECT evaudit.row_as_of(''evaudit_bench.tracked'', to_jsonb(%L::text), now())'),
+	(6, 'history() of 1,000 changes', false,
+		'SELECT count(*) FROM evaudit.history(''evaudit_bench.busy'', ''1'') WHERE %L IS NOT NULL');
+CREATE TABLE lookup (way int, ms float8, cpu_ms float8);
+
+-- All ways in turn.  The processor's clock is too coarse for one of them.
+CREATE PROCEDURE look_up(n int, keys int) LANGUAGE plpgsql AS $$
+DECLARE
+	w ways;
+	start timestamptz;
+	cpu_start bigint;
+	sought text;
+	spent float8[];
+BEGIN
+	FOR w IN SELECT * FROM ways ORDER BY way LOOP
+		IF w.prepare THEN
+			EXECUTE format('PREPARE way_%s (text) AS %s', w.way, w.statement);
+		END IF;
+	END LOOP;
+	FOR round IN 1..n / 10 LOOP
+		FOR w IN SELECT * FROM ways ORDER BY way LOOP
+			spent := '{}';
+			cpu_start := cpu_ns();
+			FOR i IN 1..10 LOOP
+				sought := (1 + random() * (keys - 1))::int::text;
+				start := clock_timestamp();
+				IF w.prepare THEN
+					EXECUTE format('EXECUTE way_%s (%L)', w.way, sought);
+				ELSE
+					EXECUTE format(w.statement, sought);
+				END IF;
+				spent := spent || extract(epoch FROM clock_timestamp() - start)::float8 * 1e3;
+			END LOOP;
+			cpu_start := cpu_ns() - cpu_start;
+			INSERT INTO lookup SELECT w.way, ms, cpu_start / 1e7 FROM unnest(spent) ms;
+		END LOOP;
+	END LOOP;
+END $$;
+SET plan_cache_mode = force_generic_plan;
+CALL look_up(200, :table_rows);
+\echo
+\echo '| look-up, ms | clock | processor |'
+\echo '|---|---|---|'
+SELECT format('| %s, %s partitions | %s | %s |', what,
 	(SELECT count(*) - 1 FROM pg_partition_tree('audit')),
-	round((percentile_cont(0.5) WITHIN GROUP (ORDER BY ms))::numeric, 2))
-FROM lookup GROUP BY what ORDER BY what;
+	round((percentile_cont(0.5) WITHIN GROUP (ORDER BY ms))::numeric, 2),
+	round((percentile_cont(0.5) WITHIN GROUP (ORDER BY cpu_ms))::numeric, 2))
+FROM lookup JOIN ways USING (way) GROUP BY way, what ORDER BY way;
