@@ -72,7 +72,10 @@ my $members = q{
 my $superuser = $node->safe_psql('few', 'SELECT current_user');
 like($node->safe_psql('few', $members), qr/^([4-9])\|\1\|0\|$superuser\|6\|6\|1\|1$/,
 	'segments are members of the extension with all indexes and triggers');
-$node->safe_psql('few', 'ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO PUBLIC');
+$node->safe_psql('few', q{ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO PUBLIC;
+	INSERT INTO t (v) SELECT 0 FROM generate_series(1, 400)});
+ok($node->wait_for($ahead, '2', database => 'few'), 'segments are made where default privileges are open');
+like($node->safe_psql('few', $members), qr/^(\d+)\|\1\|0\|/, 'and nobody has any on them');
 
 # Writers, all along
 database('busy');
@@ -129,6 +132,29 @@ is( $node->safe_psql('busy', q{
 			OR NOT EXISTS (SELECT FROM audit WHERE seq > 1000000 AND tableoid <> 'evaudit.audit_default'::regclass),
 			(SELECT count(*) FROM pg_constraint WHERE conrelid = 'evaudit.audit_default'::regclass AND contype = 'c')}),
 	't|t|0', 'above what lies in the default partition');
+
+# A partition that is attached while writers wait for the default one has their
+# rows, whether they wrote before or not
+database('raced');
+my $fresh = $node->background_psql('raced', on_error_die => 1);
+my $used = $node->background_psql('raced', on_error_die => 1);
+$used->query_safe('INSERT INTO t VALUES (-1, 1)');
+$fresh->query_safe('SELECT 1');
+my $attaching = $node->background_psql('raced', on_error_die => 1);
+my $next = $node->safe_psql('raced', 'SELECT last_value + 1 FROM audit_seq_seq');
+$attaching->query_safe(qq{CREATE TABLE mine (LIKE audit);
+	BEGIN; ALTER TABLE audit ATTACH PARTITION mine FOR VALUES FROM ($next) TO ($next + 50)});
+$fresh->query_until(qr/started/, "\\echo started\nINSERT INTO t VALUES (-2, 1);\n");
+$used->query_until(qr/started/, "\\echo started\nINSERT INTO t VALUES (-3, 1);\n");
+ok( $node->wait_for(q{SELECT count(*) FROM pg_locks
+		WHERE relation = 'evaudit.audit_default'::regclass AND NOT granted}, '2', database => 'raced'),
+	'writers wait for the default partition');
+$attaching->query_safe('COMMIT');
+$_->query_safe('SELECT 1') foreach $fresh, $used;
+$_->quit foreach $fresh, $used, $attaching;
+is( $node->safe_psql('raced', q{SELECT item_key, tableoid::regclass FROM audit
+		WHERE item_key IN ('-2', '-3') ORDER BY item_key}),
+	"-2|mine\n-3|mine", 'their rows are where their numbers belong');
 
 # An owner of audit who is no superuser, with what only he could have added
 database('owned', q{
