@@ -63,6 +63,10 @@ foreach my $what (sort keys %refused)
 set_keys(0600, '# keys', "old $old");
 sql($track);
 sql(q{INSERT INTO people VALUES (1, '123-45-6789', 1.50), (2, NULL, NULL)});
+my $session = $node->background_psql('postgres', on_error_die => 1);
+$session->query_safe('CREATE TABLE still (id int, ssn text);'
+	  . q{SELECT evaudit.track('still', '{"columns": {"ssn": "hmac"}}'); INSERT INTO still VALUES (1, '5')});
+my $loaded = $session->query_safe('SELECT pg_conf_load_time()');
 set_keys(0600, "new $new", '', "  old\t$old  ");
 sql(q{UPDATE people SET ssn = '987', n = 1.5 WHERE id = 1});
 my $hmac = sub { return hmac_sha256_hex($_[1], pack('H*', $_[0])) };
@@ -76,6 +80,13 @@ is( sql(q{SELECT updated_attribute, old_value->>'key', old_value->>'hmac', new_v
 		'ssn|new|' . $hmac->($new, '123-45-6789') . '|' . $hmac->($new, '987'),
 		'n|new|' . $hmac->($new, '1.50') . '|' . $hmac->($new, '1.5')),
 	'HMACs by the first key, after a reload');
+# a session that lives on has them when it has reloaded
+my $deadline = time() + $PostgreSQL::Test::Utils::timeout_default;
+until ($session->query_safe("SELECT pg_conf_load_time() > '$loaded'") eq 't' || time() > $deadline) { }
+$session->query_safe(q{INSERT INTO still VALUES (2, '5')});
+$session->quit;
+is( sql(q{SELECT new_value->'ssn'->>'key' FROM audit WHERE relation = 'public.still' AND operation = 'INSERT' ORDER BY seq}),
+	"old\nnew", 'in a session that had read the file before, too');
 is( sql(q{SELECT count(*) FROM audit WHERE new_value->'ssn' IN (SELECT evaudit.hmac_values('123-45-6789'))
 		OR old_value IN (SELECT evaudit.hmac_values('123-45-6789'))}),
 	'2', 'values are found by each key');

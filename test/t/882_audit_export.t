@@ -106,15 +106,18 @@ is(query(q{SELECT state, exported, deleted FROM evaudit.stat_retention}), 'activ
 my $closed = q{SELECT string_agg(segment::text, ' ' ORDER BY first_seq) FROM evaudit.stat_segments WHERE state = 'closed'};
 like(query($closed), qr/^evaudit\.audit_1\b/, 'a segment is closed');
 my $long = qq{'{"export": "$directory", "relations": [{"relation": "public.long", "keep": "1 year"}]}'};
-query(q{GRANT pg_write_server_files TO keeper});
-query(qq{SET ROLE keeper; SELECT evaudit.set_retention('audit', '1 year', $long)});
-query(q{REVOKE pg_write_server_files FROM keeper});
-query(q{UPDATE evaudit.retention SET keep = '1 microsecond', next_run_at = now()});
-ok($node->wait_for(q{SELECT state || ' ' || detail FROM evaudit.stat_retention},
-		'failed permission denied to export rows of table "audit"'),
-	'whose right is revoked exports nothing any more');
-is(query(q{SELECT count(*) FROM audit WHERE relation = 'public.t' AND operation = 'INSERT'}), '900', 'and nothing is deleted');
-is_deeply([ glob "$directory/*" ], [], 'no file');
+foreach my $options ($long, qq{'{"export": "$directory"}'})
+{
+	query(q{GRANT pg_write_server_files TO keeper});
+	query(qq{SET ROLE keeper; SELECT evaudit.set_retention('audit', '1 year', $options)});
+	query(q{REVOKE pg_write_server_files FROM keeper});
+	query(q{UPDATE evaudit.retention SET keep = '1 microsecond', next_run_at = now()});
+	ok($node->wait_for(q{SELECT state || ' ' || detail FROM evaudit.stat_retention},
+			'failed permission denied to export rows of table "audit"'),
+		'whose right is revoked exports nothing any more');
+	is(query(q{SELECT count(*) FROM audit WHERE relation = 'public.t' AND operation = 'INSERT'}), '900', 'and nothing is deleted');
+	is_deeply([ glob "$directory/*" ], [], 'no file');
+}
 
 # What a crash left is in nobody's way; of a link nothing is written to
 append_to_file("$directory/precious", 'precious');
