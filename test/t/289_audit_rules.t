@@ -105,6 +105,17 @@ sql('SELECT pg_reload_conf()');
 like(error_of(q{INSERT INTO people VALUES (9, '555', 1)}), qr/could not use the key file/, 'no key, no change');
 set_keys(0600, "new $new");
 
+# Where rules could not follow their columns, they are the stricter
+sql(q{CREATE TABLE unfollowed (id int PRIMARY KEY, remade text, retyped text, shown text);
+	SELECT evaudit.track('unfollowed', '{"columns": {"remade": "exclude", "retyped": {"mask": "fixed"}}}');
+	ALTER EVENT TRIGGER evaudit_keep_rules DISABLE;
+	ALTER TABLE unfollowed DROP remade, ADD remade text, ALTER retyped TYPE varchar(20);
+	ALTER TABLE unfollowed RENAME retyped TO renamed;
+	ALTER EVENT TRIGGER evaudit_keep_rules ENABLE ALWAYS;
+	INSERT INTO unfollowed VALUES (1, 'a', 'b', 'c')});
+is(sql(q{SELECT new_value FROM audit WHERE relation = 'public.unfollowed' AND operation = 'INSERT'}),
+	'{"id": 1, "shown": "b"}', 'a column made anew, or of another type, is excluded without event triggers');
+
 # A secret is in its table, which is not logged, and nowhere else.  The
 # statements do not have it either, as the log may show them.
 sql(q{CREATE TYPE mood AS (why text);

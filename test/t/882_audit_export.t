@@ -106,18 +106,15 @@ is(query(q{SELECT state, exported, deleted FROM evaudit.stat_retention}), 'activ
 my $closed = q{SELECT string_agg(segment::text, ' ' ORDER BY first_seq) FROM evaudit.stat_segments WHERE state = 'closed'};
 like(query($closed), qr/^evaudit\.audit_1\b/, 'a segment is closed');
 my $long = qq{'{"export": "$directory", "relations": [{"relation": "public.long", "keep": "1 year"}]}'};
-foreach my $options ($long, qq{'{"export": "$directory"}'})
-{
-	query(q{GRANT pg_write_server_files TO keeper});
-	query(qq{SET ROLE keeper; SELECT evaudit.set_retention('audit', '1 year', $options)});
-	query(q{REVOKE pg_write_server_files FROM keeper});
-	query(q{UPDATE evaudit.retention SET keep = '1 microsecond', next_run_at = now()});
-	ok($node->wait_for(q{SELECT state || ' ' || detail FROM evaudit.stat_retention},
-			'failed permission denied to export rows of table "audit"'),
-		'whose right is revoked exports nothing any more');
-	is(query(q{SELECT count(*) FROM audit WHERE relation = 'public.t' AND operation = 'INSERT'}), '900', 'and nothing is deleted');
-	is_deeply([ glob "$directory/*" ], [], 'no file');
-}
+query(q{GRANT pg_write_server_files TO keeper});
+query(qq{SET ROLE keeper; SELECT evaudit.set_retention('audit', '1 year', $long)});
+query(q{REVOKE pg_write_server_files FROM keeper});
+query(q{UPDATE evaudit.retention SET keep = '1 microsecond', next_run_at = now()});
+ok($node->wait_for(q{SELECT state || ' ' || detail FROM evaudit.stat_retention},
+		'failed permission denied to export rows of table "audit"'),
+	'whose right is revoked exports nothing any more');
+is(query(q{SELECT count(*) FROM audit WHERE relation = 'public.t' AND operation = 'INSERT'}), '900', 'and nothing is deleted');
+is_deeply([ glob "$directory/*" ], [], 'no file');
 
 # What a crash left is in nobody's way; of a link nothing is written to
 append_to_file("$directory/precious", 'precious');
@@ -145,6 +142,26 @@ unlink glob "$directory/*";
 # crashes at any time
 query(q{INSERT INTO t (v) SELECT 0 FROM generate_series(1, 400)});
 ahead();
+
+# The right counts for each segment, not only when a run begins
+my ($segment) = split / /, query($closed);
+my $holder = $node->background_psql('postgres', on_error_die => 1);
+$holder->query_safe("BEGIN; LOCK TABLE ONLY $segment IN ACCESS EXCLUSIVE MODE");
+query("GRANT pg_write_server_files TO keeper; SET ROLE keeper; $export");
+ok( $node->wait_for(qq{SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
+		WHERE relation = '$segment'::regclass AND NOT granted AND backend_type = 'evaudit retention'}, '1'),
+	'a run has come to a segment');
+query('REVOKE pg_write_server_files FROM keeper');
+$holder->query_safe('COMMIT');
+$holder->quit;
+ok($node->wait_for(q{SELECT state || ' ' || detail FROM evaudit.stat_retention},
+		'failed permission denied to export rows of table "audit"'),
+	'whose right is revoked meanwhile does not export it');
+end_retention();
+like(query($closed), qr/^\Q$segment\E\b/, 'it is not dropped');
+unlike(join('', map { slurp_file($_) } glob "$directory/*.manifest"), qr/"segment": "/, 'nor in a file');
+unlink glob "$directory/*";
+
 %all = map { split /\t/, $_, 2 } split /\n/, query(q{SELECT seq || E'\t' || to_jsonb(a)::text FROM audit a});
 foreach my $time (1 .. 3)
 {
