@@ -9,7 +9,7 @@ COMMENT ON FUNCTION evaudit.registry_validator(text[], oid) IS
 CREATE FOREIGN DATA WRAPPER evaudit_registry
 	NO HANDLER VALIDATOR evaudit.registry_validator;
 COMMENT ON FOREIGN DATA WRAPPER evaudit_registry IS
-	'schema registries: url of one with Confluent''s API, or region of AWS Glue';
+	'schema registries: url of one with Confluent''s or Apicurio''s API, or region of AWS Glue';
 
 -- Not in a dump: a server has another oid where it is restored, and workers
 -- fetch again what they need.
@@ -18,7 +18,8 @@ CREATE TABLE evaudit.registry_schemas (
 	-- where the server led to: its url, or region and endpoint
 	location text NOT NULL,
 	id text NOT NULL,
-	-- AVRO, PROTOBUF, ...; NULL: the registry knew no such id
+	-- AVRO, PROTOBUF, ..., or UNTYPED where the registry does not say it; NULL:
+	-- the registry knew no such id
 	type text,
 	schema text,
 	-- schemas that it refers to, [{"name", "schema"}, ...]

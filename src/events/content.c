@@ -36,16 +36,24 @@ reason_of(EvauditDecodeStatus status)
 	}
 }
 
-/* The header that has the id of a schema; the last one, if several have. */
+/* The headers that a decoder reads; of repeated ones the last. */
 static void
-find_header(const EvauditEvent *event, EvauditContent *content)
+find_headers(const EvauditDecoder *decoder, const EvauditEvent *event,
+			 EvauditContent *content)
 {
-	for (int i = 0; i < event->nheaders; i++)
+	for (int which = 0; which < EVAUDIT_DECODER_NHEADERS; which++)
 	{
-		if (strcmp(event->headers[i].name, EVAUDIT_SCHEMA_ID_HEADER) != 0)
+		const char *name = evaudit_decoder_header(decoder, which);
+
+		if (name == NULL)
 			continue;
-		content->id_header = event->headers[i].value;
-		content->id_header_len = event->headers[i].value_len;
+		for (int i = 0; i < event->nheaders; i++)
+		{
+			if (strcmp(event->headers[i].name, name) != 0)
+				continue;
+			content->headers[which] = event->headers[i].value;
+			content->header_lens[which] = event->headers[i].value_len;
+		}
 	}
 }
 
@@ -106,8 +114,7 @@ evaudit_content_decode(EvauditDecoder *decoder, size_t max_bytes,
 		event->json_len > max_bytes)
 		return true;
 
-	if (evaudit_decoder_reads_header(decoder))
-		find_header(event, &content);
+	find_headers(decoder, event, &content);
 	previous = MemoryContextSwitchTo(scratch);
 	status = evaudit_decode(decoder, &content);
 	MemoryContextSwitchTo(previous);

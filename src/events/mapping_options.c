@@ -331,6 +331,7 @@ static const OptionDef option_defs[] = {
 	{"batch", NULL},
 	{"format", NULL},
 	{"framing", NULL},
+	{"schema_id", NULL},
 	{"registry", NULL},
 	{"avro_schema", NULL},
 	{"descriptor_set", NULL},

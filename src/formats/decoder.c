@@ -102,6 +102,11 @@ find_message(const EvauditDecoder *decoder,
 			return evaudit_proto_by_indexes(schema->proto, &rest);
 		case EVAUDIT_FRAMING_GLUE:
 			return evaudit_proto_by_place(schema->proto, body);
+		case EVAUDIT_FRAMING_APICURIO:
+		case EVAUDIT_FRAMING_APICURIO_4BYTE:
+		case EVAUDIT_FRAMING_APICURIO_HEADERS:
+			return evaudit_proto_by_name(schema->proto, frame->type,
+										 frame->type_len);
 		case EVAUDIT_FRAMING_NONE:
 			break;
 	}
@@ -164,8 +169,8 @@ EvauditDecodeStatus
 evaudit_decode(EvauditDecoder *decoder, EvauditContent *content)
 {
 	EvauditFrame frame;
-	EvauditDecodeStatus status = evaudit_framing_remove(decoder->framing,
-														content, &frame);
+	EvauditDecodeStatus status = evaudit_framing_remove(decoder, content,
+														&frame);
 
 	if (status != EVAUDIT_DECODE_OK)
 		return status;

@@ -35,6 +35,15 @@ static const char *const framings[] = {
 	[EVAUDIT_FRAMING_CONFLUENT] = "confluent",
 	[EVAUDIT_FRAMING_GLUE] = "glue",
 	[EVAUDIT_FRAMING_CONFLUENT_HEADERS] = "confluent-headers",
+	[EVAUDIT_FRAMING_APICURIO] = "apicurio",
+	[EVAUDIT_FRAMING_APICURIO_4BYTE] = "apicurio-4byte",
+	[EVAUDIT_FRAMING_APICURIO_HEADERS] = "apicurio-headers",
+	NULL
+};
+
+static const char *const id_kinds[] = {
+	[EVAUDIT_ID_GLOBAL] = "global",
+	[EVAUDIT_ID_CONTENT] = "content",
 	NULL
 };
 
@@ -159,6 +168,9 @@ evaudit_decoder_define(Jsonb *options)
 	decoder->framing = read_name(options, "framing", framings);
 	has_schema = decoder->format >= EVAUDIT_FORMAT_AVRO;
 	framed = decoder->framing != EVAUDIT_FRAMING_NONE;
+	check_given(decoder, options, "schema_id",
+				decoder->framing >= EVAUDIT_FRAMING_APICURIO);
+	decoder->id_kind = read_name(options, "schema_id", id_kinds);
 	check_given(decoder, options, "registry", has_schema && framed);
 	check_given(decoder, options, "avro_schema",
 				decoder->format == EVAUDIT_FORMAT_AVRO && !framed);
@@ -182,11 +194,21 @@ evaudit_decoder_define(Jsonb *options)
 	return decoder;
 }
 
-/* Whether a decoder reads the header that has the id of a schema. */
-bool
-evaudit_decoder_reads_header(const EvauditDecoder *decoder)
+/* The kind of registry whose ids a framing has. */
+static EvauditRegistryKind
+registry_of(EvauditFraming framing)
 {
-	return decoder->framing == EVAUDIT_FRAMING_CONFLUENT_HEADERS;
+	switch (framing)
+	{
+		case EVAUDIT_FRAMING_GLUE:
+			return EVAUDIT_REGISTRY_GLUE;
+		case EVAUDIT_FRAMING_APICURIO:
+		case EVAUDIT_FRAMING_APICURIO_4BYTE:
+		case EVAUDIT_FRAMING_APICURIO_HEADERS:
+			return EVAUDIT_REGISTRY_APICURIO;
+		default:
+			return EVAUDIT_REGISTRY_CONFLUENT;
+	}
 }
 
 /* Syscache callback: some server may have changed. */
@@ -218,13 +240,12 @@ evaudit_decoder_find_registry(EvauditDecoder *decoder)
 	previous = MemoryContextSwitchTo(GetMemoryChunkContext(decoder));
 	evaudit_registry_find(decoder->registry_name, &decoder->registry);
 	MemoryContextSwitchTo(previous);
-	if ((decoder->registry.kind == EVAUDIT_REGISTRY_GLUE) !=
-		(decoder->framing == EVAUDIT_FRAMING_GLUE))
+	if (decoder->registry.kind != registry_of(decoder->framing))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("server \"%s\" is not a registry for framing \"%s\"",
 						decoder->registry_name, framings[decoder->framing]),
-				 errdetail("Servers with a url are for Confluent's framings, those without one for Glue's.")));
+				 errdetail("Servers with a url are for Confluent's framings, or by their option \"api\" for Apicurio's; those without one for Glue's.")));
 	decoder->servers = servers;
 }
 

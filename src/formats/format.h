@@ -15,8 +15,13 @@
 
 #include "utils/jsonb.h"
 
-/* The header that has the id of a payload's schema, of confluent-headers. */
-#define EVAUDIT_SCHEMA_ID_HEADER	"__value_schema_id"
+/* What the headers say that a framing consists of. */
+typedef enum EvauditDecoderHeader
+{
+	EVAUDIT_HEADER_ID,			/* the id of the schema */
+	EVAUDIT_HEADER_TYPE,		/* the name of the message */
+	EVAUDIT_DECODER_NHEADERS
+} EvauditDecoderHeader;
 
 /* What is wrong with a payload. */
 typedef enum EvauditDecodeStatus
@@ -36,8 +41,8 @@ typedef struct EvauditContent
 {
 	const char *bytes;			/* as received, then as JSON */
 	size_t		len;
-	const char *id_header;		/* value of the header; NULL: there is none */
-	size_t		id_header_len;
+	const char *headers[EVAUDIT_DECODER_NHEADERS];	/* NULL: not there */
+	size_t		header_lens[EVAUDIT_DECODER_NHEADERS];
 	size_t		max_bytes;		/* of the JSON */
 	const char *error;			/* what is wrong with it */
 } EvauditContent;
@@ -46,7 +51,8 @@ typedef struct EvauditContent
 typedef struct EvauditDecoder EvauditDecoder;
 
 extern EvauditDecoder *evaudit_decoder_define(Jsonb *options);
-extern bool evaudit_decoder_reads_header(const EvauditDecoder *decoder);
+extern const char *evaudit_decoder_header(const EvauditDecoder *decoder,
+										  EvauditDecoderHeader which);
 extern void evaudit_decoder_check(EvauditDecoder *decoder);
 extern EvauditDecodeStatus evaudit_decode(EvauditDecoder *decoder,
 										  EvauditContent *content);

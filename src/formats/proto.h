@@ -164,6 +164,8 @@ extern const ProtoMessage *evaudit_proto_by_indexes(const ProtoSet *set,
 													struct ProtoWire *wire);
 extern const ProtoMessage *evaudit_proto_by_place(ProtoSet *set,
 												  struct ProtoWire *wire);
+extern const ProtoMessage *evaudit_proto_by_name(const ProtoSet *set,
+												 const char *name, size_t len);
 
 /* proto_decode.c: write a message as JSON; false if it is not one */
 extern bool evaudit_proto_decode(ProtoSet *set, const ProtoMessage *message,

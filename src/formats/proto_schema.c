@@ -177,3 +177,24 @@ evaudit_proto_by_place(ProtoSet *set, ProtoWire *wire)
 		return NULL;
 	return list_nth(set->by_name, (int) place);
 }
+
+/*
+ * The message of a name among those that the file declares itself, outside of
+ * others; NULL if there is none.
+ */
+const ProtoMessage *
+evaudit_proto_by_name(const ProtoSet *set, const char *name, size_t len)
+{
+	ListCell   *lc;
+
+	foreach(lc, set->roots)
+	{
+		const ProtoMessage *message = lfirst(lc);
+		const char *dot = strrchr(message->full_name, '.');
+		const char *own = dot == NULL ? message->full_name : dot + 1;
+
+		if (strlen(own) == len && memcmp(own, name, len) == 0)
+			return message;
+	}
+	return NULL;
+}

@@ -17,6 +17,7 @@
 typedef enum EvauditRegistryKind
 {
 	EVAUDIT_REGISTRY_CONFLUENT, /* or whoever speaks its API */
+	EVAUDIT_REGISTRY_APICURIO,	/* by its own API */
 	EVAUDIT_REGISTRY_GLUE
 } EvauditRegistryKind;
 
@@ -29,10 +30,14 @@ typedef struct EvauditRegistry
 	const char *location;		/* its URL, or region and endpoint */
 } EvauditRegistry;
 
+/* The type of a schema whose registry does not say it: its topic does. */
+#define EVAUDIT_REGISTRY_UNTYPED	"UNTYPED"
+
 /* What a registry has for an id; in UTF-8. */
 typedef struct EvauditFetched
 {
-	const char *type;			/* AVRO, PROTOBUF, ...; NULL: not known */
+	const char *type;			/* AVRO, PROTOBUF, ..., or the one below;
+								 * NULL: the registry has no such schema */
 	const char *schema;
 	const char *refs_json;		/* [{"name", "schema"}, ...] */
 } EvauditFetched;
@@ -41,7 +46,7 @@ typedef struct EvauditFetched
 extern void evaudit_registry_find(const char *name, EvauditRegistry *registry);
 extern List *evaudit_registry_read_options(Oid server, Oid user);
 
-/* registry_client.c, registry_glue.c: an ERROR if the registry is away */
+/* registry_client.c: an ERROR if the registry is away */
 typedef struct EvauditRegistryClient EvauditRegistryClient;
 
 extern EvauditRegistryClient *evaudit_registry_open(const EvauditRegistry *registry);

@@ -22,7 +22,6 @@ evaudit_registry_get_glue(EvauditRegistryClient *client, const char *id,
 	const char *schema;
 	const char *type;
 
-	memset(fetched, 0, sizeof(EvauditFetched));
 	if (strcmp(response->code, "EntityNotFoundException") == 0)
 	{
 		evaudit_aws_release(client->aws, response);

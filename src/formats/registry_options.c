@@ -3,8 +3,9 @@
  * registry_options.c
  *	  Servers of the foreign-data wrapper evaudit_registry.
  *
- * A server with a url speaks Confluent's API: url, allow_private, ca_file,
- * request_timeout; username and password, or token, are of a user mapping.
+ * A server with a url speaks Confluent's API, or what its option api says:
+ * url, api, allow_private, ca_file, request_timeout; username and password, or
+ * token, are of a user mapping.
  * Any other is AWS Glue, and has the options of servers and user mappings of
  * evaudit_aws.
  *
@@ -28,7 +29,23 @@ PG_FUNCTION_INFO_V1(evaudit_registry_validator);
 #define MAX_URL			2048
 #define MAX_SECRET		8192
 
-/* Whether an option says who calls Confluent's API. */
+static const char *const apis[] = {
+	[EVAUDIT_API_CONFLUENT] = "confluent",
+	[EVAUDIT_API_APICURIO_V2] = "apicurio-v2",
+	[EVAUDIT_API_APICURIO_V3] = "apicurio-v3",
+};
+
+/* The API that a value of the option names. */
+static EvauditRegistryApi
+read_api(const char *value)
+{
+	for (int i = 0; i < lengthof(apis); i++)
+		if (strcmp(apis[i], value) == 0)
+			return (EvauditRegistryApi) i;
+	evaudit_refuse_value("api", "Valid values are: confluent, apicurio-v2, apicurio-v3.");
+}
+
+/* Whether an option says who calls a registry with a URL. */
 static bool
 is_secret(const char *name)
 {
@@ -47,6 +64,8 @@ take_option(EvauditRegistryConf *conf, DefElem *option)
 		evaudit_refuse_value(name, "It is too long.");
 	if (strcmp(name, "url") == 0)
 		conf->url = value;
+	else if (strcmp(name, "api") == 0)
+		conf->api = read_api(value);
 	else if (strcmp(name, "ca_file") == 0)
 		conf->ca_file = value;
 	else if (strcmp(name, "request_timeout") == 0)
@@ -125,7 +144,7 @@ check_options(List *options, bool user_mapping, Oid user)
 			!take_option(&conf, option))
 			evaudit_refuse_option(option->defname, user_mapping,
 								  user_mapping ? "username, password, token" :
-								  "url, allow_private, ca_file, request_timeout; or, for Glue, those of evaudit_aws");
+								  "url, api, allow_private, ca_file, request_timeout; or, for Glue, those of evaudit_aws");
 	}
 	if (user_mapping)
 		check_mapping(&conf);
@@ -158,6 +177,7 @@ evaudit_registry_find(const char *name, EvauditRegistry *registry)
 	ForeignServer *server = GetForeignServerByName(name, false);
 	ForeignDataWrapper *wrapper = GetForeignDataWrapper(server->fdwid);
 	DefElem    *url = evaudit_find_option(server->options, "url");
+	DefElem    *api = evaudit_find_option(server->options, "api");
 	DefElem    *region = evaudit_find_option(server->options, "region");
 	DefElem    *endpoint = evaudit_find_option(server->options, "endpoint_url");
 
@@ -169,8 +189,12 @@ evaudit_registry_find(const char *name, EvauditRegistry *registry)
 						   wrapper->fdwname)));
 	registry->server = server->serverid;
 	registry->name = pstrdup(name);
-	registry->kind = url != NULL ? EVAUDIT_REGISTRY_CONFLUENT :
-		EVAUDIT_REGISTRY_GLUE;
+	if (url == NULL)
+		registry->kind = EVAUDIT_REGISTRY_GLUE;
+	else if (api != NULL && read_api(defGetString(api)) != EVAUDIT_API_CONFLUENT)
+		registry->kind = EVAUDIT_REGISTRY_APICURIO;
+	else
+		registry->kind = EVAUDIT_REGISTRY_CONFLUENT;
 	registry->location = url != NULL ? pstrdup(defGetString(url)) :
 		psprintf("%s %s", region == NULL ? "" : defGetString(region),
 				 endpoint == NULL ? "" : defGetString(endpoint));

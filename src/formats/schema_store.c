@@ -173,7 +173,8 @@ compile_row(const SchemaRow *row, const char *type)
 	read_references(row->refs, &source);
 	MemoryContextSwitchTo(kept_context);
 	schema = palloc0(sizeof(EvauditCompiledSchema));
-	if (strcmp(row->type, type) != 0)
+	if (strcmp(row->type, type) != 0 &&
+		strcmp(row->type, EVAUDIT_REGISTRY_UNTYPED) != 0)
 		schema->error = psprintf("it is of type %.20s, not %s", row->type, type);
 	else if (strcmp(type, "PROTOBUF") == 0)
 		schema->proto = evaudit_proto_compile(&source, &schema->error);

@@ -12,7 +12,7 @@
 #include "formats/proto.h"
 #include "formats/registry.h"
 
-/* The id of a schema as text: a number, or a UUID. */
+/* The id of a schema as text: a number, a UUID, or Apicurio's path. */
 #define EVAUDIT_SCHEMA_ID_SIZE	37
 
 /* A schema as it is used; or why it cannot be. */

@@ -3,7 +3,8 @@
 What serializers and evaudit ask of one, in memory.  POST /control takes
 {"status": 503}, for all requests but those to register, or null for none;
 {"users": "name:password"} or {"token": "..."} that requests must have then;
-{"forget": id} and {"recall": id}; {"text": "..."} is the text of schemas that
+{"forget": id} and {"recall": id}; {"paths": {path: [status, text]}} is what is
+answered for paths of another API; {"text": "..."} is the text of schemas that
 were registered as descriptors, as registries answer with texts.  GET /log lists the paths that were asked for.
 """
 
@@ -24,7 +25,10 @@ schemas = []                    # by id - 1: the body that was registered
 subjects = {}                   # name: ids
 hidden = set()
 log = []
-control = {"status": None, "authorization": None, "text": None}
+control = {"status": None, "authorization": None, "text": None, "paths": {}}
+
+# What evaudit accepts of another API.
+ANY = "*/*"
 
 
 def guid(number):
@@ -79,8 +83,9 @@ def set_control(change):
         hidden.discard(change["recall"])
     if "status" in change:
         control["status"] = change["status"]
-    if "text" in change:
-        control["text"] = change["text"]
+    for name in ("text", "paths"):
+        if name in change:
+            control[name] = change[name]
     if "users" in change:
         control["authorization"] = "Basic " + base64.b64encode(
             change["users"].encode()).decode()
@@ -93,7 +98,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def answer(self, status, body):
-        data = json.dumps(body).encode()
+        self.send(status, json.dumps(body).encode())
+
+    def send(self, status, data):
         self.send_response(status)
         self.send_header("Content-Type", "application/vnd.schemaregistry.v1+json")
         self.send_header("Content-Length", str(len(data)))
@@ -118,6 +125,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with lock:
             if parts == ["log"]:
                 return self.answer(200, log)
+            if self.headers.get("Accept") == ANY:
+                log.append(path)
+                status, text = control["paths"].get(path, (404, "no page"))
+                return self.send(status, text.encode("latin-1"))
             if self.headers.get("Accept") == ACCEPT:
                 log.append(path)
                 wanted = control["authorization"]

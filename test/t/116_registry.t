@@ -249,4 +249,65 @@ foreach my $case ([ 'no_such', 'confluent', qr/does not exist/ ], [ 'kafka', 'co
 	like($err, $error, "registry $server with framing $framing");
 }
 
+# --- Apicurio's own API, of version 3: its answers are those of a registry 3.3.3
+
+my %answers = (
+	'/v3/ids/contentIds/7' => [ 200, '{"type": "record", "name": "A", "fields": [{"name": "b", "type": "B"}, {"name": "c", "type": "C"}]}' ],
+	'/v3/ids/contentIds/7/references' => [ 200, '[{"name": "B", "artifactId": "b.b", "version": "1.x"}, {"name": "C", "groupId": "g/1", "artifactId": "c", "version": "2"}]' ],
+	'/v3/groups/default/artifacts/b%2Eb/versions/1%2Ex/content' => [ 200, '{"type": "record", "name": "B", "fields": [{"name": "c", "type": "C"}]}' ],
+	'/v3/groups/default/artifacts/b%2Eb/versions/1%2Ex/references' => [ 200, '[{"name": "C", "groupId": "g/1", "artifactId": "c", "version": "2"}]' ],
+	'/v3/groups/g%2F1/artifacts/c/versions/2/content' => [ 200, '{"type": "enum", "name": "C", "symbols": ["ON", "OFF"]}' ],
+	'/v3/groups/g%2F1/artifacts/c/versions/2/references' => [ 200, '[]' ],
+	'/v3/ids/contentIds/8' => [ 404, '{"detail": "...", "title": "No content with ID \'8\' was found.", "status": 404, "name": "ContentNotFoundException"}' ],
+	'/v3/ids/contentIds/9' => [ 200, '"int"' ],
+	'/v3/ids/contentIds/9/references' => [ 200, '[]' ]);
+$registry->control(paths => \%answers, status => undef);
+$node->safe_psql('postgres', qq{
+	CREATE SERVER v3 FOREIGN DATA WRAPPER evaudit_registry
+		OPTIONS (url '$url/v3', api 'apicurio-v3', allow_private 'true', request_timeout '2s');
+	CREATE USER MAPPING FOR CURRENT_USER SERVER v3 OPTIONS (token 'bearer-3')});
+add_topic('own', format => 'avro', framing => 'apicurio-4byte', schema_id => 'content', registry => 'v3');
+
+# Produce a body of a schema.
+sub own
+{
+	my ($id, $body) = @_;
+	$kafka->tool('-e', 'produce', 'own', \sprintf("k\t\\x00\\x00\\x00\\x00\\x%02x%s\n", $id, $body));
+	return;
+}
+
+$before = @{ $registry->log };
+own(7, '\x02\x00');
+await_end($node, $kafka, 'own', 'own');
+is(payloads('own'), '{"b": {"c": "OFF"}, "c": "ON"}', 'a schema with what it refers to');
+is_deeply([ sort splice @{ $registry->log }, $before ], [ sort grep { /[\/]v3\/(ids\/contentIds\/7|groups)/ } keys %answers ], 'each of which is fetched once');
+own(8, '\x00');
+await_end($node, $kafka, 'own', 'own');
+is(letters('own', "reason || ': ' || error"), 'unknown_schema: registry "v3" has no schema contentIds/8', 'an id that it does not know');
+
+# what is no answer of it stops the source
+foreach my $case ([ 404, 'no page', 'HTTP status 404' ], [ 404, '{"name": "NotFoundException"}', 'HTTP status 404' ],
+	[ 503, '', 'HTTP status 503' ], [ 200, '', 'the response is not text in UTF-8' ], [ 200, "\xff", 'the response is not text in UTF-8' ],
+	[ 200, "\"a\0b\"", 'the response is not text in UTF-8' ])
+{
+	my ($status, $text, $error) = @$case;
+
+	$registry->control(paths => { %answers, '/v3/ids/contentIds/9' => [ $status, $text ] });
+	own(9, '\x02') if $status == 404 && $text eq 'no page';
+	wait_until(sub { state_of('own') eq qq(backoff could not fetch schema contentIds/9 of registry "v3": $error) },
+		"status $status, " . length($text) . ' bytes');
+}
+foreach my $case ([ '{}', 'its references are not a JSON array' ], [ '[{"name": "C"}]', 'a reference has no name, artifact or version' ],
+	[ '[{"name": "D", "artifactId": "d", "version": "1"}]', 'HTTP status 404' ],
+	[ encode_json([ map { { name => "N$_", groupId => 'g/1', artifactId => 'c', version => '2' } } 1 .. 65 ]), 'it refers to more than 64 schemas, or deeper than 16' ])
+{
+	my ($references, $error) = @$case;
+
+	$registry->control(paths => { %answers, '/v3/ids/contentIds/9/references' => [ 200, $references ] });
+	wait_until(sub { state_of('own') eq qq(backoff could not fetch schema contentIds/9 of registry "v3": $error) }, "references: $error");
+}
+$registry->control(paths => \%answers);
+await_end($node, $kafka, 'own', 'own');
+is(letters('own', 'reason'), "unknown_schema\nnot_an_object", 'until it answers');
+
 done_testing();

@@ -7,30 +7,24 @@ use warnings;
 
 use Evaudit::Aws;
 use Evaudit::Cluster;
+use Evaudit::Java;
 use Evaudit::Kafka;
 use Evaudit::Pipeline;
-use File::Basename;
-use IPC::Run;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
 plan skip_all => Evaudit::Kafka::unavailable()
   if Evaudit::Kafka::unavailable();
-plan skip_all => 'EVAUDIT_JAVA_JARS is not set' unless $ENV{EVAUDIT_JAVA_JARS};
+plan skip_all => Evaudit::Java::unavailable()
+  if Evaudit::Java::unavailable();
 
 my $dir = PostgreSQL::Test::Utils::tempdir();
 my $aws = Evaudit::Aws->new;
 $aws->control(keys => { AKIATEST => { secret => 'open-sesame-17' } });
 
 # what the broker checks by
-my ($compiler) = glob "$ENV{EVAUDIT_JAVA_JARS}/ecj-*.jar";
 my ($clients) = glob "$ENV{EVAUDIT_KAFKA_JARS}/kafka-clients-*.jar";
-my $compiled = '';
-IPC::Run::run(
-	[ 'java', '-XX:-UsePerfData', '-XX:TieredStopAtLevel=1', '-jar', $compiler,
-		'-17', '-nowarn', '-cp', $clients, '-d', "$dir/classes",
-		dirname(__FILE__) . '/../java/IamValidator.java' ],
-	'>', \$compiled, '2>&1') or die $compiled;
+my $classes = Evaudit::Java::compile('IamValidator', $clients);
 append_to_file("$dir/keys", "AKIATEST open-sesame-17\n"
 	  . join('', map {
 		sprintf "ASIATEST%08d secret-%d/+= token-%d/+=\n", $_, $_, $_
@@ -40,7 +34,7 @@ my $listener = 'listener.name.sasl_ssl';
 my $kafka = Evaudit::Kafka->new(
 	sasl => { alice => 'x' },
 	tls => 1,
-	classes => "$dir/classes",
+	classes => $classes,
 	properties => {
 		'evaudit.keys' => "$dir/keys",
 		'evaudit.logins' => "$dir/logins",
