@@ -141,7 +141,7 @@ SKIP:
 	is($node->safe_psql('postgres', 'SELECT count(*) FROM evaudit.dead_letter_store WHERE redriven_at IS NULL'), 1, 'what can be');
 	is($node->safe_psql('postgres', q(SELECT DISTINCT actor, role_name, operation FROM audit WHERE relation LIKE '%user_services' AND operation = 'INSERT')), 'Olga|keeper|INSERT', 'the audit says who');
 	is($page->run('return localStorage.length + sessionStorage.length + document.cookie.length'), 0, 'the browser keeps no token');
-	$page->picture($ENV{EVAUDIT_PICTURE}, 1000, 760) if $ENV{EVAUDIT_PICTURE};
+	$page->picture($ENV{EVAUDIT_PICTURE}, 1300, 1000) if $ENV{EVAUDIT_PICTURE};
 
 	$page->type('token', $token{Root});
 	$page->click('pause sink taker');
