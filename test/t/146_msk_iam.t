@@ -143,6 +143,22 @@ is(scalar(grep { !/^accepted ASIA/ } keys %keys), 0, 'all are good')
   or diag explain \%keys;
 is(scalar keys %pids, 1, 'one process renewed them');
 
+# --- a sink that has nothing to send for a while, whose connections end
+
+query(q{SELECT evaudit.pause_source('logins')});
+$node->wait_for(q{SELECT count(*) FROM pg_stat_activity
+	WHERE backend_type = 'evaudit worker'}, 0);
+$aws->control(credentials => { lifetime => 15 });
+query(q{SELECT evaudit.create_sink('out', 'msk', '{t}', '{"topic": "out"}');
+	SELECT evaudit.publish('t', '{}', 'second')});
+$node->wait_for('SELECT pending, state FROM evaudit.stat_sinks', '0|running');
+my $issued = @{ $aws->issued };
+wait_until(sub { @{ $aws->issued } > $issued }, 'keys for an idle sink');
+query(q{SELECT evaudit.publish('t', '{}', 'third')});
+$node->wait_for('SELECT pending, state FROM evaudit.stat_sinks', '0|running');
+is(scalar @{ $kafka->records('out') }, 3,
+	'a sink that was idle has other keys, and sends');
+
 # --- who may have them used
 
 query(qq{CREATE ROLE ambient LOGIN; CREATE ROLE other LOGIN;

@@ -20,6 +20,8 @@ use MIME::Base64;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+plan skip_all => 'EVAUDIT_PRELOAD is not set' unless $ENV{EVAUDIT_PRELOAD};
+
 my $dir = PostgreSQL::Test::Utils::tempdir('keys');
 my $json = JSON::PP->new->canonical->utf8;
 my $region = 'https://sns.us-east-1.amazonaws.com';
@@ -93,9 +95,26 @@ $host->launch('python3', '-B', dirname(__FILE__) . '/../aws/sns_host.py',
 	"$dir/port", "$dir/host.pem", "$dir/host.key", "$dir/pages");
 $host->await(sub { -s "$dir/port" });
 
-# the worker's way to any https host
-$ENV{https_proxy} = 'http://127.0.0.1:' . slurp_file("$dir/port");
-my $node = Evaudit::Cluster->new('main');
+# the worker's way to any https host, by a name that is not always one
+$ENV{https_proxy} = 'http://way.test:' . slurp_file("$dir/port");
+$ENV{EVAUDIT_TEST_HOSTS} = "$dir/hosts";
+
+# Say whether the name can be resolved.
+sub resolve
+{
+	my ($address) = @_;
+
+	append_to_file("$dir/hosts.new", "way.test $address\n");
+	rename "$dir/hosts.new", "$dir/hosts" or die "rename: $!";
+	return;
+}
+
+resolve('127.0.0.1');
+my $node;
+{
+	local $ENV{LD_PRELOAD} = $ENV{EVAUDIT_PRELOAD};
+	$node = Evaudit::Cluster->new('main', conf => "evaudit.max_backoff = '500ms'\n");
+}
 my $aws = Evaudit::Aws->new;
 my $sqs = $aws->queue;
 
@@ -151,8 +170,11 @@ is(slurp_file("$dir/pages/requests"),
 
 # while the certificate is not to be had, nobody knows
 await_queue($sqs, 'logins');
-$host->kill9;
-$node->restart;
+resolve('');
+{
+	local $ENV{LD_PRELOAD} = $ENV{EVAUDIT_PRELOAD};
+	$node->restart;
+}
 $sqs->send('logins', signed(2, 'signer'));
 $node->wait_for(q{
 	SELECT last_error ~ 'could not fetch the certificate'
@@ -160,5 +182,9 @@ $node->wait_for(q{
 is( $node->safe_psql('postgres', 'SELECT count(*) FROM evaudit.dead_letters'),
 	@bad, 'an outage makes no dead letters');
 is($sqs->counts('logins')->{all}, 1, 'the message stays');
+resolve('127.0.0.1');
+await_queue($sqs, 'logins');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM user_services'), '5',
+	'and takes effect once the name can be resolved');
 
 done_testing();
