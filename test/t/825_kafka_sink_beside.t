@@ -119,6 +119,34 @@ $node->safe_psql('postgres', q{SELECT evaudit.seek_sink('out', 'latest')});
 $node->wait_for('SELECT state FROM evaudit.stat_sinks', 'running');
 sends($node, 'a8');
 
+# one decides a batch and is killed before it sends; its copy sends a batch of
+# the same number, whose event has the same id and place
+SKIP: {
+	skip 'EVAUDIT_PRELOAD is not set', 1 unless $ENV{EVAUDIT_PRELOAD};
+	my $step = PostgreSQL::Test::Utils::tempdir() . '/step';
+
+	$node->stop;
+	$node->backup_fs_cold('decided');
+	append_to_file($step, 'begin');
+	{
+		local $ENV{LD_PRELOAD} = $ENV{EVAUDIT_PRELOAD};
+		local $ENV{EVAUDIT_TEST_STEP} = $step;
+		$node->start;
+	}
+	# the server ends with its process, maybe before the session has an answer
+	eval { publish($node, 'twin2') };
+	wait_until(sub { !-s $step }, 'the process is killed');
+	$node->kill9;
+	$copy = start_from('decided', 'decided');
+	sends($copy, 'twin2');
+	$copy->stop;
+	wait_until(sub { $node->start(fail_ok => 1) }, 'the server starts');
+	stops($node, '1, here 1', 'whoever decided a batch that the other one sent');
+	$node->safe_psql('postgres', q{SELECT evaudit.seek_sink('out', 'latest')});
+	$node->wait_for('SELECT state FROM evaudit.stat_sinks', 'running');
+	sends($node, 'a9');
+}
+
 # the two take turns, as the process of each is started; both have sent before
 $node->stop;
 $node->backup_fs_cold('files3');
@@ -143,15 +171,15 @@ $copy->stop;
 # ---- a standby that is promoted, while its origin runs ----
 $node->safe_psql('postgres', q{SELECT evaudit.seek_sink('out', 'latest')});
 $node->wait_for('SELECT state FROM evaudit.stat_sinks', 'running');
-sends($node, 'a9');
+sends($node, 'a10');
 $node->backup('standby');
 my $standby = start_from('standby', 'standby', has_streaming => 1);
-sends($node, 'a10');
+sends($node, 'a11');
 $node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));
 $standby->promote;
 $standby->wait_for('SELECT state FROM evaudit.stat_sinks', 'running');
 sends($standby, 's1');
-publish($node, 'a11');
+publish($node, 'a12');
 stops($node, '2, here 1', 'the old primary');
 sends($standby, 's2');
 
