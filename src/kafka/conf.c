@@ -343,7 +343,7 @@ evaudit_kafka_producer_conf(List *options, bool ambient,
 	set_property(conf, "client.id", "evaudit", false);
 	set_property(conf, "linger.ms", "1", false);
 	/* a transaction begins while the brokers still end the one before it */
-	set_property(conf, "retry.backoff.ms", "5", false);
+	set_property(conf, "retry.backoff.ms", "2", false);
 	set_property(conf, "socket.nagle.disable", "true", false);
 	set_property(conf, "message.max.bytes", PRODUCED_BYTES, false);
 	set_options(conf, options, ambient);

@@ -23,6 +23,8 @@
  */
 #include "postgres.h"
 
+#include "utils/timestamp.h"
+
 #include "kafka/client.h"
 #include "server/compat.h"
 #include "sinks/kafka_sink.h"
@@ -32,6 +34,12 @@
  * holds: while there is a backlog it is to hold many.
  */
 #define BATCH_SIZE		10000
+
+/*
+ * Milliseconds after which the coordinator has ended a transaction, most
+ * likely, that it has said is committed.
+ */
+#define ENDED_AFTER		20
 
 /* How often records are sent again that the library took back by itself. */
 #define MAX_PURGES		10
@@ -152,6 +160,21 @@ send_number(KafkaSink *state, EvauditSinkBatch *batch,
 }
 
 /*
+ * Begin the transaction of the next batch, while the coordinator ends the one
+ * of this batch and the next one is decided: its records can then be sent at
+ * once.  An offset makes it begin; that is this batch's number again, until
+ * the next one's takes its place.
+ */
+static void
+begin_ahead(KafkaSink *state, EvauditSinkBatch *batch,
+			const KafkaSinkRecord *records, int n)
+{
+	evaudit_kafka_transaction_begin(state->producer);
+	begin_number(state, batch, records, n);
+	state->ahead = true;
+}
+
+/*
  * Wait for the reports of records.  While none comes, what would commit the
  * transaction is tried, for that alone tells when it must be aborted.
  * Returns NULL or an error.
@@ -172,14 +195,29 @@ await_reports(KafkaSink *state, EvauditSinkBatch *batch,
 	return first_error(records, n);
 }
 
-/* Send all records at once.  Returns NULL or an error. */
+/*
+ * Send all records at once.  Returns NULL or an error.
+ *
+ * While the coordinator ends one transaction it refuses to begin another: an
+ * offset is then sent again after retry.backoff.ms, but partitions, which go
+ * with their first record, after 20 ms in librdkafka 2.0.2.  So the number goes
+ * first where that may be, and else with the records.
+ */
 static char *
 send_together(KafkaSink *state, EvauditSinkBatch *batch,
-			  KafkaSinkRecord *records, int n)
+			  KafkaSinkRecord *records, int n, bool number_first)
 {
 	bool		exactly_once = state->options.exactly_once;
 	char	   *error = NULL;
 
+	if (exactly_once && number_first)
+	{
+		begin_number(state, batch, records, n);
+		evaudit_sink_read_ahead(batch);
+		error = evaudit_kafka_transaction_wait(state->producer);
+		if (error != NULL)
+			return error;
+	}
 	for (int i = 0; i < n; i++)
 	{
 		if (!evaudit_kafka_producer_send(state->producer, &records[i].record))
@@ -187,13 +225,12 @@ send_together(KafkaSink *state, EvauditSinkBatch *batch,
 	}
 
 	/* while the records are under way */
-	if (exactly_once)
+	if (exactly_once && !number_first)
 		begin_number(state, batch, records, n);
 	evaudit_sink_read_ahead(batch);
-	if (exactly_once)
+	evaudit_sink_read_ahead(batch);
+	if (exactly_once && !number_first)
 		error = evaudit_kafka_transaction_wait(state->producer);
-	else
-		evaudit_sink_read_ahead(batch);
 	return error != NULL ? error : await_reports(state, batch, records, n);
 }
 
@@ -264,22 +301,27 @@ send_as(KafkaSink *state, EvauditSinkBatch *batch, KafkaSinkRecord *records,
 		int n, bool singly)
 {
 	bool		exactly_once = state->options.exactly_once;
+	bool		begun = exactly_once && evaudit_kafka_sink_begun(state);
 	char	   *error;
 
 	for (int i = 0; i < n; i++)
 		records[i].record.fate = EVAUDIT_KAFKA_UNSENT;
-	if (exactly_once)
+	if (exactly_once && !begun)
 		evaudit_kafka_transaction_begin(state->producer);
 	error = singly ? send_singly(state, batch, records, n) :
-		send_together(state, batch, records, n);
+		send_together(state, batch, records, n, !begun &&
+					  !TimestampDifferenceExceeds(state->known_at,
+												  GetCurrentTimestamp(),
+												  ENDED_AFTER));
 	if (exactly_once && error == NULL && !any_refused(records, n))
 	{
 		evaudit_kafka_transaction_commit(state->producer);
-		evaudit_sink_read_ahead(batch);
 		error = evaudit_kafka_transaction_wait(state->producer);
 		if (error == NULL)
 		{
 			evaudit_kafka_sink_known(state, batch->number);
+			if (evaudit_sink_has_next(batch))
+				begin_ahead(state, batch, records, n);
 			return NULL;
 		}
 	}
@@ -359,6 +401,7 @@ send_batch(void *arg, EvauditSinkBatch *batch)
 	if (error != NULL)
 	{
 		batch->error = MemoryContextStrdup(batch->context, error);
+		evaudit_kafka_sink_abort_ahead(state);
 		evaudit_kafka_sink_forget_topics(state);
 	}
 }
@@ -369,8 +412,10 @@ keep_producer(void *arg)
 {
 	KafkaSink  *state = arg;
 
-	if (state->producer != NULL)
-		evaudit_kafka_producer_keep(state->producer);
+	if (state->producer == NULL)
+		return;
+	evaudit_kafka_sink_abort_ahead(state);
+	evaudit_kafka_producer_keep(state->producer);
 }
 
 /*

@@ -38,6 +38,8 @@ typedef struct KafkaSink
 	int64		known;			/* the number that Kafka has, */
 	TimestampTz known_at;		/* as of this moment */
 	bool		singly;			/* records are sent one after the other */
+	bool		ahead;			/* the next batch's transaction is being
+								 * begun; it must not stay open for long */
 
 	struct KafkaSinkRecord *records;	/* of the batch; both arrays are kept */
 	size_t		records_room;
@@ -75,6 +77,8 @@ extern char *evaudit_kafka_sink_metadata(const KafkaSink *state,
 extern char *evaudit_kafka_sink_compare(KafkaSink *state, int64 number,
 										const char *hash, bool undecided,
 										bool *held);
+extern bool evaudit_kafka_sink_begun(KafkaSink *state);
+extern void evaudit_kafka_sink_abort_ahead(KafkaSink *state);
 extern void evaudit_kafka_sink_renew(void *arg, EvauditSinkBatch *batch,
 									 int64 number);
 

@@ -138,6 +138,27 @@ evaudit_kafka_sink_compare(KafkaSink *state, int64 number, const char *hash,
 	return NULL;
 }
 
+/* Whether Kafka has begun a transaction ahead, which is to be used now. */
+bool
+evaudit_kafka_sink_begun(KafkaSink *state)
+{
+	if (!state->ahead)
+		return false;
+	state->ahead = false;
+	if (evaudit_kafka_transaction_wait(state->producer) == NULL)
+		return true;
+	evaudit_kafka_transaction_abort(state->producer);
+	return false;
+}
+
+/* Abort a transaction that was begun ahead, for nothing is sent in it soon. */
+void
+evaudit_kafka_sink_abort_ahead(KafkaSink *state)
+{
+	if (evaudit_kafka_sink_begun(state))
+		evaudit_kafka_transaction_abort(state->producer);
+}
+
 /* Commit a number again, by way of a topic that exists. */
 static char *
 commit_again(KafkaSink *state, int64 number, const char *topic)
@@ -200,6 +221,7 @@ evaudit_kafka_sink_renew(void *arg, EvauditSinkBatch *batch, int64 number)
 		 !TimestampDifferenceExceeds(state->known_at, GetCurrentTimestamp(),
 									 KNOWN_FOR)))
 		return;
+	evaudit_kafka_sink_abort_ahead(state);
 	error = renew(state, batch, number);
 	if (error != NULL)
 		ereport(ERROR,

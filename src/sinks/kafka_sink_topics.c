@@ -197,6 +197,7 @@ evaudit_kafka_sink_find_topics(KafkaSink *state, EvauditSinkBatch *batch)
 			return NULL;
 
 		/* one with smaller requests */
+		evaudit_kafka_sink_abort_ahead(state);
 		evaudit_kafka_sink_forget_topics(state);
 		evaudit_kafka_producer_close(state->producer);
 		state->producer = NULL;

@@ -135,6 +135,19 @@ evaudit_sink_send(EvauditSinkWork *work, EvauditSinkBatch *batch,
 	}
 }
 
+/*
+ * Whether another batch was made while this one was sent, so that it is most
+ * likely sent next.
+ */
+bool
+evaudit_sink_has_next(const EvauditSinkBatch *batch)
+{
+	const EvauditSinkWork *work = batch->work;
+
+	return work != NULL && work->done_ahead == EVAUDIT_AHEAD_SHAPED &&
+		work->batches[1 - work->current].n > 0;
+}
+
 /* Send a batch in the transaction that moves the position. */
 void
 evaudit_sink_send_once(EvauditSinkWork *work, EvauditSinkBatch *batch)

@@ -1,4 +1,5 @@
-# A sink that is idle for longer than brokers keep its number, which is a week
+# A sink that has nothing to send leaves no transaction open in Kafka.  One
+# that is idle for longer than brokers keep its number, which is a week
 # by their default: it goes on, also when its process is killed in the first
 # batch that comes then, or after one of which Kafka got nothing.
 
@@ -98,5 +99,27 @@ is(join(' ', map { $_->{headers}{id} } @{ $kafka->records('e') }),
 	'e1 e2 e3 e4 e5', 'each event is there once');
 is($node->safe_psql('postgres', 'SELECT identity FROM evaudit.sinks'),
 	$group =~ s/^evaudit-//r, 'of the same sink');
+
+# a batch is refused whose transaction was begun with the end of the one before
+$kafka->create_topic('ahead', 1);
+$kafka->configure('ahead', 'max.message.bytes' => 3000);
+$node->safe_psql('postgres', q{
+	SELECT evaudit.create_topic('ahead');
+	SELECT evaudit.create_sink('ahead', 'kafka', '{ahead}', '{"batch_size": 1}');
+	SELECT evaudit.pause_sink('ahead');
+	SELECT evaudit.publish('ahead', '{}', 'a' || n) FROM generate_series(1, 2) n;
+	SELECT evaudit.publish('ahead', jsonb_build_object('x', repeat('x', 9000)), 'a3');
+	SELECT evaudit.resume_sink('ahead')});
+$node->wait_for(q{SELECT pending, parked, state FROM evaudit.stat_sinks
+	WHERE name = 'ahead'}, '0|1|running');
+my $ahead = 'evaudit-' . $node->safe_psql('postgres',
+	q{SELECT identity FROM evaudit.sinks WHERE name = 'ahead'});
+# while a transaction is open that has written the number, nobody can read it
+is($kafka->tool('-X', "group.id=$ahead", 'committed', 'ahead'), "2\n",
+	'its transaction is aborted, as nothing is sent in it');
+$node->safe_psql('postgres', q{SELECT evaudit.publish('ahead', '{}', 'a4')});
+$node->wait_for(q{SELECT pending FROM evaudit.stat_sinks WHERE name = 'ahead'}, 0);
+is(join(' ', map { $_->{headers}{id} } @{ $kafka->records('ahead') }),
+	'a1 a2 a4', 'and the next one is sent');
 
 done_testing();
