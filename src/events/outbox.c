@@ -30,6 +30,7 @@
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
+#include "common/pg_lzcompress.h"
 #include "executor/executor.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -71,6 +72,9 @@ enum OutboxColumn
 
 /* Bytes that a row has besides its topic, id and payload, about. */
 #define ROW_OVERHEAD		100
+
+/* Bytes of a document that tell whether the rest of it can be compressed. */
+#define SAMPLE_BYTES	1000
 
 /* A partition, open for some rows. */
 typedef struct Outbox
@@ -221,6 +225,29 @@ headers_of(const Outbox *outbox, const EvauditEvent *event, Jsonb *headers)
 	return evaudit_event_headers(&with);
 }
 
+/*
+ * Whether pglz, which takes long to find out, is likely to make a document
+ * smaller: as it does some of it, from the middle.
+ */
+static bool
+is_compressible(const Jsonb *document)
+{
+	static const PGLZ_Strategy some_saving = {
+		.min_input_size = 0,
+		.max_input_size = INT_MAX,
+		.min_comp_rate = 5,
+		.first_success_by = SAMPLE_BYTES,
+		.match_size_good = 128,
+		.match_size_drop = 10,
+	};
+	size_t		bytes = VARSIZE(document) - VARHDRSZ;
+	char		compressed[PGLZ_MAX_OUTPUT(SAMPLE_BYTES)];
+
+	return bytes < 2 * SAMPLE_BYTES ||
+		pglz_compress(VARDATA(document) + (bytes - SAMPLE_BYTES) / 2,
+					  SAMPLE_BYTES, compressed, &some_saving) >= 0;
+}
+
 /* An event's document, compressed if its row is so large that TOAST would. */
 static struct varlena *
 compress_document(const EvauditTopic *topic, const EvauditEvent *event,
@@ -231,7 +258,10 @@ compress_document(const EvauditTopic *topic, const EvauditEvent *event,
 	size_t		bytes = VARSIZE(event->document) + strlen(topic->name) +
 		VARSIZE(event->event_id) + ROW_OVERHEAD;
 
-	if (bytes > TOAST_TUPLE_THRESHOLD)
+	if (!CompressionMethodIsValid(method))
+		method = default_toast_compression;
+	if (bytes > TOAST_TUPLE_THRESHOLD &&
+		(method != TOAST_PGLZ_COMPRESSION || is_compressible(event->document)))
 		compressed = toast_compress_datum(document, method);
 	return (struct varlena *)
 		DatumGetPointer(DatumGetPointer(compressed) != NULL ? compressed :

@@ -94,14 +94,18 @@ got('a b e f late g', 'and goes when it is resumed');
 # a large event is compressed once, as both tables do it, or by each
 sub publish_large
 {
-	my ($id, $alter) = @_;
+	my ($id, $alter, $middle) = @_;
 
 	return $node->safe_psql('postgres', qq{
 		$alter;
 		SELECT NULL FROM evaudit.publish('orders', jsonb_build_object(
-			'customer', 'l', 'x', repeat('a long text ', 1000)), '$id');
+			'customer', 'l', 'x', repeat('a long text ', 500)
+				|| (SELECT COALESCE(string_agg(md5(n::text), ''), '')
+					FROM generate_series(1, @{[ $middle // 0 ]}) n)
+				|| repeat('a long text ', 500)), '$id');
 		SELECT COALESCE(pg_column_compression(e.payload), 'none'),
-			pg_column_compression(o.payload), e.payload = o.payload
+			COALESCE(pg_column_compression(o.payload), 'none'),
+			e.payload = o.payload
 		FROM evaudit.events e JOIN evaudit.outbox o USING (topic, event_id)
 		WHERE event_id = '$id'}) =~ s/^\n//r;
 }
@@ -113,7 +117,9 @@ is(publish_large('h2',
 is(publish_large('h3', 'ALTER TABLE evaudit.events ALTER payload SET STORAGE
 		EXTENDED, ALTER payload SET COMPRESSION pglz'),
 	'pglz|pglz|t', 'by the method that evaudit.events names');
-got('a b e f late g h1 h2 h3', 'and all are sent');
+is(publish_large('h4', 'SELECT WHERE false', 100), 'pglz|none|t',
+	'the middle tells whether it is worth while');
+got('a b e f late g h1 h2 h3 h4', 'and all are sent');
 
 # What a sink lacks when its process is to be started, and has again later:
 # the function, and a right, of which nobody tells the scheduler
@@ -135,7 +141,7 @@ stopped('report', q{
 $node->safe_psql('postgres', q{
 	ALTER FUNCTION gone RENAME TO take;
 	SELECT evaudit.publish('orders', '{"customer": "c", "n": 11}', 'back')});
-got('a b e f late g h1 h2 h3 back', 'and runs when the function is there again');
+got('a b e f late g h1 h2 h3 h4 back', 'and runs when the function is there again');
 $node->safe_psql('postgres', q{
 	CREATE ROLE sender LOGIN;
 	GRANT SELECT ON evaudit.events TO sender;
