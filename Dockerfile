@@ -12,7 +12,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends \
 	libcjson-dev libcurl4-openssl-dev libmicrohttpd-dev libpcre2-dev libpq-dev \
 	librdkafka-dev libssl-dev libzstd-dev zlib1g-dev
 COPY . /src
-RUN make -C /src "PG_CONFIG=/usr/lib/postgresql/$PG_MAJOR/bin/pg_config" && \
+RUN make -j"$(nproc)" -C /src "PG_CONFIG=/usr/lib/postgresql/$PG_MAJOR/bin/pg_config" && \
 	make -C /src install DESTDIR=/out \
 	"PG_CONFIG=/usr/lib/postgresql/$PG_MAJOR/bin/pg_config" && \
 	mkdir /front && mv "/out/usr/lib/postgresql/$PG_MAJOR/bin/evaudit-http" /front
