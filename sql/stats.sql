@@ -198,7 +198,7 @@ CREATE VIEW evaudit.stat_jobs WITH (security_barrier) AS
 		   p.started_at
 	FROM evaudit.progress_rows() p;
 COMMENT ON VIEW evaudit.stat_jobs IS
-	'how far long work is (redrive, baseline, undo, reconcile, retention), for the role that does it and pg_monitor; pg_cancel_backend() ends it without loss';
+	'how far long work is (redrive, baseline, undo, reconcile, redact, retention, export), for the role that does it and pg_monitor; pg_cancel_backend() ends it without loss';
 COMMENT ON COLUMN evaudit.stat_jobs.total IS
 	'how many there are to do, of which some may turn out to need nothing; NULL: not known';
 COMMENT ON COLUMN evaudit.stat_jobs.unit IS

@@ -130,7 +130,11 @@ delete_rows(const EvauditExpiry *expiry, const char *table, Datum numbers,
 			EvauditExpired *expired)
 {
 	MemoryContext context = CurrentMemoryContext;
-	EvauditExport export = {.directory = expiry->directory};
+	ArrayType  *array = DatumGetArrayTypeP(numbers);
+	EvauditExport export = {
+		.directory = expiry->directory,
+		.total = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array))
+	};
 	Oid			type = INT8ARRAYOID;
 	char	   *sql = psprintf("DELETE FROM %s a WHERE a.seq = ANY ($1)", table);
 	EvauditSpi	spi;

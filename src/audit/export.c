@@ -43,6 +43,7 @@
 
 #include "audit/context.h"
 #include "audit/export.h"
+#include "server/progress.h"
 #include "server/spi.h"
 
 /* Rows that are fetched at a time. */
@@ -279,6 +280,10 @@ write_rows(EvauditExport *export, ExportFile *file, const char *sql, Oid type,
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "evaudit export",
 												  ALLOCSET_DEFAULT_SIZES);
+	EvauditProgress *progress =
+		evaudit_progress_begin("export",
+							   export->segment ? export->segment : "audit",
+							   "rows", export->total);
 	Portal		portal = SPI_cursor_open_with_args(NULL, sql,
 												   OidIsValid(type) ? 1 : 0,
 												   &type, &value, NULL,
@@ -299,9 +304,11 @@ write_rows(EvauditExport *export, ExportFile *file, const char *sql, Oid type,
 			MemoryContextReset(context);
 		}
 		MemoryContextSwitchTo(old);
+		evaudit_progress_add(progress, (int64) SPI_processed);
 		SPI_freetuptable(SPI_tuptable);
 	} while (SPI_processed > 0);
 	SPI_cursor_close(portal);
+	evaudit_progress_end(progress);
 	MemoryContextDelete(context);
 }
 

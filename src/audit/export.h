@@ -19,6 +19,7 @@ typedef struct EvauditExport
 {
 	const char *directory;
 	const char *segment;		/* that they are all of; or NULL */
+	int64		total;			/* how many there ought to be */
 	char	   *file;			/* its name; NULL: there were no rows */
 	int64		rows;
 	int64		bytes;

@@ -40,10 +40,14 @@
 #include "audit/row_id.h"
 #include "audit/row_state.h"
 #include "server/extension.h"
+#include "server/progress.h"
 #include "server/spi.h"
 #include "text/jsonb.h"
 
 PG_FUNCTION_INFO_V1(evaudit_redact);
+
+/* Rows of audit that are written at a time. */
+#define CHUNK_ROWS		1000
 
 /* What is erased. */
 typedef struct Redaction
@@ -53,7 +57,8 @@ typedef struct Redaction
 	int			ncolumns;
 	Jsonb	   *mark;			/* what takes their place */
 	char	   *key;			/* that of the rows, or NULL: theirs */
-	EvauditBulk *bulk;			/* the rows of audit to be written */
+	EvauditBulk *bulk;			/* the rows of audit to be written next */
+	EvauditProgress *progress;
 } Redaction;
 
 /* Find the columns of the names given. */
@@ -151,34 +156,6 @@ erase_change(const Redaction *redaction, EvauditChange *change)
 		return false;
 	change->old_value = change->new_value = redaction->mark;
 	return true;
-}
-
-/* Erase what the rows of audit of one life have; returns how many. */
-static int64
-erase_life(const Redaction *redaction, const EvauditLife *life)
-{
-	int64		n = 0;
-
-	for (int i = 0; i < life->n; i++)
-	{
-		EvauditChange *change = life->changes[i];
-		const char *key = redaction->key ? redaction->key : change->key;
-		Datum		values[4];
-		bool		nulls[4] = {false};
-
-		CHECK_FOR_INTERRUPTS();
-		if (!erase_change(redaction, change) && redaction->key == NULL)
-			continue;
-		values[0] = Int64GetDatum(change->seq);
-		values[1] = CStringGetTextDatum(key);
-		values[2] = PointerGetDatum(change->old_value);
-		nulls[2] = change->old_value == NULL;
-		values[3] = PointerGetDatum(change->new_value);
-		nulls[3] = change->new_value == NULL;
-		evaudit_bulk_put(redaction->bulk, values, nulls);
-		n++;
-	}
-	return n;
 }
 
 /* The rows of audit as they are to be. */
@@ -285,6 +262,48 @@ write_bulk(Redaction *redaction)
 						(unsigned long long) redaction->bulk->n)));
 }
 
+/* Write what was put aside, say so, and begin anew. */
+static void
+flush(Redaction *redaction)
+{
+	int64		n = (int64) redaction->bulk->n;
+
+	write_bulk(redaction);
+	evaudit_bulk_end(redaction->bulk);
+	evaudit_progress_add(redaction->progress, n);
+	redaction->bulk = make_bulk();
+}
+
+/* Erase what the rows of audit of one life have; returns how many. */
+static int64
+erase_life(Redaction *redaction, const EvauditLife *life)
+{
+	int64		n = 0;
+
+	for (int i = 0; i < life->n; i++)
+	{
+		EvauditChange *change = life->changes[i];
+		const char *key = redaction->key ? redaction->key : change->key;
+		Datum		values[4];
+		bool		nulls[4] = {false};
+
+		CHECK_FOR_INTERRUPTS();
+		if (redaction->bulk->n == CHUNK_ROWS)
+			flush(redaction);
+		if (!erase_change(redaction, change) && redaction->key == NULL)
+			continue;
+		values[0] = Int64GetDatum(change->seq);
+		values[1] = CStringGetTextDatum(key);
+		values[2] = PointerGetDatum(change->old_value);
+		nulls[2] = change->old_value == NULL;
+		values[3] = PointerGetDatum(change->new_value);
+		nulls[3] = change->new_value == NULL;
+		evaudit_bulk_put(redaction->bulk, values, nulls);
+		n++;
+	}
+	return n;
+}
+
 /* Refuse to write the row REDACT for who may not erase anything. */
 static void
 check_right(void)
@@ -365,6 +384,7 @@ evaudit_redact(PG_FUNCTION_ARGS)
 	bool		live = evaudit_live_find(redaction.past, key) != (Datum) 0;
 	List	   *lives;
 	ListCell   *cell;
+	int64		total = 0;
 	int64		n = 0;
 
 	check_right();
@@ -379,8 +399,14 @@ evaudit_redact(PG_FUNCTION_ARGS)
 	write_reason(&redaction, PG_GETARG_TEXT_PP(3));
 	redaction.bulk = make_bulk();
 	foreach(cell, lives)
+		total += ((EvauditLife *) lfirst(cell))->n;
+	redaction.progress = evaudit_progress_begin("redact",
+												redaction.past->name, "rows",
+												total);
+	foreach(cell, lives)
 		n += erase_life(&redaction, lfirst(cell));
-	write_bulk(&redaction);
+	flush(&redaction);
+	evaudit_progress_end(redaction.progress);
 	evaudit_bulk_end(redaction.bulk);
 	PG_RETURN_INT64(n);
 }

@@ -181,7 +181,8 @@ export_segment(EvauditDrop *drop)
 {
 	EvauditExport export = {
 		.directory = drop->expiry->directory,
-		.segment = drop->name
+		.segment = drop->name,
+		.total = drop->rows
 	};
 	EvauditSpi	spi;
 

@@ -156,6 +156,21 @@ EvauditAlertRule evaudit_alert_rules[] = {
 		FIRST("1")}
 	},
 	{
+		"segments_late", "warning", true, 1, 60,
+		"So few segments of audit are made ahead of the numbers that are drawn.",
+		"Rows go into evaudit.audit_default until then: end transactions that lock it, and see the server's log.",
+		{"SELECT 'audit', s.n::float8, format('number %s is drawn', q.drawn)"
+			" FROM (SELECT count(*) FILTER (WHERE state = 'ahead') AS n,"
+			" bool_or(state = 'rest') AS parted"
+			" FROM evaudit.audit_segments()) s,"
+			" (SELECT pg_sequence_last_value(c.oid) AS drawn FROM pg_class c"
+			" JOIN pg_extension e ON e.extnamespace = c.relnamespace"
+			" WHERE e.extname = 'evaudit' AND c.relname = 'audit_seq_seq'"
+			" AND c.relkind = 'S') q WHERE s.parted AND q.drawn >="
+			" current_setting('evaudit.segment_rows')::bigint / 4"
+		" AND s.n < $1" FIRST("1")}
+	},
+	{
 		"source_credentials", "warning", true, 300, 10,
 		"The credentials of a source end in so many seconds.",
 		"They should have been renewed: see the server's log, and what issues them.",

@@ -7,7 +7,7 @@ use Evaudit::Alerts;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = alert_cluster("max_worker_processes = 24\n");
+my $node = alert_cluster("max_worker_processes = 24\nevaudit.segment_rows = 400\n");
 
 sub query { return $node->safe_psql('postgres', $_[0]); }
 
@@ -27,6 +27,15 @@ fires($node, 'audit_disabled public.watched', 'ALTER TABLE watched DISABLE TRIGG
 fires($node, 'event_trigger_disabled evaudit_record_dropped',
 	'ALTER EVENT TRIGGER evaudit_record_dropped DISABLE',
 	'ALTER EVENT TRIGGER evaudit_record_dropped ENABLE ALWAYS', qr/DDL/);
+
+my $reader = $node->background_psql('postgres');
+fires($node, 'segments_late audit',
+	sub {
+		$reader->query_safe('BEGIN; LOCK TABLE evaudit.audit_default IN ACCESS SHARE MODE');
+		query('INSERT INTO watched SELECT generate_series(1, 200)');
+	},
+	sub { $reader->query_safe('ROLLBACK') }, qr/^number \d+ is drawn$/);
+$reader->quit;
 
 query(q{CREATE SERVER aws FOREIGN DATA WRAPPER evaudit_aws
 		OPTIONS (region 'eu-west-1', endpoint_url 'http://127.0.0.1:9');
