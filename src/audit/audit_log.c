@@ -37,6 +37,7 @@
 #include "audit/audit_log.h"
 #include "audit/audit_shape.h"
 #include "audit/audit_watch.h"
+#include "audit/held_locks.h"
 #include "audit/row_id.h"
 #include "audit/row_seq.h"
 #include "audit/segment_job.h"
@@ -52,6 +53,7 @@ typedef struct AuditTable
 	Oid			owner;
 	Oid			sequence;
 	MemoryContext context;
+	FullTransactionId locked_in;	/* has it and the sequence locked */
 	bool		by_executor;	/* rows are inserted by a statement */
 	text	   *operations[EVAUDIT_LAST_OPERATION + 1];
 } AuditTable;
@@ -189,15 +191,26 @@ refresh_table(void)
 void
 evaudit_audit_open(EvauditAuditLog *log)
 {
-	if (table && table->generation == evaudit_audit_generation)
+	bool		held = table && evaudit_locks_held(table->locked_in);
+
+	if (table && table->generation == evaudit_audit_generation && !held)
 		LockRelationOid(table->relid, RowExclusiveLock);
 	/* locking it may have invalidated what is known */
 	if (table == NULL || table->generation != evaudit_audit_generation)
+	{
 		refresh_table();
+		held = false;
+	}
 
 	log->table = table;
-	log->sequence = relation_open(table->sequence, RowExclusiveLock);
+	log->sequence = relation_open(table->sequence,
+								  held ? NoLock : RowExclusiveLock);
 	log->open.segment = NULL;
+	if (held)
+		return;
+	evaudit_lock_for_transaction(table->relid);
+	evaudit_lock_for_transaction(table->sequence);
+	table->locked_in = GetTopFullTransactionIdIfAny();
 }
 
 /* Close what was opened.  Locks stay, as those of any writer do. */

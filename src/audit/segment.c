@@ -35,6 +35,7 @@
 #include "audit/audit_log.h"
 #include "audit/audit_shape.h"
 #include "audit/audit_watch.h"
+#include "audit/held_locks.h"
 #include "audit/segment.h"
 #include "audit/segment_times.h"
 #include "server/compat.h"
@@ -43,6 +44,7 @@ struct EvauditSegment
 {
 	uint64		generation;		/* when this was found out */
 	EvauditSegmentBounds bounds;
+	FullTransactionId locked_in;	/* has it and its indexes locked */
 	MemoryContext context;
 	bool		by_executor;	/* rows are inserted by a statement */
 	TupleTableSlot *slot;		/* the row's values, for its indexes */
@@ -171,6 +173,17 @@ is_known(int64 seq)
 		seq >= known->bounds.first && seq <= known->bounds.last;
 }
 
+/* Hold the locks on the known partition, which is open, and its indexes. */
+static void
+keep_locks(Relation rel)
+{
+	if (rel)
+		evaudit_lock_for_transaction(RelationGetRelid(rel));
+	for (int i = 0; i < known->nindexes; i++)
+		evaudit_lock_for_transaction(known->index_oids[i]);
+	known->locked_in = GetTopFullTransactionIdIfAny();
+}
+
 /*
  * Open the partition that a number belongs to, and its indexes, unless that is
  * the one that is open.  False if rows have to be inserted by a statement.
@@ -179,26 +192,32 @@ bool
 evaudit_segment_open(EvauditOpenSegment *open, Oid audit, int64 seq)
 {
 	Relation	rel = NULL;
+	LOCKMODE	lockmode = RowExclusiveLock;
 
 	if (open->segment && is_known(seq) && open->segment == known)
 		return !known->by_executor;
 	evaudit_segment_close(open);
 
+	if (is_known(seq) && evaudit_locks_held(known->locked_in))
+		lockmode = NoLock;
 	if (is_known(seq) && OidIsValid(known->bounds.relid))
-		rel = try_relation_open(known->bounds.relid, RowExclusiveLock);
+		rel = try_relation_open(known->bounds.relid, lockmode);
 	/* locking it may have invalidated what is known */
 	if (!is_known(seq) || (rel == NULL && OidIsValid(known->bounds.relid)))
 	{
 		if (rel)
 			relation_close(rel, NoLock);
 		rel = refresh(audit, seq);
+		lockmode = RowExclusiveLock;
 	}
 
 	open->segment = known;
 	open->rel = rel;
 	open->indexes = palloc(sizeof(Relation) * Max(known->nindexes, 1));
 	for (int i = 0; i < known->nindexes; i++)
-		open->indexes[i] = index_open(known->index_oids[i], RowExclusiveLock);
+		open->indexes[i] = index_open(known->index_oids[i], lockmode);
+	if (lockmode != NoLock)
+		keep_locks(rel);
 	return !known->by_executor;
 }
 
