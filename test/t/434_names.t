@@ -1,11 +1,13 @@
-# A name that cannot be resolved: the source, STS and check_server() recover as
-# soon as it can be, at the start and while running, in the same process.
+# A name that cannot be resolved: a source, STS, the metadata service and the
+# key fetcher recover as soon as it can be, at the start and while running; a
+# worker in the same process.
 
 use strict;
 use warnings;
 
 use Evaudit::Aws;
 use Evaudit::Cluster;
+use Evaudit::KeyServer;
 use Evaudit::Pipeline;
 use Evaudit::Sqs;
 use JSON::PP;
@@ -18,7 +20,7 @@ delete $ENV{$_} foreach grep { /^AWS_|_proxy$/i } keys %ENV;
 my $hosts = PostgreSQL::Test::Utils::tempdir() . '/hosts';
 
 # Say which names can be resolved; all of them are known to the file.
-my @names = ('queue.test', 'sts.test');
+my @names = ('queue.test', 'sts.test', 'metadata.test', 'keys.test');
 sub resolve
 {
 	my %up = map { $_ => 1 } @_;
@@ -37,6 +39,7 @@ my $node;
 {
 	local $ENV{LD_PRELOAD} = $ENV{EVAUDIT_PRELOAD};
 	local $ENV{EVAUDIT_TEST_HOSTS} = $hosts;
+	local $ENV{AWS_EC2_METADATA_SERVICE_ENDPOINT} = "http://metadata.test:$port";
 	$node = Evaudit::Cluster->new('main',
 		conf => "evaudit.max_backoff = '1s'\n");
 }
@@ -44,14 +47,15 @@ my $node;
 # Wait until the source cannot resolve a name.
 sub await_unresolved
 {
-	my ($what) = @_;
+	my ($what, $error) = @_;
 
-	$node->wait_for(q{SELECT state = 'backoff' AND last_error ~* 'resolve'
+	$error ||= 'resolve';
+	$node->wait_for(qq{SELECT state = 'backoff' AND last_error ~* '$error'
 		FROM evaudit.stat_sources});
 	# more than once: a handle that is used again shows by its second failure
 	my $failures = $node->safe_psql('postgres',
 		'SELECT last_error_at FROM evaudit.stat_sources');
-	$node->wait_for("SELECT last_error_at > '$failures' AND last_error ~* 'resolve'
+	$node->wait_for("SELECT last_error_at > '$failures' AND last_error ~* '$error'
 		FROM evaudit.stat_sources");
 	pass("$what: the name cannot be resolved");
 	return;
@@ -105,5 +109,52 @@ $pid = worker_pids($node, 'logins')->[0];
 resolve('queue.test', 'sts.test');
 passes('STS: read');
 is(worker_pids($node, 'logins')->[0], $pid, 'by the same process');
+
+# the metadata service: the machine's own keys, which expire; a machine may be
+# of no cloud, so that a name which is none there is no error of its own
+my $none = 'no AWS credentials were found';
+$aws->control(credentials => { lifetime => 4 });
+resolve('queue.test');
+$node->safe_psql('postgres', 'DROP USER MAPPING FOR CURRENT_USER SERVER aws');
+await_unresolved('metadata, at the start', $none);
+$pid = worker_pids($node, 'logins')->[0];
+resolve('queue.test', 'metadata.test');
+passes('metadata: read');
+resolve('queue.test');
+$aws->rules({ operation => '/latest/.*', cut => 'before' });
+await_unresolved('metadata, while running', $none);
+$aws->rules;
+resolve('queue.test', 'metadata.test');
+passes('and read again');
+is(worker_pids($node, 'logins')->[0], $pid, 'by the same process');
+
+# the keys of an issuer
+my $server = Evaudit::KeyServer->new;
+$server->answer(200, '{"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "a", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}');
+my $keys = $server->url =~ s/localhost/keys.test/r;
+$node->safe_psql('postgres', qq{SELECT evaudit.create_issuer('i',
+	'{"jwks_url": "$keys", "ca_file": "${\ $server->ca_file}"}')});
+
+# Have keys fetched now, and wait for how that went.
+sub fetches
+{
+	my ($found, $what) = @_;
+
+	$node->safe_psql('postgres', "
+		UPDATE evaudit.issuer_fetches SET next_fetch_at = now(),
+			last_attempt_at = now() - interval '1 day';
+		UPDATE evaudit.issuers SET name = name");
+	$node->wait_for("SELECT keys, coalesce(last_error ~* 'resolve', false) FROM evaudit.stat_issuers", $found);
+	pass($what);
+	return;
+}
+
+fetches('0|t', 'key fetching: the name cannot be resolved');
+resolve('queue.test', 'keys.test');
+fetches('1|f', 'it can be');
+resolve('queue.test');
+fetches('1|t', 'it cannot be any more, and the keys are kept');
+resolve('queue.test', 'keys.test');
+fetches('1|f', 'it can be again');
 
 done_testing();

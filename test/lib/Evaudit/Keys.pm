@@ -10,7 +10,7 @@ Evaudit::Keys - keys and certificates for servers on loopback
   Evaudit::Keys::make($dir);
 
 makes in a directory an authority, C<ca.pem>, and by it C<server.pem> for
-localhost and 127.0.0.1, with C<server.key>; they are good for two days.
+localhost, 127.0.0.1 and keys.test, with C<server.key>; they are good for two days.
 
 =cut
 
@@ -29,7 +29,7 @@ sub make
 	my @key = ('-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes');
 	my $log = "$dir/openssl.log";
 
-	append_to_file("$dir/san.cnf", "subjectAltName=DNS:localhost,IP:127.0.0.1\n");
+	append_to_file("$dir/san.cnf", "subjectAltName=DNS:localhost,DNS:keys.test,IP:127.0.0.1\n");
 	foreach my $command (
 		[
 			'req', '-x509', @key, '-days', 2, '-subj', '/CN=evaudit test',
