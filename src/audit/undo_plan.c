@@ -193,7 +193,8 @@ plan_update(EvauditUndo *undo, EvauditUndoTable *table, EvauditUndoRow *row,
 		if (before == NULL ||
 			(after != NULL && agree(before, after) &&
 			 !was_hidden(row->net, i)) ||
-			(live != NULL && agree(before, live)))
+			(live != NULL && agree(before, live) &&
+			 !evaudit_is_marker(before)))
 			continue;
 		if (!agree(after, live) && !evaudit_is_marker(before))
 			evaudit_undo_conflict(row, "column \"%s\" has changed since",
