@@ -69,7 +69,7 @@ SELECT s.oid, 'https://registry.example.com/apis/registry/v2', v.id, 'UNTYPED', 
 FROM pg_foreign_server s, (VALUES
 	('globalIds/1', '{"type": "record", "name": "G", "fields": [{"name": "g", "type": "int"}]}'),
 	('contentIds/1', '{"type": "record", "name": "C", "fields": [{"name": "c", "type": "int"}]}'),
-	('globalIds/2', 'syntax = "proto3"; package p.q; message A { message In { string i = 1; } string a = 1; } message B { int32 b = 1; }'),
+	('globalIds/2', 'syntax = "proto3"; package p.q; message A { message In { string i = 1; } string a = 1; } message B { int32 b = 1; } message Inner { }'),
 	('contentIds/9223372036854775807', '"string"')) v (id, schema)
 WHERE s.srvname = 'apicurio';
 CREATE FUNCTION by_apicurio(format text, framing text, schema_id text, payload text, headers jsonb DEFAULT NULL) RETURNS text
