@@ -285,10 +285,12 @@ own(8, '\x00');
 await_end($node, $kafka, 'own', 'own');
 is(letters('own', "reason || ': ' || error"), 'unknown_schema: registry "v3" has no schema contentIds/8', 'an id that it does not know');
 
-# what is no answer of it stops the source
-foreach my $case ([ 404, 'no page', 'HTTP status 404' ], [ 404, '{"name": "NotFoundException"}', 'HTTP status 404' ],
-	[ 503, '', 'HTTP status 503' ], [ 200, '', 'the response is not text in UTF-8' ], [ 200, "\xff", 'the response is not text in UTF-8' ],
-	[ 200, "\"a\0b\"", 'the response is not text in UTF-8' ])
+# what is no answer of it stops the source; each with another error than the
+# one before, for that is what is waited for
+my $no_text = 'the response is not text in UTF-8';
+foreach my $case ([ 404, 'no page', 'HTTP status 404' ], [ 200, '', $no_text ],
+	[ 404, '{"name": "NotFoundException"}', 'HTTP status 404' ], [ 200, "\xff", $no_text ],
+	[ 503, '', 'HTTP status 503' ], [ 200, "\"a\0b\"", $no_text ])
 {
 	my ($status, $text, $error) = @$case;
 
