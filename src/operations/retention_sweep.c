@@ -172,6 +172,30 @@ take_batch(EvauditSweep *sweep)
 }
 
 /*
+ * Run a statement that deletes the old ones of the next rows by their id: $1
+ * the last id, $2 how many rows, $3 how long they are kept, $4 the rule's
+ * options, if it has that many.
+ */
+static bool
+delete_next(EvauditSweep *sweep, EvauditStatement *statement)
+{
+	Datum		values[] = {
+		Int64GetDatum(sweep->last_id),
+		Int64GetDatum(BATCH_ROWS),
+		IntervalPGetDatum(&sweep->rule->keep),
+		JsonbPGetDatum(sweep->rule->options)
+	};
+	EvauditSpi	spi;
+	bool		more;
+
+	evaudit_spi_begin(&spi);
+	evaudit_spi_execute(statement, values, NULL);
+	more = take_batch(sweep);
+	evaudit_spi_end(&spi);
+	return more;
+}
+
+/*
  * A batch of dead letters: all are gone through, since an old one may have
  * been redriven a moment ago.
  */
@@ -190,20 +214,8 @@ delete_dead_letters(EvauditSweep *sweep)
 		" (SELECT count(*) FROM scanned), (SELECT count(*) FROM deleted)", 4,
 		{INT8OID, INT8OID, INTERVALOID, JSONBOID}
 	};
-	Datum		values[] = {
-		Int64GetDatum(sweep->last_id),
-		Int64GetDatum(BATCH_ROWS),
-		IntervalPGetDatum(&sweep->rule->keep),
-		JsonbPGetDatum(sweep->rule->options)
-	};
-	EvauditSpi	spi;
-	bool		more;
 
-	evaudit_spi_begin(&spi);
-	evaudit_spi_execute(&statement, values, NULL);
-	more = take_batch(sweep);
-	evaudit_spi_end(&spi);
-	return more;
+	return delete_next(sweep, &statement);
 }
 
 /*
@@ -233,19 +245,8 @@ delete_deliveries(EvauditSweep *sweep)
 		" (SELECT count(*) FROM scanned), (SELECT count(*) FROM deleted)", 3,
 		{INT8OID, INT8OID, INTERVALOID}
 	};
-	Datum		values[] = {
-		Int64GetDatum(sweep->last_id),
-		Int64GetDatum(BATCH_ROWS),
-		IntervalPGetDatum(&sweep->rule->keep)
-	};
-	EvauditSpi	spi;
-	bool		more;
 
-	evaudit_spi_begin(&spi);
-	evaudit_spi_execute(&statement, values, NULL);
-	more = take_batch(sweep);
-	evaudit_spi_end(&spi);
-	return more;
+	return delete_next(sweep, &statement);
 }
 
 /*
