@@ -188,6 +188,7 @@ is( $node->safe_psql('owned', q{
 		SELECT count(*), count(DISTINCT tableoid) > 2, min(note), max(note), min(size), max(maker)
 		FROM audit WHERE operation = 'INSERT'}),
 	'650|t|auditor|auditor|8|auditor', 'and have what was added');
+ok($node->wait_for($ahead, '2', database => 'owned'), 'the next ones are made');
 like($node->safe_psql('owned', $members), qr/^([4-9])\|\1\|0\|auditor\|7\|7\|1\|1$/, 'in the name of the owner');
 my $log = slurp_file($node->logfile);
 # the owner may not see what kind of backend it is
