@@ -36,7 +36,7 @@ foreach my $path ('LICENSE', '../../../../etc/passwd.js', '..%2f..%2fetc%2fpassw
 
 SKIP:
 {
-	skip Evaudit::Browser->unavailable, 3 if Evaudit::Browser->unavailable;
+	skip(Evaudit::Browser->unavailable, 3) if Evaudit::Browser->unavailable;
 	my $dom = Evaudit::Browser->new->dom("http://127.0.0.1:$front->{port}/docs");
 	like($dom, qr/class="opblock[ "]/, 'a browser shows operations');
 	like($dom, qr{data-path="/topics/orders"}, 'of a topic');

@@ -69,7 +69,7 @@ is($front->request('GET', '/status')->{status}, 404, 'clients of the API do not 
 
 SKIP:
 {
-	skip Evaudit::Browser->unavailable, 7 if Evaudit::Browser->unavailable;
+	skip(Evaudit::Browser->unavailable, 7) if Evaudit::Browser->unavailable;
 	my $dom = Evaudit::Browser->new->dom("$admin/") =~ s{<script>.*?</script>}{}sr;
 	like($dom, qr{<td><span class="critical">source_down</span></td><td>nowhere</td><td>[^<]+</td><td>[^<]*could not reach a Kafka broker}, 'an alert');
 	like($dom, qr{<tr><td>nowhere</td><td>kafka</td><td><span class="(backoff|starting)">\g1</span>}, 'a source that fails');
