@@ -40,6 +40,10 @@ typedef struct Running
 	MemoryContext context;
 } Running;
 
+/* Failed, and its next attempt is under way: nothing is mended by that yet. */
+#define BEING_TRIED_AGAIN \
+	"(state IN ('starting', 'running') AND last_error IS NOT NULL)"
+
 static Check checks[] = {
 	{
 		"preload",
@@ -68,7 +72,8 @@ static Check checks[] = {
 		{"SELECT string_agg(format('%s is in state %s: %s', name, state,"
 			" coalesce(last_error, 'no error')), '; ' ORDER BY name)"
 			" FROM evaudit.stat_sources"
-			" WHERE state IN ('backoff', 'degraded', 'stopped')"},
+			" WHERE state IN ('backoff', 'degraded', 'stopped')"
+			" OR " BEING_TRIED_AGAIN},
 		"check_server() tries each step of a connection. What is in backoff is tried again by itself."
 	},
 	{
@@ -85,7 +90,8 @@ static Check checks[] = {
 		{"SELECT string_agg(format('%s is in state %s: %s', name, state,"
 			" coalesce(last_error, 'no error')), '; ' ORDER BY name)"
 			" FROM evaudit.stat_sinks"
-			" WHERE state IN ('backoff', 'blocked', 'stopped')"},
+			" WHERE state IN ('backoff', 'blocked', 'stopped')"
+			" OR " BEING_TRIED_AGAIN},
 		"Events wait until the sink works again, within the limit of the outbox."
 	},
 	{

@@ -18,10 +18,8 @@ my $found =
 sub finds
 {
 	my ($check, $detail, $what) = @_;
-	$node->wait_for($found, $check);
-	like(
-		query("SELECT detail FROM evaudit.doctor() WHERE check_name = '$check'"),
-		$detail, $what);
+	ok( $node->wait_for(qq{SELECT coalesce(string_agg(check_name || ': ' || detail, ', '), '')
+			~ '^$check: $detail' FROM evaudit.doctor() WHERE NOT ok}), $what);
 	return;
 }
 
@@ -40,12 +38,12 @@ my (undef, undef, $err) = $node->psql('postgres', 'SET ROLE nobody; SELECT evaud
 like($err, qr/permission denied for function doctor/, 'not for everybody');
 
 query('ALTER TABLE configuration DISABLE TRIGGER ALL');
-finds('audit triggers', qr/^public\.configuration$/, 'a trigger that is disabled');
+finds('audit triggers', 'public\.configuration$', 'a trigger that is disabled');
 query(q{SELECT evaudit.track('configuration')});
 mended('triggers');
 
 query('ALTER EVENT TRIGGER evaudit_record_dropped DISABLE');
-finds('event triggers', qr/^evaudit_record_dropped$/, 'an event trigger that is disabled');
+finds('event triggers', 'evaudit_record_dropped$', 'an event trigger that is disabled');
 query('ALTER EVENT TRIGGER evaudit_record_dropped ENABLE ALWAYS');
 mended('event triggers');
 
@@ -54,7 +52,7 @@ query(q{CREATE SERVER aws FOREIGN DATA WRAPPER evaudit_aws
 	CREATE USER MAPPING FOR CURRENT_USER SERVER aws
 		OPTIONS (access_key_id 'a', secret_access_key 'b');
 	SELECT evaudit.create_source('queue', 'aws', options => '{"queue": "q"}')});
-finds('sources', qr/^queue is in state backoff: ./, 'a source whose service is away');
+finds('sources', 'queue is in state (?:backoff|starting|running): .', 'a source whose service is away');
 query(q{SELECT evaudit.drop_source('queue')});
 mended('source');
 
@@ -65,13 +63,13 @@ query(q{SELECT evaudit.create_topic('sent', options => '{"keep": true}');
 	SELECT evaudit.create_sink('out', 'here', '{sent}', '{"function": "public.take"}');
 	DROP FUNCTION public.take;
 	SELECT evaudit.publish('sent', '{}', 'one')});
-finds('sinks', qr/^out is in state (?:backoff|stopped): .*take/, 'a sink without its function');
+finds('sinks', 'out is in state (?:backoff|stopped|starting): .*take', 'a sink without its function');
 query(q{SELECT evaudit.drop_sink('out')});
 mended('sink');
 
 query(q{SELECT evaudit.create_issuer('idp', '{"issuer": "https://idp", "algorithms": ["RS256"],
 	"jwks_url": "https://127.0.0.1:9/keys"}')});
-finds('issuers', qr/^idp: ./, 'an issuer without keys');
+finds('issuers', 'idp: .', 'an issuer without keys');
 query(q{SELECT evaudit.drop_issuer('idp')});
 mended('issuer');
 
@@ -81,18 +79,18 @@ query(q{CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql
 		FOR EACH ROW EXECUTE FUNCTION public.refuse();
 	UPDATE evaudit.events SET received_at = now() - interval '2 days';
 	SELECT evaudit.set_retention('events', '1 day')});
-finds('retention', qr/^events: no$/, 'retention that fails');
+finds('retention', 'events: no$', 'retention that fails');
 query(q{DROP TRIGGER refuse ON evaudit.events; SELECT evaudit.set_retention('events', '1 day')});
 mended('retention');
 
 query(q{UPDATE audit SET modification_time = now() + interval '1 day'
 	WHERE seq = (SELECT max(seq) FROM audit)});
-finds('clock', qr/^the last audit row is of /, 'a clock that went back');
+finds('clock', 'the last audit row is of ', 'a clock that went back');
 query(q{UPDATE audit SET modification_time = now()});
 mended('clock');
 
 query('ALTER SYSTEM SET autovacuum = off; SELECT pg_reload_conf()');
-finds('settings', qr/^autovacuum = off$/, 'a setting that hurts');
+finds('settings', 'autovacuum = off$', 'a setting that hurts');
 query('ALTER SYSTEM RESET autovacuum; SELECT pg_reload_conf()');
 mended('settings');
 
