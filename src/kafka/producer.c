@@ -3,13 +3,13 @@
  * producer.c
  *	  A Kafka producer, with or without transactions, over librdkafka.
  *
- * It is idempotent and lives in a background worker.  The library's queue
- * holds copies of the records, for its threads may still send them while an
- * ERROR unwinds the memory that the records came from.  Its reports are
- * events, not callbacks: they are taken by serve_producer(), in the worker's
- * own thread, and no longjmp ever crosses the library.  A report names its
- * record by address; records must last until all are reported, or until the
- * process ends.
+ * It is idempotent and lives in a background worker.  The library sends
+ * the values of records from where they are, and copies the rest; its reports
+ * name a record by its address.  So records and their values must last until
+ * all are reported, or until the process ends: they are in no memory that an
+ * ERROR frees.  Reports are events, not callbacks: they are taken by
+ * serve_producer(), in the worker's own thread, and no longjmp ever crosses
+ * the library.
  *
  * The library retries what can be retried.  What it cannot survive, such as
  * ERR__FATAL, which librdkafka before 2.3.0 raises after some restarts of a
@@ -301,14 +301,15 @@ make_headers(const EvauditKafkaRecord *record)
 	return headers;
 }
 
-/* Hand a copy of a record to the library. */
+/* Hand a record to the library. */
 static rd_kafka_resp_err_t
 produce(EvauditKafkaProducer *producer, EvauditKafkaRecord *record)
 {
 	rd_kafka_headers_t *headers = make_headers(record);
 	rd_kafka_vu_t what[] = {
 		{.vtype = RD_KAFKA_VTYPE_RKT,.u.rkt = record->topic->handle},
-		{.vtype = RD_KAFKA_VTYPE_MSGFLAGS,.u.i = RD_KAFKA_MSG_F_COPY},
+		/* the value is neither copied nor freed */
+		{.vtype = RD_KAFKA_VTYPE_MSGFLAGS,.u.i = 0},
 		{.vtype = RD_KAFKA_VTYPE_OPAQUE,.u.ptr = record},
 		{.vtype = RD_KAFKA_VTYPE_KEY,
 		.u.mem = {unconstify(char *, record->key), record->key_len}},

@@ -47,7 +47,7 @@ typedef struct EvauditKafkaRecord
 	const EvauditKafkaDestination *topic;
 	const char *key;			/* NULL: none */
 	size_t		key_len;
-	const char *value;			/* NULL: a tombstone */
+	const char *value;			/* lasts until the report; NULL: a tombstone */
 	size_t		value_len;
 	const EvauditKafkaHeader *headers;
 	int			nheaders;
@@ -86,6 +86,7 @@ extern void evaudit_kafka_transaction_position(EvauditKafkaProducer *producer,
 											   List *topics, int64 number,
 											   const char *metadata);
 extern void evaudit_kafka_transaction_commit(EvauditKafkaProducer *producer);
+extern bool evaudit_kafka_transaction_busy(EvauditKafkaProducer *producer);
 extern char *evaudit_kafka_transaction_wait(EvauditKafkaProducer *producer);
 extern void evaudit_kafka_transaction_abort(EvauditKafkaProducer *producer);
 

@@ -162,6 +162,15 @@ begin_call(EvauditKafkaProducer *producer, const char *what, SendRequest send,
 	evaudit_kafka_request_start(request);
 }
 
+/* Whether a call that was begun, or a record, has no response yet. */
+bool
+evaudit_kafka_transaction_busy(EvauditKafkaProducer *producer)
+{
+	producer->kafka.serve(&producer->kafka);
+	return producer->outstanding > 0 ||
+		(producer->call != NULL && !evaudit_kafka_request_done(producer->call));
+}
+
 /*
  * Wait for the call that was begun, and make it again while it may be
  * continued.  Returns NULL, or why the transaction must be aborted; anything
