@@ -28,18 +28,21 @@
 #include "kafka/client.h"
 #include "server/compat.h"
 #include "sinks/kafka_sink.h"
+#include "text/options.h"
 
 /*
  * Records of a batch.  Each transaction costs some milliseconds, whatever it
- * holds: while there is a backlog it is to hold many.
+ * holds: while there is a backlog it is to hold many, but two batches of them
+ * must fit in the memory that a sink may take.
  */
 #define BATCH_SIZE		10000
+#define TRANSACTION_SIZE	14000
 
 /*
- * Milliseconds after which the coordinator has ended a transaction, most
- * likely, that it has said is committed.
+ * Milliseconds between two batches after which a third is not expected soon,
+ * and after which a transaction that was begun for it is aborted.
  */
-#define ENDED_AFTER		20
+#define AHEAD_WITHIN	500
 
 /* How often records are sent again that the library took back by itself. */
 #define MAX_PURGES		10
@@ -65,6 +68,9 @@ open_sink(EvauditSink *sink, List *options)
 	state->identity = psprintf("evaudit-%s", sink->identity);
 	state->batch_bytes = EVAUDIT_KAFKA_BATCH_BYTES;
 	evaudit_kafka_sink_read_options(sink->options, &state->options);
+	if (state->options.exactly_once &&
+		evaudit_option_value(sink->options, "batch_size") == NULL)
+		sink->batch_size = TRANSACTION_SIZE;
 	MemoryContextSwitchTo(old);
 	return state;
 }
@@ -139,39 +145,13 @@ any_refused(const KafkaSinkRecord *records, int n)
 	return false;
 }
 
-/* Begin to have the transaction commit the batch's number. */
-static void
-begin_number(KafkaSink *state, EvauditSinkBatch *batch,
-			 const KafkaSinkRecord *records, int n)
-{
-	evaudit_kafka_transaction_position(state->producer, state->identity,
-									   topics_of(records, n), batch->number,
-									   evaudit_kafka_sink_metadata(state,
-																   batch->hash));
-}
-
 /* Have the transaction commit the batch's number; NULL, or an error. */
 static char *
 send_number(KafkaSink *state, EvauditSinkBatch *batch,
 			const KafkaSinkRecord *records, int n)
 {
-	begin_number(state, batch, records, n);
+	evaudit_kafka_sink_begin_number(state, batch, topics_of(records, n));
 	return evaudit_kafka_transaction_wait(state->producer);
-}
-
-/*
- * Begin the transaction of the next batch, while the coordinator ends the one
- * of this batch and the next one is decided: its records can then be sent at
- * once.  An offset makes it begin; that is this batch's number again, until
- * the next one's takes its place.
- */
-static void
-begin_ahead(KafkaSink *state, EvauditSinkBatch *batch,
-			const KafkaSinkRecord *records, int n)
-{
-	evaudit_kafka_transaction_begin(state->producer);
-	begin_number(state, batch, records, n);
-	state->ahead = true;
 }
 
 /*
@@ -196,28 +176,19 @@ await_reports(KafkaSink *state, EvauditSinkBatch *batch,
 }
 
 /*
- * Send all records at once.  Returns NULL or an error.
- *
- * While the coordinator ends one transaction it refuses to begin another: an
- * offset is then sent again after retry.backoff.ms, but partitions, which go
- * with their first record, after 20 ms in librdkafka 2.0.2.  So the number goes
- * first where that may be, and else with the records.
+ * Send all records at once, and what is to be sent of the batch's number.
+ * Returns NULL or an error.
  */
 static char *
 send_together(KafkaSink *state, EvauditSinkBatch *batch,
-			  KafkaSinkRecord *records, int n, bool number_first)
+			  KafkaSinkRecord *records, int n, KafkaSinkNumber number)
 {
-	bool		exactly_once = state->options.exactly_once;
 	char	   *error = NULL;
 
-	if (exactly_once && number_first)
-	{
-		begin_number(state, batch, records, n);
-		evaudit_sink_read_ahead(batch);
-		error = evaudit_kafka_transaction_wait(state->producer);
-		if (error != NULL)
-			return error;
-	}
+	if (number == KAFKA_NUMBER_FIRST)
+		error = send_number(state, batch, records, n);
+	if (error != NULL)
+		return error;
 	for (int i = 0; i < n; i++)
 	{
 		if (!evaudit_kafka_producer_send(state->producer, &records[i].record))
@@ -225,11 +196,12 @@ send_together(KafkaSink *state, EvauditSinkBatch *batch,
 	}
 
 	/* while the records are under way */
-	if (exactly_once && !number_first)
-		begin_number(state, batch, records, n);
+	if (number == KAFKA_NUMBER_BESIDE)
+		evaudit_kafka_sink_begin_number(state, batch, topics_of(records, n));
 	evaudit_sink_read_ahead(batch);
-	evaudit_sink_read_ahead(batch);
-	if (exactly_once && !number_first)
+	if (evaudit_kafka_transaction_busy(state->producer))
+		evaudit_sink_read_ahead(batch);
+	if (number == KAFKA_NUMBER_BESIDE)
 		error = evaudit_kafka_transaction_wait(state->producer);
 	return error != NULL ? error : await_reports(state, batch, records, n);
 }
@@ -292,6 +264,33 @@ refuse_deliveries(EvauditSinkBatch *batch, const KafkaSinkRecord *records,
 }
 
 /*
+ * Commit the transaction of a batch, and begin the next one's if that is
+ * likely to come soon.  Returns NULL or an error.
+ */
+static char *
+commit(KafkaSink *state, EvauditSinkBatch *batch,
+	   const KafkaSinkRecord *records, int n)
+{
+	TimestampTz before = state->known_at;
+	const EvauditSinkBatch *next;
+	char	   *error;
+
+	evaudit_kafka_transaction_commit(state->producer);
+	/* meanwhile, unless it was done while the records were under way */
+	evaudit_sink_read_ahead(batch);
+	next = evaudit_sink_next(batch);
+	error = evaudit_kafka_transaction_wait(state->producer);
+	if (error != NULL)
+		return error;
+	evaudit_kafka_sink_known(state, batch->number);
+	if (next != NULL ||
+		!TimestampDifferenceExceeds(before, state->known_at, AHEAD_WITHIN))
+		evaudit_kafka_sink_begin_ahead(state, next != NULL ? next : batch,
+									   topics_of(records, n));
+	return NULL;
+}
+
+/*
  * Send records in one of the two ways, and commit them, or take them back if
  * they were not all accepted.  Returns NULL or an error; without one, some
  * may be refused.
@@ -301,32 +300,24 @@ send_as(KafkaSink *state, EvauditSinkBatch *batch, KafkaSinkRecord *records,
 		int n, bool singly)
 {
 	bool		exactly_once = state->options.exactly_once;
-	bool		begun = exactly_once && evaudit_kafka_sink_begun(state);
+	KafkaSinkNumber number = KAFKA_NUMBER_NOTHING;
 	char	   *error;
 
 	for (int i = 0; i < n; i++)
 		records[i].record.fate = EVAUDIT_KAFKA_UNSENT;
-	if (exactly_once && !begun)
-		evaudit_kafka_transaction_begin(state->producer);
-	error = singly ? send_singly(state, batch, records, n) :
-		send_together(state, batch, records, n, !begun &&
-					  !TimestampDifferenceExceeds(state->known_at,
-												  GetCurrentTimestamp(),
-												  ENDED_AFTER));
-	if (exactly_once && error == NULL && !any_refused(records, n))
-	{
-		evaudit_kafka_transaction_commit(state->producer);
-		error = evaudit_kafka_transaction_wait(state->producer);
-		if (error == NULL)
-		{
-			evaudit_kafka_sink_known(state, batch->number);
-			if (evaudit_sink_has_next(batch))
-				begin_ahead(state, batch, records, n);
-			return NULL;
-		}
-	}
 	if (exactly_once)
-		evaudit_kafka_transaction_abort(state->producer);
+		number = evaudit_kafka_sink_begin(state, batch, topics_of(records, n));
+	error = singly ? send_singly(state, batch, records, n) :
+		send_together(state, batch, records, n, number);
+	if (!exactly_once)
+		return error;
+	if (error == NULL && !any_refused(records, n))
+	{
+		error = commit(state, batch, records, n);
+		if (error == NULL)
+			return NULL;
+	}
+	evaudit_kafka_transaction_abort(state->producer);
 	return error;
 }
 
@@ -414,7 +405,10 @@ keep_producer(void *arg)
 
 	if (state->producer == NULL)
 		return;
-	evaudit_kafka_sink_abort_ahead(state);
+	if (state->ahead != NULL &&
+		TimestampDifferenceExceeds(state->ahead_at, GetCurrentTimestamp(),
+								   AHEAD_WITHIN))
+		evaudit_kafka_sink_abort_ahead(state);
 	evaudit_kafka_producer_keep(state->producer);
 }
 

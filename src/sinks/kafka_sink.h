@@ -24,6 +24,14 @@ typedef struct KafkaSinkOptions
 	bool		content_type;	/* is a header of each record */
 } KafkaSinkOptions;
 
+/* What is still to be sent of a batch's number. */
+typedef enum KafkaSinkNumber
+{
+	KAFKA_NUMBER_NOTHING,
+	KAFKA_NUMBER_FIRST,			/* before the records */
+	KAFKA_NUMBER_BESIDE			/* while they are under way */
+} KafkaSinkNumber;
+
 typedef struct KafkaSink
 {
 	EvauditSink *sink;
@@ -38,8 +46,10 @@ typedef struct KafkaSink
 	int64		known;			/* the number that Kafka has, */
 	TimestampTz known_at;		/* as of this moment */
 	bool		singly;			/* records are sent one after the other */
-	bool		ahead;			/* the next batch's transaction is being
-								 * begun; it must not stay open for long */
+	char	   *ahead;			/* what is sent of the number in a transaction
+								 * that was begun for the next batch; NULL:
+								 * none was */
+	TimestampTz ahead_at;		/* when; it must not stay open for long */
 
 	struct KafkaSinkRecord *records;	/* of the batch; both arrays are kept */
 	size_t		records_room;
@@ -77,7 +87,15 @@ extern char *evaudit_kafka_sink_metadata(const KafkaSink *state,
 extern char *evaudit_kafka_sink_compare(KafkaSink *state, int64 number,
 										const char *hash, bool undecided,
 										bool *held);
-extern bool evaudit_kafka_sink_begun(KafkaSink *state);
+extern void evaudit_kafka_sink_begin_number(KafkaSink *state,
+											const EvauditSinkBatch *batch,
+											List *topics);
+extern KafkaSinkNumber evaudit_kafka_sink_begin(KafkaSink *state,
+												const EvauditSinkBatch *batch,
+												List *topics);
+extern void evaudit_kafka_sink_begin_ahead(KafkaSink *state,
+										   const EvauditSinkBatch *batch,
+										   List *topics);
 extern void evaudit_kafka_sink_abort_ahead(KafkaSink *state);
 extern void evaudit_kafka_sink_renew(void *arg, EvauditSinkBatch *batch,
 									 int64 number);

@@ -29,6 +29,12 @@
 /* Milliseconds after which a number that was not committed may be gone. */
 #define KNOWN_FOR		3600000
 
+/*
+ * Milliseconds after which the coordinator has ended a transaction, most
+ * likely, that it has said is committed.
+ */
+#define ENDED_AFTER		20
+
 /* Kafka has a number at this moment. */
 void
 evaudit_kafka_sink_known(KafkaSink *state, int64 number)
@@ -138,24 +144,92 @@ evaudit_kafka_sink_compare(KafkaSink *state, int64 number, const char *hash,
 	return NULL;
 }
 
-/* Whether Kafka has begun a transaction ahead, which is to be used now. */
-bool
-evaudit_kafka_sink_begun(KafkaSink *state)
+/* Begin to have the transaction commit a batch's number, for some topics. */
+void
+evaudit_kafka_sink_begin_number(KafkaSink *state,
+								const EvauditSinkBatch *batch, List *topics)
 {
-	if (!state->ahead)
+	evaudit_kafka_transaction_position(state->producer, state->identity,
+									   topics, batch->number,
+									   evaudit_kafka_sink_metadata(state,
+																   batch->hash));
+}
+
+/* What evaudit_kafka_sink_begin_number() sends, to be compared. */
+static char *
+number_sent(const KafkaSink *state, const EvauditSinkBatch *batch,
+			List *topics)
+{
+	char	   *sent = psprintf("%lld %s", (long long) batch->number,
+								evaudit_kafka_sink_metadata(state,
+															batch->hash));
+	ListCell   *lc;
+
+	foreach(lc, topics)
+		sent = psprintf("%s %s", sent, (const char *) lfirst(lc));
+	return sent;
+}
+
+/* Take over a transaction that was begun ahead; false if there is none. */
+static bool
+take_ahead(KafkaSink *state)
+{
+	if (state->ahead == NULL)
 		return false;
-	state->ahead = false;
+	pfree(state->ahead);
+	state->ahead = NULL;
 	if (evaudit_kafka_transaction_wait(state->producer) == NULL)
 		return true;
 	evaudit_kafka_transaction_abort(state->producer);
 	return false;
 }
 
+/*
+ * Begin a batch's transaction, if it was not begun ahead; returns what is to
+ * be sent of the batch's number.
+ *
+ * While the coordinator ends one transaction it refuses to begin another: an
+ * offset is then sent again after retry.backoff.ms, but partitions, which go
+ * with their first record, after 20 ms in librdkafka 2.0.2.  So the number goes
+ * first where that may be, and else with the records.
+ */
+KafkaSinkNumber
+evaudit_kafka_sink_begin(KafkaSink *state, const EvauditSinkBatch *batch,
+						 List *topics)
+{
+	bool		sent = state->ahead != NULL &&
+		strcmp(state->ahead, number_sent(state, batch, topics)) == 0;
+
+	if (take_ahead(state))
+		return sent ? KAFKA_NUMBER_NOTHING : KAFKA_NUMBER_BESIDE;
+	evaudit_kafka_transaction_begin(state->producer);
+	return TimestampDifferenceExceeds(state->known_at, GetCurrentTimestamp(),
+									  ENDED_AFTER) ?
+		KAFKA_NUMBER_BESIDE : KAFKA_NUMBER_FIRST;
+}
+
+/*
+ * Begin the transaction of the next batch, while the coordinator ends the one
+ * before it and the next one is decided: its records can then be sent at once.
+ * An offset makes it begin, which is the number of the batch given: the next
+ * one, where that is known, or the one before, until another takes its place.
+ */
+void
+evaudit_kafka_sink_begin_ahead(KafkaSink *state,
+							   const EvauditSinkBatch *batch, List *topics)
+{
+	evaudit_kafka_transaction_begin(state->producer);
+	evaudit_kafka_sink_begin_number(state, batch, topics);
+	state->ahead = MemoryContextStrdup(state->sink->process->context,
+									   number_sent(state, batch, topics));
+	state->ahead_at = GetCurrentTimestamp();
+}
+
 /* Abort a transaction that was begun ahead, for nothing is sent in it soon. */
 void
 evaudit_kafka_sink_abort_ahead(KafkaSink *state)
 {
-	if (evaudit_kafka_sink_begun(state))
+	if (take_ahead(state))
 		evaudit_kafka_transaction_abort(state->producer);
 }
 

@@ -233,7 +233,7 @@ extern void evaudit_sink_run(EvauditProcess *process);
 extern void evaudit_sink_read_ahead(EvauditSinkBatch *batch);
 
 /* sink_send.c */
-extern bool evaudit_sink_has_next(const EvauditSinkBatch *batch);
+extern const EvauditSinkBatch *evaudit_sink_next(const EvauditSinkBatch *batch);
 
 /* Kinds; those whose files are there are listed in sink.c. */
 extern const EvauditSinkKind evaudit_kafka_sink;

@@ -11,6 +11,9 @@
  */
 #include "postgres.h"
 
+#include <inttypes.h>
+
+#include "common/hashfn.h"
 #include "pgstat.h"
 #include "utils/timestamp.h"
 
@@ -136,16 +139,57 @@ evaudit_sink_send(EvauditSinkWork *work, EvauditSinkBatch *batch,
 }
 
 /*
- * Whether another batch was made while this one was sent, so that it is most
- * likely sent next.
+ * Set the digest of what is to be sent of a batch: of the place and the id of
+ * each, and of when it was received, for two copies of a database may number
+ * other rows alike.
  */
-bool
-evaudit_sink_has_next(const EvauditSinkBatch *batch)
+void
+evaudit_sink_set_hash(const EvauditSinkBatch *batch, char *hash)
 {
-	const EvauditSinkWork *work = batch->work;
+	uint64		digest[2] = {0, 1};
 
-	return work != NULL && work->done_ahead == EVAUDIT_AHEAD_SHAPED &&
-		work->batches[1 - work->current].n > 0;
+	for (int i = 0; i < batch->n; i++)
+	{
+		const EvauditDelivery *delivery = &batch->deliveries[i];
+		uint64		what[3];
+
+		if (delivery->outcome != EVAUDIT_OUTCOME_PENDING)
+			continue;
+		what[0] = (uint64) delivery->seq;
+		what[1] = (uint64) delivery->received_at;
+		what[2] = hash_bytes_extended((const unsigned char *) delivery->event_id,
+									  (int) strlen(delivery->event_id), 0);
+		for (int j = 0; j < lengthof(digest); j++)
+			digest[j] = hash_bytes_extended((const unsigned char *) what,
+											sizeof(what), digest[j]);
+	}
+	snprintf(hash, EVAUDIT_HASH_BYTES, "%016" PRIx64 "%016" PRIx64,
+			 digest[0], digest[1]);
+}
+
+/*
+ * The batch that was made while this one was sent, so that it is most likely
+ * sent next, or NULL.  It has the number and the hash with which it is decided
+ * then, unless something of it is held or what is sent next is another batch.
+ */
+const EvauditSinkBatch *
+evaudit_sink_next(const EvauditSinkBatch *batch)
+{
+	EvauditSinkWork *work = batch->work;
+	EvauditSinkBatch *next;
+
+	if (work == NULL || work->done_ahead != EVAUDIT_AHEAD_SHAPED)
+		return NULL;
+	next = &work->batches[1 - work->current];
+	if (next->n == 0)
+		return NULL;
+	if (next->number != batch->number + 1)
+	{
+		evaudit_sink_set_hash(next, work->next_hash);
+		next->number = batch->number + 1;
+		next->hash = work->next_hash;
+	}
+	return next;
 }
 
 /* Send a batch in the transaction that moves the position. */

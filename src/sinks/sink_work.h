@@ -40,6 +40,7 @@ typedef struct EvauditSinkWork
 	EvauditChunk ahead;			/* of the other one, if anything of it is done
 								 * while the current one is sent: */
 	EvauditAhead done_ahead;
+	char		next_hash[EVAUDIT_HASH_BYTES];	/* of the other batch */
 	EvauditSinkBatch again;		/* of evaudit.delivery_store */
 	bool		moved;			/* the position is not kept yet */
 	TimestampTz kept_at;
@@ -61,6 +62,7 @@ extern void evaudit_sink_report(const EvauditSinkWork *work,
 								BackendState state, const char *what, int n);
 extern void evaudit_sink_send(EvauditSinkWork *work, EvauditSinkBatch *batch,
 							  int64 end_seq);
+extern void evaudit_sink_set_hash(const EvauditSinkBatch *batch, char *hash);
 extern void evaudit_sink_send_once(EvauditSinkWork *work,
 								   EvauditSinkBatch *batch);
 extern void evaudit_sink_show_progress(EvauditSinkWork *work,

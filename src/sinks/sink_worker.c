@@ -27,10 +27,7 @@
  */
 #include "postgres.h"
 
-#include <inttypes.h>
-
 #include "access/xact.h"
-#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "utils/guc.h"
@@ -222,35 +219,6 @@ read_chunk(EvauditSinkWork *work)
 	}
 }
 
-/*
- * Set the digest of what is to be sent of a batch: of the place and the id of
- * each, and of when it was received, for two copies of a database may number
- * other rows alike.
- */
-static void
-set_hash(const EvauditSinkBatch *batch, char *hash)
-{
-	uint64		digest[2] = {0, 1};
-
-	for (int i = 0; i < batch->n; i++)
-	{
-		const EvauditDelivery *delivery = &batch->deliveries[i];
-		uint64		what[3];
-
-		if (delivery->outcome != EVAUDIT_OUTCOME_PENDING)
-			continue;
-		what[0] = (uint64) delivery->seq;
-		what[1] = (uint64) delivery->received_at;
-		what[2] = hash_bytes_extended((const unsigned char *) delivery->event_id,
-									  (int) strlen(delivery->event_id), 0);
-		for (int j = 0; j < lengthof(digest); j++)
-			digest[j] = hash_bytes_extended((const unsigned char *) what,
-											sizeof(what), digest[j]);
-	}
-	snprintf(hash, EVAUDIT_HASH_BYTES, "%016" PRIx64 "%016" PRIx64,
-			 digest[0], digest[1]);
-}
-
 /* Keep the position, within a transaction that is about to be committed. */
 void
 evaudit_sink_keep_position(EvauditSinkWork *work)
@@ -318,7 +286,7 @@ evaudit_sink_decide(EvauditSinkWork *work, EvauditSinkBatch *batch,
 		evaudit_deliveries_store(work->sink, batch);
 	else
 		evaudit_deliveries_decide(work->sink, batch);
-	set_hash(batch, position->hash);
+	evaudit_sink_set_hash(batch, position->hash);
 	evaudit_sink_keep_position(work);
 	evaudit_sink_commit(work);
 	evaudit_sink_position_kept(work);
@@ -371,7 +339,7 @@ send_in_transaction(EvauditSinkWork *work)
 	evaudit_sink_report(work, STATE_RUNNING, "sending", batch->n);
 	evaudit_deliveries_decide(work->sink, batch);
 	batch->number = ++work->position.number;
-	set_hash(batch, work->position.hash);
+	evaudit_sink_set_hash(batch, work->position.hash);
 	batch->hash = work->position.hash;
 	evaudit_sink_send_once(work, batch);
 	pass_chunk(work);

@@ -13,7 +13,8 @@
  *	  EVAUDIT_TEST_STEP		a file with a step of a producer: begin, produce,
  *							number, commit or committed, at which the process
  *							is killed; or fatal, an error when it produces.
- *							It is emptied then
+ *							It is emptied then.  "commit 2" is the second
+ *							time
  *
  * The files are read at each call, so a test changes them as it goes.
  *
@@ -98,20 +99,30 @@ rd_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, char *errstr,
 	return real(type, conf, errstr, errstr_size);
 }
 
-/* Whether a step is the one in the file, which is emptied then. */
+/*
+ * Whether a step is the one in the file, which is emptied then; one with a
+ * number is counted down first.
+ */
 static int
 is_step(const char *step)
 {
 	const char *path = getenv("EVAUDIT_TEST_STEP");
-	FILE	   *file = path != NULL ? fopen(path, "r") : NULL;
+	FILE	   *file = path != NULL ? fopen(path, "r+") : NULL;
 	char		word[32] = "";
+	int			left = 1;
 	int			found;
 
 	if (file == NULL)
 		return 0;
-	found = fscanf(file, "%31s", word) == 1 && strcmp(word, step) == 0;
+	found = fscanf(file, "%31s %d", word, &left) >= 1 &&
+		strcmp(word, step) == 0;
+	if (found && left > 1)
+	{
+		rewind(file);
+		fprintf(file, "%s %d\n", step, left - 1);
+	}
 	fclose(file);
-	return found && truncate(path, 0) == 0;
+	return found && left <= 1 && truncate(path, 0) == 0;
 }
 
 /* Kill the process at a step. */

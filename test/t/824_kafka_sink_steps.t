@@ -1,6 +1,7 @@
 # The process of a sink is killed at each step of a transaction in Kafka, right
 # after the commit, too, when the database does not know of it; and a fatal
-# error of librdkafka's takes its producer away.  Each event is there once.
+# error of librdkafka's takes its producer away.  Each event is there once.  So
+# they are where the transaction was begun before its batch was decided.
 
 use strict;
 use warnings;
@@ -79,5 +80,26 @@ foreach my $step ('produce', 'fatal')
 	is("@ids", join(' ', map { "e$_" } 1 .. $next - 1),
 		'and each event is there, in order');
 }
+
+# the transaction of the second batch is begun when the first is committed, with
+# the number of e3 and e4 as they are then; e3 is held behind e1 of its key
+$kafka->create_topic('ahead', 1);
+$kafka->configure('ahead', 'max.message.bytes' => 3000);
+truncate $step_file, 0;
+$node->safe_psql('postgres', q{
+	SELECT evaudit.create_topic('ahead', NULL, '{"key": "/k"}');
+	SELECT evaudit.create_sink('ahead', 'kafka', '{ahead}',
+		'{"batch_size": 2, "on_failure": "block"}');
+	SELECT evaudit.pause_sink('ahead');
+	SELECT evaudit.publish('ahead', jsonb_build_object('k', k, 'x', repeat('x', length)), id)
+	FROM (VALUES ('e1', 'a', 9000), ('e2', 'b', 1), ('e3', 'a', 1), ('e4', 'c', 1))
+		v(id, k, length)});
+append_to_file($step_file, 'committed 2');
+$node->wait_for(q{SELECT count(*) FROM (SELECT evaudit.resume_sink('ahead')) s}, 1);
+$node->wait_for(q{SELECT pending, parked, blocked_keys, state
+	FROM evaudit.stat_sinks WHERE name = 'ahead'}, '0|1|1|blocked');
+is(-s $step_file, 0, 'it failed after its second transaction');
+is(join(' ', map { $_->{headers}{id} } @{ $kafka->records('ahead') }), 'e2 e4',
+	'and its number is that of what the batch turned out to hold');
 
 done_testing();
