@@ -17,7 +17,7 @@ import urllib.request
 
 import machine
 from database import Database
-from report import goal
+from report import figure, goal, setting
 
 EVENTS = int(os.environ.get("EVENTS", 20000))
 RUNS = int(os.environ.get("RUNS", 3))
@@ -150,9 +150,16 @@ def main():
           f" {RUNS}; events/s, CPU us an event\n")
     print(f"{'requests at a time':28}" +
           "".join(f"{n:>16}" for n in REQUESTS))
+    setting("events", EVENTS)
+    setting("runs", RUNS)
     medians = {key: {k: statistics.median(r[k] for r in each)
                      for k in each[0]} for key, each in runs.items()}
     for system in systems:
+        for n in REQUESTS:
+            case = f"{n} requests at a time"
+            figure(system.name, case, "events/s",
+                   medians[system.key, n]["rate"])
+            figure(system.name, case, "CPU us", medians[system.key, n]["cpu"])
         print(f"{system.name:28}" + "".join(
             f"{medians[system.key, n]['rate']:10,.0f}"
             f"{medians[system.key, n]['cpu']:6.0f}" for n in REQUESTS))

@@ -108,9 +108,35 @@ for run in $(seq "$RUNS"); do
 	sql -c 'TRUNCATE evaudit.events, peer_events'
 done
 
+declare -A names=([evaudit]=evaudit [php]='nginx and PHP-FPM' [fastapi]='FastAPI and uvicorn'
+	[gateway]="a gateway's handler, gunicorn")
+
+# Record the figures of system $1 and requests $2.
+record_front() {
+	record figure "${names[$1]}" "$2" requests/s "$(cut -d' ' -f1 "$TMP/$1.$2" | median)"
+	record figure "${names[$1]}" "$2" 'p50 ms' "$(cut -d' ' -f2 "$TMP/$1.$2" | median)"
+	record figure "${names[$1]}" "$2" 'p99 ms' "$(cut -d' ' -f3 "$TMP/$1.$2" | median)"
+	record figure "${names[$1]}" "$2" 'CPU us' "$(median <"$TMP/$1.$2.cpu")"
+}
+
+# Record how ours compares: requests $1, and the goal for its rate.
+record_goals() {
+	local ours best=0 system
+	ours=$(cut -d' ' -f1 "$TMP/evaudit.$1" | median)
+	record goal "$1, requests/s" '>=' "$2" "$ours"
+	for system in ${PEERS:-}; do
+		best=$({ echo "$best"; cut -d' ' -f1 "$TMP/$system.$1" | median; } | sort -g | tail -1)
+	done
+	[ -z "${PEERS:-}" ] || record goal "$1, requests/s / best peer" '>=' 4 "$(ratio "$ours" "$best")"
+}
+
+record setting runs "$RUNS"
+record_goals post 9000
+record_goals get 25000
 printf '%-10s %10s %10s %10s %10s\n' '' requests/s 'p50 ms' 'p99 ms' 'CPU us'
 for what in post get; do
 	for system in $systems; do
+		record_front "$system" "$what"
 		printf '%-10s %10.0f %10s %10s %10.0f  %s\n' "$what" \
 			"$(cut -d' ' -f1 "$TMP/$system.$what" | median)" \
 			"$(cut -d' ' -f2 "$TMP/$system.$what" | median)" \
@@ -119,6 +145,8 @@ for what in post get; do
 	done
 done
 
+record goal 'p99 of a POST at 100 a second / of the call by SQL' '<=' 1.5 \
+	"$(ratio "$(percentile 99 "$TMP/latency.http")" "$(percentile 99 "$TMP/latency.sql")")"
 for p in 50 99; do
 	echo "$(percentile "$p" "$TMP/latency.http") $(percentile "$p" "$TMP/latency.sql")" |
 		awk -v p="$p" '{printf "latency at 100/s, p%d: %.2f ms, by SQL %.2f ms, ratio %.2f%s\n",

@@ -103,7 +103,11 @@ for run in $(seq "$RUNS"); do
 done
 
 printf '%-10s %8s %10s %s\n' "" clock processor goal
+record setting runs "$RUNS"
+record goal 'evaudit.http(), POST to 202, us' '<=' 150 "$(cut -d' ' -f1 "$TMP/post" | median)"
 for what in post refused publish insert; do
+	record figure "$what" '' 'clock us' "$(cut -d' ' -f1 "$TMP/$what" | median)"
+	record figure "$what" '' 'CPU us' "$(cut -d' ' -f2 "$TMP/$what" | median)"
 	printf '%-10s %8.1f %10.1f %s\n' $what "$(cut -d' ' -f1 "$TMP/$what" | median)" \
 		"$(cut -d' ' -f2 "$TMP/$what" | median)" "$([ $what != post ] || echo '<= 150')"
 done

@@ -26,7 +26,7 @@ import machine
 from database import Database
 from outboxes import (PAYLOAD, PAYLOAD_SQL, SERVERS, TOOL, WORK, Sink, chosen,
                       kafka_tool)
-from report import goal
+from report import failure, figure, goal, setting
 
 EVENTS = int(os.environ.get("EVENTS", 500000))
 RUNS = int(os.environ.get("RUNS", 3))
@@ -50,8 +50,7 @@ def await_count(system, db, topic, wanted, pause):
         if count >= wanted:
             return count
         if time.monotonic() > deadline:
-            raise SystemExit(f"{system.name}: {count:,} of {wanted:,} after"
-                             f" {LIMIT} s; see {WORK}/peer.log")
+            raise TimeoutError(f"{count:,} of {wanted:,} after {LIMIT} s")
         time.sleep(pause)
 
 
@@ -75,7 +74,7 @@ def measure_backlog(system, db, topic):
     while system.count(db, topic) < EVENTS:
         peak = max(peak, system.memory(db))
         if time.monotonic() - began > LIMIT:
-            raise SystemExit(f"{system.name}: no end within {LIMIT} s")
+            raise TimeoutError(f"no end within {LIMIT} s")
         time.sleep(0.02)
     seconds = time.monotonic() - began
     own = system.cpu(db) - own
@@ -138,6 +137,11 @@ def measure_kcat(path, topic):
 
 
 def show(name, median):
+    for field, measure in (
+            ("rate", "events/s"), ("cpu", "CPU s a million"),
+            ("own", "its own CPU"), ("memory", "MB"), ("wal", "WAL bytes"),
+            ("p50", "p50 ms"), ("p99", "p99 ms")):
+        figure(name, "", measure, median.get(field))
     print(f"{name:34}{median['rate']:10,.0f}", end="")
     print(f"{median['cpu']:8.1f}" if "cpu" in median else " " * 8, end="")
     print(f"{median['own']:9.1f}", end="")
@@ -201,10 +205,15 @@ def main():
         runs["kcat"].append(measure_kcat(path, f"kcat-{i}"))
         for system in systems:
             say(f"run {i + 1}, load {os.getloadavg()[0]:.1f}: {system.name}")
-            run = measure_backlog(system, db, f"{system.key}-{i}")
-            if SECONDS:
-                run.update(measure_latency(system, db,
-                                           f"{system.key}-{i}-slow"))
+            try:
+                run = measure_backlog(system, db, f"{system.key}-{i}")
+                if SECONDS:
+                    run.update(measure_latency(system, db,
+                                               f"{system.key}-{i}-slow"))
+            except TimeoutError as error:
+                failure(system.name, error, f"{WORK}/peer.log")
+                system.stop(db)
+                continue
             runs[system.key].append(run)
             say(json.dumps(run))
 
@@ -212,11 +221,14 @@ def main():
           f" bytes, medians of {RUNS}; CPU seconds a million\n")
     print(f"{'':34}{'events/s':>10}{'CPU':>8}{'its own':>9}{'MB':>6}{'WAL B':>9}"
           f"{'p50 ms':>9}{'p99 ms':>8}")
+    setting("events", EVENTS)
+    setting("runs", RUNS)
     medians = {key: {k: statistics.median(r[k] for r in each)
-                     for k in each[0]} for key, each in runs.items()}
+                     for k in each[0]} for key, each in runs.items() if each}
     show("kcat, from a file", medians["kcat"])
     for system in systems:
-        show(system.name, medians[system.key])
+        if system.key in medians:
+            show(system.name, medians[system.key])
     show_goals(medians)
 
 

@@ -14,6 +14,10 @@ cleanup() {
 trap cleanup EXIT
 
 sql() { psql -qAtX -v ON_ERROR_STOP=1 -d "$DB" "$@"; }
+# record figure SYSTEM CASE MEASURE VALUE, record goal WHAT RELATION WANTED VALUE,
+# record setting NAME VALUE: for the results, as bench/report.py does.
+record() { [ -z "${MEDIANS:-}" ] || (IFS=$'\t' && echo "$*" >>"$MEDIANS"); }
+ratio() { awk -v a="$1" -v b="$2" 'BEGIN {print a / b}'; }
 median() { sort -g | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
 
 psql -qX -d postgres -c "CREATE DATABASE $DB"

@@ -21,7 +21,7 @@ import time
 
 from database import Database
 from outboxes import PAYLOAD_SQL, SERVERS, Peer, Sink, kafka_tool
-from report import goal
+from report import figure, goal, setting
 
 EVENTS = int(os.environ.get("EVENTS", 100000))
 ROUNDS = 4
@@ -145,16 +145,22 @@ def main():
     for name, (wal, size) in {"evaudit": measure_sink(db, sink),
                               "UPDATE sent = now()": measure_update(db)}.items():
         medians[name] = statistics.median(wal)
+        figure(name, "delivery", "WAL bytes", medians[name])
+        figure(name, "delivery", "MB afterwards", size[-1])
         print(f"{name:22}" + "".join(f"{w:9.2f}" for w in wal) + "   " +
               "".join(f"{s:9.1f}" for s in size), flush=True)
     print()
     goal("WAL of delivery, bytes an event", medians["evaudit"], 1, False)
 
+    setting("events", EVENTS)
+    setting("seconds", SECONDS)
     found = measure_open(db, sink)
     print(f"\na transaction open for {SECONDS} s, {RATE:,} events/s\n")
     columns = list(found["none open"])
     print(f"{'':12}" + "".join(f"{c:>14}" for c in columns))
     for name, row in found.items():
+        for column in columns:
+            figure(f"a transaction, {name}", "", column, row[column])
         print(f"{name:12}" + "".join(f"{row[c]:14.1f}" for c in columns))
     goal("events/s published, open / none",
          found["one open"]["published/s"] / found["none open"]["published/s"],

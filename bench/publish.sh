@@ -93,7 +93,12 @@ for run in $(seq "$RUNS"); do
 done
 
 printf '%-8s %10s %16s %6s %16s %6s %s\n' "" INSERT publish ratio "with schema" ratio goal
+record setting runs "$RUNS"
 for where in client server; do
+	for what in plain checked; do
+		record goal "publish() of a kept event / INSERT, $where, $what" '<=' 2 \
+			"$(ratio "$(median <"$TMP/$where.$what")" "$(median <"$TMP/$where.insert")")"
+	done
 	awk -v w=$where -v i="$(median <"$TMP/$where.insert")" \
 		-v p="$(median <"$TMP/$where.plain")" \
 		-v c="$(median <"$TMP/$where.checked")" 'BEGIN {

@@ -69,12 +69,20 @@ done
 
 # A line of the table: what it is of, and the ending of the files.
 show() {
+	local what
+	for what in without paused running; do
+		record figure "$1" '' "$what us" "$(median <"$TMP/$what.$2")"
+	done
+	record goal "publish() with a paused sink / without, $1" '<=' 1.15 \
+		"$(ratio "$(median <"$TMP/paused.$2")" "$(median <"$TMP/without.$2")")"
 	awk -v s="$1" -v w="$(median <"$TMP/without.$2")" -v p="$(median <"$TMP/paused.$2")" \
 		-v r="$(median <"$TMP/running.$2")" 'BEGIN {
 		printf "%-20s %10.1f %10.1f %6.2f %10.1f %6.2f  %s\n", s, w, p, p / w, r, r / w, "<= 1.15"}'
 }
 
 printf '%-20s %10s %10s %6s %10s %6s  %s\n' bytes 'without us' 'paused us' ratio 'running us' ratio goal
+record setting calls "$CALLS"
+record setting runs "$RUNS"
 for case in "${cases[@]}"; do
 	show "$case, clock" "$case"
 	show "$case, CPU" "$case.cpu"

@@ -75,9 +75,12 @@ for run in $(seq "$RUNS"); do
 done
 
 printf '%-8s %18s %14s %7s %s\n' "" services_for_user "inline query" ratio goal
+record setting runs "$RUNS"
 for where in client server; do
 	f=$(median <"$TMP/$where.function")
 	i=$(median <"$TMP/$where.inline")
+	record goal "services_for_user() / inline query, $where" '<=' \
+		"$([ $where = client ] && echo 1 || echo 0.7)" "$(ratio "$f" "$i")"
 	awk -v w=$where -v f="$f" -v i="$i" 'BEGIN {
 		unit = w == "client" ? "ms" : "us"
 		printf "%-8s %15.3f %s %11.3f %s %7.2f %s\n", w, f, unit, i, unit, f / i,

@@ -90,6 +90,8 @@ reading=$(median <<<"${results[reading]}")
 line() {
 	local value
 	value=$(median <<<"${results[$1]}")
+	[ -z "$3" ] || record goal "$2, us" "${3% *}" "${3#* }" \
+		"$(awk -v v="$value" -v r="$reading" 'BEGIN {print v - r}')"
 	awk -v what="$2" -v v="$value" -v r="$reading" -v goal="$3" \
 		'BEGIN {printf "%-46s %8.2f us  %s\n", what, v - r, goal}'
 }

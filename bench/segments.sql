@@ -91,8 +91,8 @@ CALL measure(true, :rounds, :rows, :table_rows);
 \pset format unaligned
 \pset tuples_only on
 \pset fieldsep ' | '
-\echo '| µs of processor time a row | plain | tracked | audit |'
-\echo '|---|---|---|---|'
+\echo '| µs of processor time a row | plain | tracked | audit | full : empty |'
+\echo '|---|---|---|---|---|'
 WITH rounds AS (
 	SELECT full_audit, round,
 		max(cpu_us) FILTER (WHERE way = 'plain') AS plain,
@@ -105,9 +105,10 @@ WITH rounds AS (
 		percentile_cont(0.5) WITHIN GROUP (ORDER BY tracked - plain) AS audit
 	FROM rounds GROUP BY full_audit
 )
-SELECT format('| %s rows in audit | %s | %s | %s |',
+SELECT format('| %s rows in audit | %s | %s | %s | %s |',
 	CASE WHEN full_audit THEN :audit_rows ELSE 0 END, round(plain::numeric, 1),
-	round(tracked::numeric, 1), round(audit::numeric, 1))
+	round(tracked::numeric, 1), round(audit::numeric, 1),
+	round((audit / lag(audit) OVER (ORDER BY full_audit))::numeric, 2))
 FROM medians ORDER BY full_audit;
 
 -- A row with 1,000 changes, each of a transaction.

@@ -20,14 +20,14 @@ import urllib.request
 
 import machine
 from database import Database
-from report import goal
+from report import failure, figure, goal, setting
 
 EVENTS = int(os.environ.get("EVENTS", 50000))
 RUNS = int(os.environ.get("RUNS", 3))
 USERS = 5000
 DELAY = 10				# milliseconds of a longer round trip
-LIMIT = 300				# seconds that a pass may take
-IDLE = int(os.environ.get("IDLE", 60))				# seconds over which an idle source is watched
+LIMIT = int(os.environ.get("LIMIT", 300))				# seconds that a pass may take
+IDLE = int(os.environ.get("IDLE", 60))			# seconds over which an idle source is watched
 IDLE_TIME = 25				# until it is idle: polls last for 20
 
 # Whether the way is long, receives at a time, events.
@@ -180,7 +180,7 @@ def drain(url, events, roots):
     # ElasticMQ counts by looking at each message: ask seldom while many are left
     while (now := left(url)) > 0:
         if time.monotonic() > deadline:
-            raise SystemExit(f"no end; see {WORK}/peer.log and server.log")
+            raise TimeoutError(f"{now:,} messages left after {LIMIT} s")
         time.sleep(0.02 if now < 2000 else 0.2)
     return {"rate": rest / (time.monotonic() - begin),
             "cpu": (machine.tree_cpu(roots()) - cpu) / rest * 1e6,
@@ -197,10 +197,12 @@ def measure(db, way, system, column, number):
     db.rows("TRUNCATE public.user_services")
     db.rows("CHECKPOINT")
     system.start(db, url, way.endpoint(far), receives)
-    result = drain(url, events, lambda: [POSTMASTER, *system.roots()])
-    result["wrong"] = 0 if system.key == "limit" else faults(db, events)
-    system.stop(db)
-    call("DeleteQueue", QueueUrl=url)
+    try:
+        result = drain(url, events, lambda: [POSTMASTER, *system.roots()])
+        result["wrong"] = 0 if system.key == "limit" else faults(db, events)
+    finally:
+        system.stop(db)
+        call("DeleteQueue", QueueUrl=url)
     return result
 
 
@@ -247,11 +249,13 @@ class Table:
         self.systems = list(dict.fromkeys(r["key"] for r in results))
 
     def median(self, key, column, field):
-        return statistics.median(
-            r[field] for r in self.results
-            if (r["key"], r["column"]) == (key, title(column)))
+        values = [r[field] for r in self.results
+                  if (r["key"], r["column"]) == (key, title(column))]
+        return statistics.median(values) if values else None
 
     def show(self):
+        setting("events", EVENTS)
+        setting("runs", RUNS)
         print(f"\nSQS to user_services: {EVENTS:,} logins (a fifth for one"
               f" receive), medians of {RUNS}; messages/s, µs of CPU each")
         print("(of the system and the database; ElasticMQ left out)\n")
@@ -260,18 +264,25 @@ class Table:
             mine = [r for r in self.results if r["key"] == key]
             wrong = sum(r["wrong"] for r in mine)
             print(f"{mine[0]['name']:28}" + "".join(
-                f"{self.median(key, c, 'rate'):11,.0f}"
-                f"{self.median(key, c, 'cpu'):7.0f}" for c in COLUMNS)
+                self.cell(key, mine[0]["name"], c) for c in COLUMNS)
                 + (f"  {wrong} keys wrong" if wrong else ""))
         print()
         for column in COLUMNS:
             self.show_goals(column)
 
+    def cell(self, key, name, column):
+        rate, cpu = (self.median(key, column, f) for f in ("rate", "cpu"))
+        if rate is None:
+            return f"{'no end':>18}"
+        figure(name, title(column), "messages/s", rate)
+        figure(name, title(column), "CPU us", cpu)
+        return f"{rate:11,.0f}{cpu:7.0f}"
+
     def show_goals(self, column):
-        if "evaudit" not in self.systems:
-            return
         ours = self.median("evaudit", column, "rate")
-        peers = [self.median(k, column, "rate") for k in self.systems
+        if ours is None:
+            return
+        peers = [self.median(k, column, "rate") or 0 for k in self.systems
                  if k.startswith("peer")]
         far, receives, _ = column
         wanted = (1.3, 0.85) if far else (1.5, 0.8)
@@ -306,7 +317,13 @@ def main():
     for run in range(RUNS):
         for column in COLUMNS:
             for system in chosen:
-                result = measure(db, way, system, column, len(results))
+                number += 1
+                try:
+                    result = measure(db, way, system, column, number)
+                except TimeoutError as error:
+                    failure(f"{title(column)}: {system.name}", error,
+                            f"{WORK}/peer.log")
+                    continue
                 result.update(key=system.key, name=system.name,
                               column=title(column))
                 results.append(result)
