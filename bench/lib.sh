@@ -18,6 +18,6 @@ sql() { psql -qAtX -v ON_ERROR_STOP=1 -d "$DB" "$@"; }
 # record setting NAME VALUE: for the results, as bench/report.py does.
 record() { [ -z "${MEDIANS:-}" ] || (IFS=$'\t' && echo "$*" >>"$MEDIANS"); }
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN {print a / b}'; }
-median() { sort -g | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
+median() { sort -g | awk 'NF {v[++n] = $1} END {print v[int((n + 1) / 2)]}'; }
 
 psql -qX -d postgres -c "CREATE DATABASE $DB"

@@ -3,6 +3,7 @@
     pages.py readme    the tables of bench/README.md
     pages.py plot      docs/figures/*.svg
     pages.py check     says which of these differ
+    pages.py show PART the tables of a part
 """
 
 import glob
@@ -49,7 +50,7 @@ def check():
                    " (scripts/bench --plot)")
 
 
-def main(what):
+def main(what, *parts):
     if what == "readme":
         write(README, tables.fill(read(README)))
     elif what == "plot":
@@ -58,10 +59,12 @@ def main(what):
             os.remove(path)
         for path, content in drawn().items():
             write(path, content)
+    elif what == "show":
+        print(*tables.block(*parts), sep="\n")
     else:
         wrong = list(check())
         print("\n".join(wrong))
         raise SystemExit(bool(wrong))
 
 
-main(sys.argv[1])
+main(*sys.argv[1:])

@@ -86,6 +86,7 @@ for run in $(seq "$RUNS"); do
 	done
 done
 
+record setting runs "$RUNS"
 reading=$(median <<<"${results[reading]}")
 line() {
 	local value

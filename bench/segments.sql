@@ -126,7 +126,7 @@ CALL change(1000);
 
 -- Look-ups: by a statement that is planned each time, by one that is prepared,
 -- and by functions.  The rows of "tracked" were there before it was tracked.
-SELECT id FROM audit TABLESAMPLE SYSTEM (0.01) LIMIT 1 \gset
+SELECT id FROM audit TABLESAMPLE SYSTEM (1) LIMIT 1 \gset
 CREATE TABLE ways (way int PRIMARY KEY, what text, prepare bool, statement text);
 INSERT INTO ways VALUES
 	(1, 'by key, planned', false, 'SELECT count(*) FROM audit'

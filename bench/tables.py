@@ -58,7 +58,8 @@ def describe(measurement):
     """When, of what and how a measurement is."""
     settings = measurement["settings"]
     runs = settings.get("runs")
-    words = [measurement["date"], f"commit {measurement['commit']}",
+    commit = measurement["commit"]
+    words = [measurement["date"], commit and f"commit {commit}",
              measurement["machine"]]
     if "events" in settings:
         words.append(f"{int(settings['events']):,} events")

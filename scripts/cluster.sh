@@ -14,6 +14,8 @@
 # started in $work/servers, for $work/servers is its last argument.  It ends
 # with its input, which this shell holds open as $broker_input.
 start_servers() {
+	# of those before, in the same folder
+	rm -f "$work/broker.input" "$work/servers" "$work/servers.new"
 	mkfifo "$work/broker.input"
 	as_server "$@" "$work/servers" \
 		<"$work/broker.input" >"$work/broker.log" 2>&1 &
