@@ -23,7 +23,10 @@
 /* Silence after which a partition is shown as stalled, milliseconds. */
 #define STALLED_AFTER		10000
 
-/* Show a partition in stat_partitions. */
+/*
+ * Show a partition in stat_partitions.  The end that was read counts as
+ * reached once it is committed: a batch may wait for long in the database.
+ */
 void
 evaudit_kafka_source_show(KafkaSource *state, KafkaPartition *partition)
 {
@@ -37,7 +40,9 @@ evaudit_kafka_source_show(KafkaSource *state, KafkaPartition *partition)
 
 	if (status.end_offset >= 0 && partition->stalled == NULL &&
 		now->next_offset >= status.end_offset)
-		partition->caught_up_at = partition->fetched_at;
+		partition->end_read_at = partition->fetched_at;
+	if (!partition->changed)
+		partition->caught_up_at = partition->end_read_at;
 	status.caught_up_at = partition->caught_up_at;
 	(void) evaudit_show_partition(state->source->id, now->topic,
 								  now->partition, &status);

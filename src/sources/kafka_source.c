@@ -336,7 +336,7 @@ acknowledge_batch(void *arg, EvauditBatch *batch)
 		partition->changed = false;
 		partition->unshown = true;
 		partition->committed = partition->now.next_offset;
-		evaudit_kafka_source_show(state, partition);
+		partition->caught_up_at = partition->end_read_at;
 	}
 	evaudit_kafka_source_show_to_group(state);
 }

@@ -30,7 +30,8 @@ typedef struct KafkaPartition
 	int			last_event;		/* of the batch's events, or -1 */
 	TimestampTz fetched_at;		/* its broker's last answer, or 0 */
 	TimestampTz silent_since;	/* that, or when it was loaded */
-	TimestampTz caught_up_at;	/* when all of it was last read, or 0 */
+	TimestampTz end_read_at;	/* when all of it was last read, or 0 */
+	TimestampTz caught_up_at;	/* that, once it is committed */
 	char	   *stalled;		/* why its broker does not answer, or NULL */
 	bool		unshown;		/* its position is to go to the group */
 } KafkaPartition;

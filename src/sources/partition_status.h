@@ -21,7 +21,7 @@ typedef struct EvauditPartitionStatus
 {
 	int64		end_offset;		/* -1: not known */
 	TimestampTz fetched_at;		/* its broker's last answer; 0: none yet */
-	TimestampTz caught_up_at;	/* when all of it was last read; 0: never */
+	TimestampTz caught_up_at;	/* when all of it was in; 0: never */
 	const char *error;			/* why it is not read now, or NULL */
 } EvauditPartitionStatus;
 
