@@ -95,6 +95,23 @@ await_end($node, $kafka, 'kept', 'kept');
 is(ask(q{SELECT string_agg(payload::text, ' ' ORDER BY event_id) FROM evaudit.events}),
 	'{"id": "b"} {"n": 2, "id": "c"}', 'kept events are deleted by their id, and may come anew');
 
+# of a topic that keeps events, too, they are ignored or dead letters by option
+my $kept = q{SELECT count(*), (SELECT count(*) FROM evaudit.dead_letters WHERE source = 'kept'),
+	(SELECT min(reason) FROM evaudit.dead_letters WHERE source = 'kept') FROM evaudit.events};
+ask(q{SELECT evaudit.alter_topic('kept', options => '{"on_tombstone": "ignore"}')});
+send_lines('kept', tombstone('b'));
+await_end($node, $kafka, 'kept', 'kept');
+is(ask($kept), '2|0|', 'kept events: ignored');
+ask(q{SELECT evaudit.alter_topic('kept', options => '{"on_tombstone": "dead_letter"}')});
+send_lines('kept', tombstone('b'));
+await_end($node, $kafka, 'kept', 'kept');
+is(ask($kept), '2|1|empty_payload', 'kept events: a dead letter');
+ask(q{SELECT evaudit.alter_topic('login', options => '{"on_tombstone": "dead_letter"}')});
+send_lines('logins', tombstone('u2'));
+await_end($node, $kafka, 'logins', 'logins');
+is(ask(q{SELECT count(*) FROM evaudit.dead_letters WHERE source = 'logins'
+		AND reason = 'empty_payload' AND redriven_at IS NULL}), '1', 'and so by that name for logins');
+
 # who may not delete does not
 like(($node->psql('postgres', q{SELECT evaudit.create_topic('f', options => '{"keep": false,
 		"project": "public.f", "on_tombstone": "delete"}')}))[2],
