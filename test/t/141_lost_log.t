@@ -62,7 +62,8 @@ sub stopped_and_back
 	# a stop outlives restarts of the worker
 	my $pid = worker_pids($node, 'logins')->[0];
 	ask("SELECT pg_terminate_backend($pid, 10000)");
-	$node->wait_for("SELECT state = 'degraded' AND pids <> '{}' FROM evaudit.stat_sources");
+	$node->wait_for("SELECT state = 'degraded' AND pids <> '{}' AND pids <> '{$pid}'
+		FROM evaudit.stat_sources");
 	await_partition(0, "state = 'stopped'");
 	is(ask('SELECT count(*) FROM evaudit.dead_letters'), 0, 'no dead letter');
 

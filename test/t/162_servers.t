@@ -19,17 +19,18 @@ my $node = Evaudit::Cluster->new('main',
 
 sub query { return $node->safe_psql('postgres', $_[0]); }
 
-# Wait until the source is in a state, with an error that matches.
+# Wait until the source runs, is paused, or is stopped by an error that matches
+# and was not there before.
+my $reported = '-infinity';
 sub await_state
 {
 	my ($state, $error, $what) = @_;
-	ok( $node->wait_for("SELECT state, pids, COALESCE(last_error, '') ~ '$error'
-			FROM evaudit.stat_sources WHERE name = 'logins'",
-			$state eq 'running' ? undef : "$state|{}|t"), $what)
-	  unless $state eq 'running';
-	ok( $node->wait_for("SELECT state FROM evaudit.stat_sources
-			WHERE name = 'logins'", 'running'), $what)
-	  if $state eq 'running';
+	my $expected = $state eq 'stopped' ?
+	  "pids = '{}' AND last_error ~ '$error' AND last_error_at > '$reported'" : 'true';
+
+	ok( $node->wait_for("SELECT state, $expected FROM evaudit.stat_sources
+			WHERE name = 'logins'", "$state|t"), $what);
+	$reported = query("SELECT coalesce(last_error_at, '-infinity') FROM evaudit.stat_sources");
 	return;
 }
 
@@ -102,6 +103,7 @@ await_state('stopped', 'its foreign-data wrapper is not one of evaudit',
 	'whatever its validator');
 query(q{ALTER FOREIGN DATA WRAPPER evaudit_kafka RENAME TO plain;
 	ALTER FOREIGN DATA WRAPPER hidden RENAME TO evaudit_kafka});
+await_state('stopped', 'cannot be a source of events', 'names as they were');
 
 # A wrapper of ours whose validator is not
 query(qq{DROP SERVER kafka;

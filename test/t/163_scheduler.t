@@ -57,8 +57,11 @@ my %rows = (
 	q{"topics"} => 'object');
 foreach my $options (sort keys %rows)
 {
+	my $before = query('SELECT now()');
 	query(qq{UPDATE evaudit.sources SET options = '$options' WHERE name = 'bad';
 		SELECT evaudit.resume_source('bad')});
+	$node->wait_for("SELECT last_error_at > '$before' FROM evaudit.stat_sources
+		WHERE name = 'bad'");
 	await_state('bad', 'stopped', $rows{$options},
 		"options $options are that source's own error");
 }

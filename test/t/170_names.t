@@ -220,11 +220,13 @@ SKIP:
 	$node->wait_for(q{SELECT (SELECT count(*) FROM app.user_services
 		WHERE user_id = 'u2') + (SELECT count(*) FROM evaudit.dead_letter_store)}, '2');
 	trapped($views);
+	my $pids = $node->safe_psql('postgres', 'SELECT pids FROM evaudit.stat_sources');
 	trapped(q{SELECT evaudit.redrive('s'); SELECT evaudit.redrive('{1}'::pg_catalog.int8[]);
 		SELECT evaudit.pause_source('s'); SELECT evaudit.resume_source('s');
 		SELECT evaudit.seek_source('s', 'earliest');
 		SELECT evaudit.alter_source('s', '{"batch_size": 7}')});
-	$node->wait_for(q{SELECT state FROM evaudit.stat_sources}, 'running');
+	$node->wait_for("SELECT state = 'running' AND pids <> '{}' AND pids <> '$pids'
+		FROM evaudit.stat_sources");
 	trapped(q{DELETE FROM evaudit.dead_letters; SELECT evaudit.drop_source('s')});
 	none_was_run('sources');
 	$node->wait_for(q{SELECT count(*) FROM pg_stat_activity

@@ -92,12 +92,16 @@ is( $node->safe_psql('postgres',
 	'0', 'and is no dead letter');
 
 # a message that comes again after its dead letter was written
+$aws->rules({ operation => 'DeleteMessageBatch', fail_entries => 1,
+	error => 'InternalError' });
+my $received = $node->safe_psql('postgres',
+	q{SELECT received FROM evaudit.stat_sources WHERE name = 'strict'});
 $node->safe_psql('postgres', q{
 	SELECT evaudit.alter_source('strict', '{"on_bad_event": "dead_letter"}')});
-$aws->rules({ operation => 'DeleteMessageBatch', fail_entries => 1,
-	error => 'InternalError', times => 7 });
-$node->wait_for(q{SELECT received >= 2 FROM evaudit.stat_sources
+$node->wait_for(q{SELECT count(*) FROM evaudit.dead_letters WHERE source = 'strict'}, 1);
+$node->wait_for(qq{SELECT received >= $received + 2 FROM evaudit.stat_sources
 	WHERE name = 'strict'});
+$aws->rules;
 await_queue($sqs, 'strict');
 is( $node->safe_psql('postgres', q{
 		SELECT count(*), min(reason) FROM evaudit.dead_letters
