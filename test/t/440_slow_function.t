@@ -85,6 +85,12 @@ send_ids('slow', 's', 40);
 read_queue($node, 'slow', 'slow', topic => 'slow');
 is_once('slow', 's', 40, 'a slow function');
 
+# the first batch has ten messages at most, and each one after it takes no more
+# than a quarter of the time for which they are hidden: two messages
+$node->wait_for('SELECT received FROM evaudit.stat_sources', 40);
+cmp_ok(ask('SELECT batches FROM evaudit.stat_sources'), '>=', 1 + 30 / 2,
+	'batches are as small as they are slow');
+
 # a single message takes longer than it is hidden
 ask('UPDATE pace SET seconds = 5');
 make_queue('long', 2);
