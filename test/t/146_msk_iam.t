@@ -51,7 +51,6 @@ $kafka->start;
 $kafka->create_topic($_, 1) foreach qw(logins out);
 $kafka->load('logins', 100, 20, 1);
 
-delete $ENV{$_} foreach grep { /^AWS_|_proxy$/i } keys %ENV;
 $ENV{HOME} = $dir;
 $ENV{AWS_EC2_METADATA_DISABLED} = 'true';
 $ENV{AWS_CONTAINER_CREDENTIALS_FULL_URI} = $aws->endpoint . '/ecs';

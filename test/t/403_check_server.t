@@ -13,7 +13,6 @@ use POSIX ();
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-delete $ENV{$_} foreach grep { /^AWS_|_proxy$/i } keys %ENV;
 my $aws = Evaudit::Aws->new(tls => 1);
 my $node = Evaudit::Cluster->new('main');
 my $url = $aws->endpoint;

@@ -10,7 +10,6 @@ use Evaudit::Sqs;
 use JSON::PP;
 use Test::More;
 
-delete $ENV{$_} foreach grep { /^AWS_|_proxy$/i } keys %ENV;
 my $aws = Evaudit::Aws->new;
 my $sqs = $aws->queue;
 my $node = Evaudit::Cluster->new('main',

@@ -12,7 +12,6 @@ use JSON::PP;
 use MIME::Base64;
 use Test::More;
 
-delete $ENV{$_} foreach grep { /_proxy$/i } keys %ENV;
 my $node = Evaudit::Cluster->new('main',
 	conf => "evaudit.max_backoff = '300ms'\n");
 my $aws = Evaudit::Aws->new(tls => 1);

@@ -13,7 +13,6 @@ use JSON::PP;
 use MIME::Base64;
 use Test::More;
 
-delete $ENV{$_} foreach grep { /_proxy$/i } keys %ENV;
 my $node = Evaudit::Cluster->new('main',
 	conf => "evaudit.max_backoff = '200ms'\n");
 my $aws = Evaudit::Aws->new;

@@ -41,6 +41,9 @@ my $DEADLINE = $PostgreSQL::Test::Utils::timeout_default || 180;
 # All of a test.
 my @nodes;
 
+# Neither credentials nor proxies of whoever runs the tests are the servers'.
+delete $ENV{$_} foreach grep { /^AWS_|_proxy$/i } keys %ENV;
+
 # The settings that every server of a test has.
 sub base_conf
 {
