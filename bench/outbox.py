@@ -54,6 +54,13 @@ def await_sent(db, sink, wanted):
         time.sleep(0.05)
 
 
+def pause(db):
+    """Returns when the sink has no process, which sends until it ends."""
+    db.rows("SELECT evaudit.pause_sink('bench')")
+    while db.value("SELECT pid FROM evaudit.stat_sinks"):
+        time.sleep(0.05)
+
+
 def megabytes(db, query):
     return int(db.value(query)) / 1e6
 
@@ -62,7 +69,7 @@ def measure_sink(db, sink):
     """WAL an event of sending, and the size of the outbox, by rounds."""
     wal, size = [], []
     for i in range(ROUNDS):
-        db.rows("SELECT evaudit.pause_sink('bench')")
+        pause(db)
         for first in range(0, EVENTS, 10000):
             publish(db, i * EVENTS + first, min(10000, EVENTS - first))
         db.rows("CHECKPOINT")
