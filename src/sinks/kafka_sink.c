@@ -31,12 +31,13 @@
 #include "text/options.h"
 
 /*
- * Records of a batch.  Each transaction costs some milliseconds, whatever it
- * holds: while there is a backlog it is to hold many, but two batches of them
- * must fit in the memory that a sink may take.
+ * Records of a batch, in a transaction and without one, unless the options
+ * say.  Each transaction costs some milliseconds, whatever it holds: while
+ * there is a backlog it is to hold many, but two batches of them must fit in
+ * the memory that a sink may take.
  */
-#define BATCH_SIZE		10000
 #define TRANSACTION_SIZE	14000
+#define BATCH_SIZE		10000
 
 /*
  * Milliseconds between two batches after which a third is not expected soon,
@@ -68,9 +69,9 @@ open_sink(EvauditSink *sink, List *options)
 	state->identity = psprintf("evaudit-%s", sink->identity);
 	state->batch_bytes = EVAUDIT_KAFKA_BATCH_BYTES;
 	evaudit_kafka_sink_read_options(sink->options, &state->options);
-	if (state->options.exactly_once &&
+	if (!state->options.exactly_once &&
 		evaudit_option_value(sink->options, "batch_size") == NULL)
-		sink->batch_size = TRANSACTION_SIZE;
+		sink->batch_size = BATCH_SIZE;
 	MemoryContextSwitchTo(old);
 	return state;
 }
@@ -441,7 +442,7 @@ const EvauditSinkKind evaudit_kafka_sink = {
 	.name = "kafka",
 	.wrapper = "evaudit_kafka",
 	.own = evaudit_kafka_sink_own_options,
-	.batch_size = BATCH_SIZE,
+	.batch_size = TRANSACTION_SIZE,
 	.cloudevents_prefix = "ce_",
 	.check = check_options,
 	.read_options = evaudit_kafka_read_options,
