@@ -27,13 +27,11 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
-#include "storage/lwlock.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "audit/audit_stats.h"
-#include "server/compat.h"
 #include "server/shmem.h"
 
 PG_FUNCTION_INFO_V1(evaudit_audit_stats);
@@ -70,41 +68,19 @@ typedef struct PendingCount
 	uint64		rows;
 } PendingCount;
 
-static HTAB *entries = NULL;	/* in shared memory; NULL without preload */
-static LWLock *lock = NULL;
+static EvauditShmemTable table = {
+	.name = "evaudit_audit_stats",
+	.keysize = sizeof(StatsKey),
+	.entrysize = sizeof(StatsEntry),
+	.most = MAX_TABLES,
+};
 static PendingCount *pending = NULL;	/* in TopTransactionContext */
-
-/* Bytes of the shared table. */
-static Size
-table_size(void)
-{
-	return hash_estimate_size(MAX_TABLES, sizeof(StatsEntry));
-}
-
-/* Make the shared table, or attach to it. */
-static void
-attach_table(LWLock *area_lock)
-{
-	HASHCTL		ctl = {0};
-
-	ctl.keysize = sizeof(StatsKey);
-	ctl.entrysize = sizeof(StatsEntry);
-	entries = evaudit_compat_shmem_hash("evaudit audit stats", MAX_TABLES,
-										&ctl, HASH_ELEM | HASH_BLOBS);
-	lock = area_lock;
-}
 
 /* Reserve the shared memory; only while the server preloads libraries. */
 void
 evaudit_audit_stats_init(void)
 {
-	static EvauditShmemArea area = {
-		.name = "evaudit_audit_stats",
-		.size = table_size,
-		.attach = attach_table,
-	};
-
-	evaudit_shmem_register(&area);
+	evaudit_shmem_register_table(&table);
 }
 
 /*
@@ -118,7 +94,7 @@ lock_entry(Oid relid)
 	StatsEntry *entry;
 	bool		found;
 
-	entry = evaudit_shmem_lock_entry(entries, lock, &key, MAX_TABLES, &found);
+	entry = evaudit_shmem_lock_entry(&table, &key, &found);
 	if (entry && !found)
 	{
 		pg_atomic_init_u64(&entry->rows, 0);
@@ -141,7 +117,7 @@ flush_pending(void)
 			pg_atomic_write_u64(&entry->last,
 								(uint64) GetCurrentTransactionStopTimestamp());
 		}
-		LWLockRelease(lock);
+		LWLockRelease(table.lock);
 	}
 }
 
@@ -182,11 +158,11 @@ copy_keys(int *nkeys)
 	StatsEntry *entry;
 
 	*nkeys = 0;
-	LWLockAcquire(lock, LW_SHARED);
-	hash_seq_init(&scan, entries);
+	LWLockAcquire(table.lock, LW_SHARED);
+	hash_seq_init(&scan, table.entries);
 	while ((entry = hash_seq_search(&scan)) != NULL)
 		keys[(*nkeys)++] = entry->key;
-	LWLockRelease(lock);
+	LWLockRelease(table.lock);
 	return keys;
 }
 
@@ -201,9 +177,9 @@ remove_dropped(void)
 	{
 		if (entry_exists(&keys[i]))
 			continue;
-		LWLockAcquire(lock, LW_EXCLUSIVE);
-		(void) hash_search(entries, &keys[i], HASH_REMOVE, NULL);
-		LWLockRelease(lock);
+		LWLockAcquire(table.lock, LW_EXCLUSIVE);
+		(void) hash_search(table.entries, &keys[i], HASH_REMOVE, NULL);
+		LWLockRelease(table.lock);
 	}
 	pfree(keys);
 }
@@ -221,10 +197,10 @@ make_room(Oid relid)
 	TimestampTz now;
 	bool		room;
 
-	LWLockAcquire(lock, LW_SHARED);
-	room = hash_get_num_entries(entries) < MAX_TABLES ||
-		hash_search(entries, &key, HASH_FIND, NULL) != NULL;
-	LWLockRelease(lock);
+	LWLockAcquire(table.lock, LW_SHARED);
+	room = hash_get_num_entries(table.entries) < MAX_TABLES ||
+		hash_search(table.entries, &key, HASH_FIND, NULL) != NULL;
+	LWLockRelease(table.lock);
 	if (room)
 		return;
 	now = GetCurrentTimestamp();
@@ -288,7 +264,7 @@ evaudit_audit_stats_count(Oid relid, int rows)
 {
 	static bool registered = false;
 
-	if (entries == NULL)
+	if (table.entries == NULL)
 		return;
 	if (!registered)
 	{
@@ -317,20 +293,20 @@ evaudit_audit_stats(PG_FUNCTION_ARGS)
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	if (entries)
+	if (table.entries)
 	{
-		LWLockAcquire(lock, LW_SHARED);
-		entry = hash_search(entries, &key, HASH_FIND, NULL);
+		LWLockAcquire(table.lock, LW_SHARED);
+		entry = hash_search(table.entries, &key, HASH_FIND, NULL);
 		values[0] = Int64GetDatum(entry ?
 								  (int64) pg_atomic_read_u64(&entry->rows) : 0);
-		isnull[0] = entry == NULL && hash_get_num_entries(entries) >= MAX_TABLES;
+		isnull[0] = entry == NULL && hash_get_num_entries(table.entries) >= MAX_TABLES;
 		if (entry)
 		{
 			values[1] = TimestampTzGetDatum((TimestampTz)
 											pg_atomic_read_u64(&entry->last));
 			isnull[1] = false;
 		}
-		LWLockRelease(lock);
+		LWLockRelease(table.lock);
 	}
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc),
 													  values, isnull)));

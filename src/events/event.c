@@ -37,7 +37,7 @@ static const char *const reason_names[] = {
 	[EVAUDIT_DATABASE_ERROR] = "database_error",
 };
 
-StaticAssertDecl(lengthof(reason_names) == EVAUDIT_DATABASE_ERROR + 1,
+StaticAssertDecl(lengthof(reason_names) == EVAUDIT_NREASONS,
 				 "a reason without a name");
 
 /* The public name of a reason. */

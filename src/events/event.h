@@ -50,6 +50,9 @@ typedef enum EvauditReason
 	EVAUDIT_DATABASE_ERROR		/* a constraint or trigger refused it */
 } EvauditReason;
 
+/* How many there are, with EVAUDIT_ACCEPTED. */
+#define EVAUDIT_NREASONS	(EVAUDIT_DATABASE_ERROR + 1)
+
 /* The columns of user_services that come out of an event's payload. */
 typedef enum EvauditField
 {

@@ -22,13 +22,11 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
-#include "storage/lwlock.h"
 #include "utils/builtins.h"
 #include "utils/tuplestore.h"
 
 #include "events/topic.h"
 #include "events/topic_stats.h"
-#include "server/compat.h"
 #include "server/shmem.h"
 
 PG_FUNCTION_INFO_V1(evaudit_topic_stats);
@@ -37,7 +35,7 @@ PG_FUNCTION_INFO_V1(evaudit_topic_stats);
 #define MAX_TOPICS		1024
 
 /* A counter for each reason, that of EVAUDIT_ACCEPTED, and one for repeats. */
-#define REPEATED		(EVAUDIT_DATABASE_ERROR + 1)
+#define REPEATED		EVAUDIT_NREASONS
 #define NCOUNTERS		(REPEATED + 1)
 
 typedef struct TopicKey
@@ -52,39 +50,19 @@ typedef struct TopicEntry
 	pg_atomic_uint64 counters[NCOUNTERS];
 } TopicEntry;
 
-static HTAB *entries = NULL;	/* in shared memory; NULL without preload */
-static LWLock *lock = NULL;
-
-/* Bytes of the shared table. */
-static Size
-table_size(void)
-{
-	return hash_estimate_size(MAX_TOPICS, sizeof(TopicEntry));
-}
-
-/* Make the shared table, or attach to it. */
-static void
-attach_table(LWLock *area_lock)
-{
-	HASHCTL		ctl = {.keysize = sizeof(TopicKey),.entrysize = sizeof(TopicEntry)};
-
-	entries = evaudit_compat_shmem_hash("evaudit topic stats", MAX_TOPICS,
-										&ctl, HASH_ELEM | HASH_BLOBS);
-	lock = area_lock;
-}
+static EvauditShmemTable table = {
+	.name = "evaudit_topic_stats",
+	.keysize = sizeof(TopicKey),
+	.entrysize = sizeof(TopicEntry),
+	.most = MAX_TOPICS,
+};
 
 /* Reserve the shared memory, while the server preloads libraries. */
 void
 evaudit_events_init(void)
 {
-	static EvauditShmemArea area = {
-		.name = "evaudit_topic_stats",
-		.size = table_size,
-		.attach = attach_table,
-	};
-
 	if (process_shared_preload_libraries_in_progress)
-		evaudit_shmem_register(&area);
+		evaudit_shmem_register_table(&table);
 }
 
 /*
@@ -100,7 +78,7 @@ lock_entry(const char *topic)
 
 	key.database = MyDatabaseId;
 	strlcpy(key.topic, topic, sizeof(key.topic));
-	entry = evaudit_shmem_lock_entry(entries, lock, &key, MAX_TOPICS, &found);
+	entry = evaudit_shmem_lock_entry(&table, &key, &found);
 	for (int i = 0; entry != NULL && !found && i < NCOUNTERS; i++)
 		pg_atomic_init_u64(&entry->counters[i], 0);
 	return entry;
@@ -108,12 +86,12 @@ lock_entry(const char *topic)
 
 /* Count events that have got their effect, or a reason why not. */
 void
-evaudit_topic_count(const char *topic, const EvauditEvent *events, int n)
+evaudit_topic_count(const char *topic, const EvauditEvent * events, int n)
 {
 	uint64		counts[NCOUNTERS] = {0};
 	TopicEntry *entry;
 
-	if (entries == NULL || n == 0)
+	if (table.entries == NULL || n == 0)
 		return;
 	for (int i = 0; i < n; i++)
 	{
@@ -128,7 +106,7 @@ evaudit_topic_count(const char *topic, const EvauditEvent *events, int n)
 		if (counts[i] > 0)
 			pg_atomic_fetch_add_u64(&entry->counters[i], counts[i]);
 	}
-	LWLockRelease(lock);
+	LWLockRelease(table.lock);
 }
 
 /* Put a topic's counters into the result. */
@@ -162,15 +140,15 @@ evaudit_topic_stats(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	key.database = MyDatabaseId;
 	strlcpy(key.topic, topic, sizeof(key.topic));
-	if (entries != NULL)
+	if (table.entries != NULL)
 	{
 		TopicEntry *entry;
 
-		LWLockAcquire(lock, LW_SHARED);
-		entry = hash_search(entries, &key, HASH_FIND, NULL);
+		LWLockAcquire(table.lock, LW_SHARED);
+		entry = hash_search(table.entries, &key, HASH_FIND, NULL);
 		for (int i = 0; entry != NULL && i < NCOUNTERS; i++)
 			counts[i] = pg_atomic_read_u64(&entry->counters[i]);
-		LWLockRelease(lock);
+		LWLockRelease(table.lock);
 	}
 	put_topic(rsinfo, topic, counts);
 	return (Datum) 0;

@@ -25,7 +25,7 @@
 #define EVAUDIT_MAX_PROCESSES	16
 
 /* Most counters and times of a kind. */
-#define EVAUDIT_MAX_COUNTERS	8
+#define EVAUDIT_MAX_COUNTERS	32
 #define EVAUDIT_MAX_TIMES		4
 
 /* Longest error text that is kept for the views, in bytes. */
@@ -147,6 +147,8 @@ extern const char *evaudit_job_state_name(EvauditJobState state);
 /* job_rows.c */
 extern EvauditJobStats *evaudit_job_stats_visible(const EvauditJobKind *kind,
 												  int *n);
+extern bool evaudit_job_stats_has(const EvauditJobStats *stats, int n,
+								  int64 id);
 extern Datum evaudit_job_rows(FunctionCallInfo fcinfo,
 							  const EvauditJobKind *kind);
 

@@ -17,7 +17,6 @@
 #include "miscadmin.h"
 #include "port/atomics.h"
 
-#include "server/compat.h"
 #include "server/counters.h"
 #include "server/shmem.h"
 
@@ -34,39 +33,19 @@ typedef struct DatabaseEntry
 } DatabaseEntry;
 
 static int	ncounters = 0;
-static HTAB *entries = NULL;	/* in shared memory; NULL without preload */
-static LWLock *lock = NULL;
-
-/* Bytes of the shared table. */
-static Size
-table_size(void)
-{
-	return hash_estimate_size(MAX_DATABASES, sizeof(DatabaseEntry));
-}
-
-/* Make the shared table, or attach to it. */
-static void
-attach_table(LWLock *area_lock)
-{
-	HASHCTL		ctl = {.keysize = sizeof(Oid),.entrysize = sizeof(DatabaseEntry)};
-
-	entries = evaudit_compat_shmem_hash("evaudit counters", MAX_DATABASES,
-										&ctl, HASH_ELEM | HASH_BLOBS);
-	lock = area_lock;
-}
+static EvauditShmemTable table = {
+	.name = "evaudit_counters",
+	.keysize = sizeof(Oid),
+	.entrysize = sizeof(DatabaseEntry),
+	.most = MAX_DATABASES,
+};
 
 /* Reserve the shared memory, while the server preloads libraries. */
 void
 evaudit_counters_init(void)
 {
-	static EvauditShmemArea area = {
-		.name = "evaudit_counters",
-		.size = table_size,
-		.attach = attach_table,
-	};
-
 	if (process_shared_preload_libraries_in_progress)
-		evaudit_shmem_register(&area);
+		evaudit_shmem_register_table(&table);
 }
 
 /*
@@ -74,7 +53,7 @@ evaudit_counters_init(void)
  * the same order: a counter's number means the same in each.
  */
 void
-evaudit_counters_register(EvauditCounters *counters)
+evaudit_counters_register(EvauditCounters * counters)
 {
 	if (ncounters + counters->n > MAX_COUNTERS)
 		elog(ERROR, "too many counters");
@@ -89,19 +68,18 @@ find_entry(void)
 	static DatabaseEntry *entry = NULL;
 	bool		found;
 
-	if (entry != NULL || entries == NULL || !OidIsValid(MyDatabaseId))
+	if (entry != NULL || table.entries == NULL || !OidIsValid(MyDatabaseId))
 		return entry;
-	entry = evaudit_shmem_lock_entry(entries, lock, &MyDatabaseId,
-									 MAX_DATABASES, &found);
+	entry = evaudit_shmem_lock_entry(&table, &MyDatabaseId, &found);
 	for (int i = 0; entry != NULL && !found && i < MAX_COUNTERS; i++)
 		pg_atomic_init_u64(&entry->counters[i], 0);
-	LWLockRelease(lock);
+	LWLockRelease(table.lock);
 	return entry;
 }
 
 /* Count so many more in this database. */
 void
-evaudit_count(const EvauditCounters *counters, int which, uint64 n)
+evaudit_count(const EvauditCounters * counters, int which, uint64 n)
 {
 	DatabaseEntry *entry = find_entry();
 
@@ -113,7 +91,7 @@ evaudit_count(const EvauditCounters *counters, int which, uint64 n)
 
 /* How many were counted in this database. */
 uint64
-evaudit_counted(const EvauditCounters *counters, int which)
+evaudit_counted(const EvauditCounters * counters, int which)
 {
 	DatabaseEntry *entry = find_entry();
 

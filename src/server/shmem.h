@@ -32,8 +32,26 @@ typedef struct EvauditShmemArea
 	struct EvauditShmemArea *next;	/* private to shmem.c */
 } EvauditShmemArea;
 
+/*
+ * A hash table in shared memory, by the bytes of its keys, with a lock of its
+ * own.  Declare it static with the first four and register it likewise; the
+ * others are set when it is made, or attached to.
+ */
+typedef struct EvauditShmemTable
+{
+	const char *name;			/* of the table, and of the lock's tranche */
+	Size		keysize;
+	Size		entrysize;		/* the key comes first */
+	int			most;			/* entries */
+
+	HTAB	   *entries;		/* NULL without preload */
+	LWLock	   *lock;
+	struct EvauditShmemTable *next; /* private to shmem.c */
+} EvauditShmemTable;
+
 extern void evaudit_shmem_register(EvauditShmemArea *area);
-extern void *evaudit_shmem_lock_entry(HTAB *table, LWLock *lock,
-									  const void *key, long most, bool *found);
+extern void evaudit_shmem_register_table(EvauditShmemTable *table);
+extern void *evaudit_shmem_lock_entry(EvauditShmemTable *table,
+									  const void *key, bool *found);
 
 #endif							/* EVAUDIT_SHMEM_H */

@@ -18,11 +18,9 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
-#include "utils/hsearch.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
-#include "server/compat.h"
 #include "server/shmem.h"
 #include "sources/partition_status.h"
 #include "sources/source.h"
@@ -63,46 +61,23 @@ typedef struct StatusEntry
 } StatusEntry;
 
 static int	max_partitions = 4096;
-static HTAB *statuses = NULL;	/* NULL without preload */
-static LWLock *status_lock = NULL;
-
-/* Bytes of the table. */
-static Size
-status_size(void)
-{
-	return hash_estimate_size(max_partitions, sizeof(StatusEntry));
-}
-
-/* Make the table, or attach to it. */
-static void
-attach_statuses(LWLock *lock)
-{
-	HASHCTL		info = {
-		.keysize = sizeof(StatusKey),
-		.entrysize = sizeof(StatusEntry),
-	};
-
-	status_lock = lock;
-	statuses = evaudit_compat_shmem_hash("evaudit partitions", max_partitions,
-										 &info, HASH_ELEM | HASH_BLOBS);
-}
+static EvauditShmemTable table = {
+	.name = "evaudit_partitions",
+	.keysize = sizeof(StatusKey),
+	.entrysize = sizeof(StatusEntry),
+};
 
 /* Reserve the shared memory; only while the server preloads libraries. */
 void
 evaudit_partition_status_init(void)
 {
-	static EvauditShmemArea area = {
-		.name = "evaudit_partitions",
-		.size = status_size,
-		.attach = attach_statuses,
-	};
-
 	DefineCustomIntVariable("evaudit.max_partitions",
 							"Partitions whose progress can be shown, over all sources.",
 							NULL,
 							&max_partitions, 4096, 16, 1048576,
 							PGC_POSTMASTER, 0, NULL, NULL, NULL);
-	evaudit_shmem_register(&area);
+	table.most = max_partitions;
+	evaudit_shmem_register_table(&table);
 }
 
 /* The key of a partition of a source in this database. */
@@ -125,7 +100,7 @@ make_key(int64 source_id, const char *topic, int32 partition)
  */
 bool
 evaudit_show_partition(int64 source_id, const char *topic, int32 partition,
-					   const EvauditPartitionStatus *status)
+					   const EvauditPartitionStatus * status)
 {
 	StatusKey	key = make_key(source_id, topic, partition);
 	const char *error = status->error == NULL ? "" : status->error;
@@ -135,8 +110,8 @@ evaudit_show_partition(int64 source_id, const char *topic, int32 partition,
 	bool		found;
 	bool		is_new = error_len > 0;
 
-	LWLockAcquire(status_lock, LW_EXCLUSIVE);
-	entry = hash_search(statuses, &key, HASH_ENTER_NULL, &found);
+	LWLockAcquire(table.lock, LW_EXCLUSIVE);
+	entry = hash_search(table.entries, &key, HASH_ENTER_NULL, &found);
 	if (entry != NULL)
 	{
 		is_new &= !found || strncmp(entry->error, error, error_len) != 0;
@@ -146,7 +121,7 @@ evaudit_show_partition(int64 source_id, const char *topic, int32 partition,
 		memcpy(entry->error, error, error_len);
 		entry->error[error_len] = '\0';
 	}
-	LWLockRelease(status_lock);
+	LWLockRelease(table.lock);
 	return is_new;
 }
 
@@ -156,9 +131,9 @@ evaudit_forget_partition(int64 source_id, const char *topic, int32 partition)
 {
 	StatusKey	key = make_key(source_id, topic, partition);
 
-	LWLockAcquire(status_lock, LW_EXCLUSIVE);
-	(void) hash_search(statuses, &key, HASH_REMOVE, NULL);
-	LWLockRelease(status_lock);
+	LWLockAcquire(table.lock, LW_EXCLUSIVE);
+	(void) hash_search(table.entries, &key, HASH_REMOVE, NULL);
+	LWLockRelease(table.lock);
 }
 
 /* Show no partition of a source any longer. */
@@ -168,15 +143,15 @@ evaudit_forget_partitions(Oid database, int64 source_id)
 	HASH_SEQ_STATUS scan;
 	StatusEntry *entry;
 
-	LWLockAcquire(status_lock, LW_EXCLUSIVE);
-	hash_seq_init(&scan, statuses);
+	LWLockAcquire(table.lock, LW_EXCLUSIVE);
+	hash_seq_init(&scan, table.entries);
 	while ((entry = hash_seq_search(&scan)) != NULL)
 	{
 		if (entry->key.database == database &&
 			entry->key.source_id == source_id)
-			(void) hash_search(statuses, &entry->key, HASH_REMOVE, NULL);
+			(void) hash_search(table.entries, &entry->key, HASH_REMOVE, NULL);
 	}
-	LWLockRelease(status_lock);
+	LWLockRelease(table.lock);
 }
 
 /* Copies of the entries of this database's partitions. */
@@ -188,27 +163,17 @@ copy_statuses(int *n)
 	HASH_SEQ_STATUS scan;
 
 	*n = 0;
-	LWLockAcquire(status_lock, LW_SHARED);
-	copies = palloc_extended(Max(hash_get_num_entries(statuses), 1) *
+	LWLockAcquire(table.lock, LW_SHARED);
+	copies = palloc_extended(Max(hash_get_num_entries(table.entries), 1) *
 							 sizeof(StatusEntry), MCXT_ALLOC_HUGE);
-	hash_seq_init(&scan, statuses);
+	hash_seq_init(&scan, table.entries);
 	while ((entry = hash_seq_search(&scan)) != NULL)
 	{
 		if (entry->key.database == MyDatabaseId)
 			copies[(*n)++] = *entry;
 	}
-	LWLockRelease(status_lock);
+	LWLockRelease(table.lock);
 	return copies;
-}
-
-/* Compare the id of a source with one in a list of jobs. */
-static int
-by_source_id(const void *key, const void *element)
-{
-	int64		id = *(const int64 *) key;
-	int64		other = ((const EvauditJobStats *) element)->id;
-
-	return (id > other) - (id < other);
 }
 
 /* Add the row of one partition. */
@@ -243,15 +208,14 @@ evaudit_partition_stats(PG_FUNCTION_ARGS)
 	int			n;
 
 	InitMaterializedSRF(fcinfo, 0);
-	if (statuses == NULL)
+	if (table.entries == NULL)
 		return (Datum) 0;
 
 	sources = evaudit_job_stats_visible(&evaudit_source_job, &nsources);
 	copies = copy_statuses(&n);
-	for (int i = 0; i < n && nsources > 0; i++)
+	for (int i = 0; i < n; i++)
 	{
-		if (bsearch(&copies[i].key.source_id, sources, nsources,
-					sizeof(EvauditJobStats), by_source_id) != NULL)
+		if (evaudit_job_stats_has(sources, nsources, copies[i].key.source_id))
 			add_row((ReturnSetInfo *) fcinfo->resultinfo, &copies[i]);
 	}
 	return (Datum) 0;
