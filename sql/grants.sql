@@ -56,7 +56,10 @@ GRANT EXECUTE ON FUNCTION
 	evaudit.source_stats(),
 	evaudit.kafka_topic_wanted(jsonb, text),
 	evaudit.kafka_partition_wanted(jsonb, integer),
-	evaudit.partition_stats()
+	evaudit.partition_stats(),
+	evaudit.dead_letters_by_reason(bigint[]),
+	evaudit.sqs_queues(jsonb),
+	evaudit.queue_stats()
 TO PUBLIC;
 
 GRANT EXECUTE ON PROCEDURE evaudit.redrive_all(text, bigint),
@@ -112,7 +115,8 @@ GRANT SELECT ON evaudit.stat_issuers TO pg_monitor;
 GRANT EXECUTE ON FUNCTION evaudit.issuer_error(text, jsonb, jsonb)
 TO pg_monitor;
 GRANT SELECT, DELETE ON evaudit.dead_letters TO PUBLIC;
-GRANT SELECT ON evaudit.stat_sources, evaudit.stat_partitions TO PUBLIC;
+GRANT SELECT ON evaudit.stat_sources, evaudit.stat_partitions,
+	evaudit.stat_dead_letters, evaudit.stat_queues TO PUBLIC;
 GRANT SELECT ON evaudit.stat_sinks, evaudit.deliveries TO PUBLIC;
 GRANT SELECT ON evaudit.stat_jobs TO PUBLIC;
 GRANT EXECUTE ON FUNCTION evaudit.progress_rows() TO PUBLIC;

@@ -7,7 +7,7 @@ CREATE FUNCTION evaudit.source_stats(
 	OUT batches bigint, OUT last_received_at timestamptz,
 	OUT last_committed_at timestamptz, OUT last_error text,
 	OUT last_error_at timestamptz, OUT next_retry_at timestamptz,
-	OUT credentials_expire_at timestamptz)
+	OUT credentials_expire_at timestamptz, OUT by_reason bigint[])
 RETURNS SETOF record
 LANGUAGE c VOLATILE ROWS 10 AS 'MODULE_PATHNAME', 'evaudit_source_stats';
 COMMENT ON FUNCTION evaudit.source_stats() IS
@@ -165,6 +165,63 @@ COMMENT ON COLUMN evaudit.stat_partitions.last_fetched_at IS
 	'when the partition''s broker last answered; NULL: not since the worker began';
 COMMENT ON COLUMN evaudit.stat_partitions.last_error IS
 	'why the partition is not read; if it is stopped, evaudit.seek_source() lets it run again';
+
+CREATE FUNCTION evaudit.dead_letters_by_reason(
+	counts bigint[], OUT reason text, OUT dead_letters bigint)
+RETURNS SETOF record
+LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 20
+AS 'MODULE_PATHNAME', 'evaudit_dead_letters_by_reason';
+COMMENT ON FUNCTION evaudit.dead_letters_by_reason(bigint[]) IS
+	'internal: rows of evaudit.stat_dead_letters';
+
+CREATE VIEW evaudit.stat_dead_letters WITH (security_barrier) AS
+	SELECT s.name AS source, r.reason, r.dead_letters
+	FROM evaudit.sources s
+	LEFT JOIN evaudit.source_stats() p ON p.source_id = s.id,
+		LATERAL evaudit.dead_letters_by_reason(p.by_reason) r
+	WHERE pg_catalog.pg_has_role('pg_monitor', 'USAGE')
+		OR evaudit.owns(s.owner_oid);
+COMMENT ON VIEW evaudit.stat_dead_letters IS
+	'how many dead letters each source wrote since the server started, by reason, for their owners and pg_monitor';
+COMMENT ON COLUMN evaudit.stat_dead_letters.reason IS
+	'as in evaudit.dead_letters; each has a row, those of none, too';
+
+CREATE FUNCTION evaudit.queue_stats(
+	OUT source_id bigint, OUT queue text, OUT visible bigint,
+	OUT in_flight bigint, OUT delayed bigint, OUT measured_at timestamptz)
+RETURNS SETOF record
+LANGUAGE c VOLATILE ROWS 10 AS 'MODULE_PATHNAME', 'evaudit_queue_stats';
+COMMENT ON FUNCTION evaudit.queue_stats() IS
+	'internal: numbers of evaudit.stat_queues';
+
+CREATE FUNCTION evaudit.sqs_queues(options jsonb)
+RETURNS text[]
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 100
+AS 'MODULE_PATHNAME', 'evaudit_sqs_queues';
+COMMENT ON FUNCTION evaudit.sqs_queues(jsonb) IS
+	'internal: names of the queues that a source with these options reads';
+
+CREATE VIEW evaudit.stat_queues WITH (security_barrier) AS
+	SELECT s.name AS source, q.queue, p.visible, p.in_flight, p.delayed,
+		   p.measured_at
+	FROM evaudit.sources s
+	CROSS JOIN LATERAL pg_catalog.unnest(evaudit.sqs_queues(s.options))
+		q(queue)
+	LEFT JOIN evaudit.queue_stats() p
+		ON p.source_id = s.id AND p.queue = q.queue
+	WHERE s.kind = 'sqs'
+		AND (pg_catalog.pg_has_role('pg_monitor', 'USAGE')
+			 OR evaudit.owns(s.owner_oid));
+COMMENT ON VIEW evaudit.stat_queues IS
+	'how many messages are in the queues that sources read, as of measured_at, for their owners and pg_monitor';
+COMMENT ON COLUMN evaudit.stat_queues.visible IS
+	'messages that may be received, approximately, as all numbers here; NULL: SQS has not said it';
+COMMENT ON COLUMN evaudit.stat_queues.in_flight IS
+	'messages that were received and are not deleted yet';
+COMMENT ON COLUMN evaudit.stat_queues.delayed IS
+	'messages that were sent to be received later';
+COMMENT ON COLUMN evaudit.stat_queues.measured_at IS
+	'when SQS last said it; it is asked twice a minute while the source runs';
 
 CREATE FUNCTION evaudit.topic_stats(INOUT topic text, OUT outcome text,
 									OUT events bigint)

@@ -65,17 +65,21 @@ static uint64
 add_dead_letter(const char *owner, Oid owner_oid, const char *source,
 				const char *topic, const EvauditEvent *event)
 {
-	static EvauditStatement add = {
+	static EvauditStatement add =
+	{
 		"INSERT INTO evaudit.dead_letter_store (owner, source, topic,"
-		" source_position, key, headers, payload, record_time, reason,"
-		" error, sqlstate, transport_id, owner_oid, envelope, topic_arn,"
-		" verified)"
-		" VALUES ($1::name, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,"
-		" $14, $15, $16)"
-		" ON CONFLICT DO NOTHING",
-		16, {TEXTOID, TEXTOID, TEXTOID, JSONBOID, BYTEAOID, JSONBOID, BYTEAOID,
-			TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, OIDOID,
-		TEXTOID, TEXTOID, BOOLOID}
+			" source_position, key, headers, payload, record_time, reason,"
+			" error, sqlstate, transport_id, owner_oid, envelope, topic_arn,"
+			" verified)"
+			" VALUES ($1::name, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,"
+			" $14, $15, $16)"
+			" ON CONFLICT DO NOTHING",
+			16,
+		{
+			TEXTOID, TEXTOID, TEXTOID, JSONBOID, BYTEAOID, JSONBOID, BYTEAOID,
+				TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, OIDOID,
+				TEXTOID, TEXTOID, BOOLOID
+		}
 	};
 	const char *transport_id = evaudit_event_transport_id(event);
 	Datum		values[16];
@@ -105,24 +109,24 @@ add_dead_letter(const char *owner, Oid owner_oid, const char *source,
 
 /*
  * Write a dead letter for each event that carries a rejection and is not
- * left, within the transaction of its batch; returns how many are new.
+ * left, within the transaction of its batch; counts those that are new, by
+ * reason.
  */
-uint64
+void
 evaudit_dead_letters_add(const char *owner, Oid owner_oid, const char *source,
-						 const char *topic, const EvauditEvent *events, int n)
+						 const char *topic, const EvauditEvent *events, int n,
+						 uint64 *added)
 {
-	uint64		added = 0;
 	EvauditSpi	spi;
 
 	evaudit_spi_begin(&spi);
 	for (int i = 0; i < n; i++)
 	{
 		if (events[i].reason != EVAUDIT_ACCEPTED && !events[i].deferred)
-			added += add_dead_letter(owner, owner_oid, source, topic,
-									 &events[i]);
+			added[events[i].reason] +=
+				add_dead_letter(owner, owner_oid, source, topic, &events[i]);
 	}
 	evaudit_spi_end(&spi);
-	return added;
 }
 
 /*

@@ -10,8 +10,9 @@
 
 #include "events/event.h"
 
-extern uint64 evaudit_dead_letters_add(const char *owner, Oid owner_oid,
-									   const char *source, const char *topic,
-									   const EvauditEvent *events, int n);
+extern void evaudit_dead_letters_add(const char *owner, Oid owner_oid,
+									 const char *source, const char *topic,
+									 const EvauditEvent *events, int n,
+									 uint64 *added);
 
 #endif							/* EVAUDIT_DEAD_LETTER_H */

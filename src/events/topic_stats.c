@@ -86,7 +86,7 @@ lock_entry(const char *topic)
 
 /* Count events that have got their effect, or a reason why not. */
 void
-evaudit_topic_count(const char *topic, const EvauditEvent * events, int n)
+evaudit_topic_count(const char *topic, const EvauditEvent *events, int n)
 {
 	uint64		counts[NCOUNTERS] = {0};
 	TopicEntry *entry;

@@ -54,8 +54,7 @@ const EvauditMetricGroup evaudit_metric_groups[] = {
 	},
 	{
 		"evaudit_source",
-		"SELECT name, received::float8, merged::float8, dead_lettered::float8,"
-		" batches::float8, cardinality(pids)::float8,"
+		"SELECT name, received::float8, merged::float8, batches::float8, cardinality(pids)::float8,"
 		" " SECONDS("last_received_at") ", " SECONDS("last_committed_at") ","
 		" " SECONDS("last_error_at") ", " SECONDS("next_retry_at") ","
 		" " SECONDS("credentials_expire_at")
@@ -64,7 +63,6 @@ const EvauditMetricGroup evaudit_metric_groups[] = {
 		{
 			{"received_total", EVAUDIT_COUNTER, "Events of committed batches."},
 			{"rows_written_total", EVAUDIT_COUNTER, "Rows that these events wrote."},
-			{"dead_letters_total", EVAUDIT_COUNTER, "Events that could not be used."},
 			{"batches_total", EVAUDIT_COUNTER, "Committed batches."},
 			{"processes", EVAUDIT_GAUGE, "Processes that read the source."},
 			{"last_receive_timestamp_seconds", EVAUDIT_GAUGE, "When events last came."},
@@ -72,6 +70,27 @@ const EvauditMetricGroup evaudit_metric_groups[] = {
 			{"last_error_timestamp_seconds", EVAUDIT_GAUGE, "When it last failed."},
 			{"retry_timestamp_seconds", EVAUDIT_GAUGE, "When it is tried again."},
 			{"credentials_expire_timestamp_seconds", EVAUDIT_GAUGE, "When its credentials expire."},
+		}
+	},
+	{
+		"evaudit_source_dead_letters",
+		"SELECT source, reason, dead_letters::float8"
+		" FROM evaudit.stat_dead_letters ORDER BY source, reason",
+		{"source", "reason"},
+		{{"total", EVAUDIT_COUNTER, "Events that could not be used and are kept as dead letters."}}
+	},
+	{
+		"evaudit_queue",
+		"SELECT source, queue, coalesce(visible, 0)::float8,"
+		" coalesce(in_flight, 0)::float8, coalesce(delayed, 0)::float8,"
+		" " SECONDS("measured_at")
+		" FROM evaudit.stat_queues ORDER BY source, queue",
+		{"source", "queue"},
+		{
+			{"messages_visible", EVAUDIT_GAUGE, "Messages that may be received, about as many as SQS said."},
+			{"messages_in_flight", EVAUDIT_GAUGE, "Messages that were received and not deleted yet, likewise."},
+			{"messages_delayed", EVAUDIT_GAUGE, "Messages that may be received later, likewise."},
+			{"measured_timestamp_seconds", EVAUDIT_GAUGE, "When SQS said so."},
 		}
 	},
 	{

@@ -35,7 +35,7 @@ enum JobColumn
 
 /* The jobs of a kind in this database that the current user may see, by id. */
 EvauditJobStats *
-evaudit_job_stats_visible(const EvauditJobKind * kind, int *n)
+evaudit_job_stats_visible(const EvauditJobKind *kind, int *n)
 {
 	int			all;
 	EvauditJobStats *stats = evaudit_job_stats(kind, &all);
@@ -64,7 +64,7 @@ compare_ids(const void *key, const void *element)
 
 /* Whether a job is among these, which are ordered by id. */
 bool
-evaudit_job_stats_has(const EvauditJobStats * stats, int n, int64 id)
+evaudit_job_stats_has(const EvauditJobStats *stats, int n, int64 id)
 {
 	return n > 0 && bsearch(&id, stats, n, sizeof(EvauditJobStats),
 							compare_ids) != NULL;
@@ -72,7 +72,7 @@ evaudit_job_stats_has(const EvauditJobStats * stats, int n, int64 id)
 
 /* The processes of a job. */
 static Datum
-pids_of(const EvauditJobStats * stats)
+pids_of(const EvauditJobStats *stats)
 {
 	Datum		pids[EVAUDIT_MAX_PROCESSES];
 
@@ -83,7 +83,7 @@ pids_of(const EvauditJobStats * stats)
 
 /* Its counters. */
 static Datum
-counters_of(const EvauditJobKind * kind, const EvauditJobStats * stats)
+counters_of(const EvauditJobKind *kind, const EvauditJobStats *stats)
 {
 	return evaudit_spi_int64_array((const int64 *) stats->counters,
 								   kind->ncounters);
@@ -91,7 +91,7 @@ counters_of(const EvauditJobKind * kind, const EvauditJobStats * stats)
 
 /* Its times; NULL for never. */
 static Datum
-times_of(const EvauditJobKind * kind, const EvauditJobStats * stats)
+times_of(const EvauditJobKind *kind, const EvauditJobStats *stats)
 {
 	Datum		times[EVAUDIT_MAX_TIMES];
 	bool		nulls[EVAUDIT_MAX_TIMES];
@@ -106,8 +106,8 @@ times_of(const EvauditJobKind * kind, const EvauditJobStats * stats)
 
 /* Add the row of one job. */
 static void
-add_row(ReturnSetInfo *rsinfo, const EvauditJobKind * kind,
-		const EvauditJobStats * stats)
+add_row(ReturnSetInfo *rsinfo, const EvauditJobKind *kind,
+		const EvauditJobStats *stats)
 {
 	Datum		values[JOB_COLUMNS];
 	bool		nulls[JOB_COLUMNS] = {false};
@@ -132,7 +132,7 @@ add_row(ReturnSetInfo *rsinfo, const EvauditJobKind * kind,
  * see; and what is true of each that has no slot, as a row of the id 0.
  */
 Datum
-evaudit_job_rows(FunctionCallInfo fcinfo, const EvauditJobKind * kind)
+evaudit_job_rows(FunctionCallInfo fcinfo, const EvauditJobKind *kind)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	EvauditJobStats held_up = {.state = EVAUDIT_JOB_BACKOFF};

@@ -53,7 +53,7 @@ evaudit_counters_init(void)
  * the same order: a counter's number means the same in each.
  */
 void
-evaudit_counters_register(EvauditCounters * counters)
+evaudit_counters_register(EvauditCounters *counters)
 {
 	if (ncounters + counters->n > MAX_COUNTERS)
 		elog(ERROR, "too many counters");
@@ -79,7 +79,7 @@ find_entry(void)
 
 /* Count so many more in this database. */
 void
-evaudit_count(const EvauditCounters * counters, int which, uint64 n)
+evaudit_count(const EvauditCounters *counters, int which, uint64 n)
 {
 	DatabaseEntry *entry = find_entry();
 
@@ -91,7 +91,7 @@ evaudit_count(const EvauditCounters * counters, int which, uint64 n)
 
 /* How many were counted in this database. */
 uint64
-evaudit_counted(const EvauditCounters * counters, int which)
+evaudit_counted(const EvauditCounters *counters, int which)
 {
 	DatabaseEntry *entry = find_entry();
 

@@ -100,7 +100,7 @@ make_key(int64 source_id, const char *topic, int32 partition)
  */
 bool
 evaudit_show_partition(int64 source_id, const char *topic, int32 partition,
-					   const EvauditPartitionStatus * status)
+					   const EvauditPartitionStatus *status)
 {
 	StatusKey	key = make_key(source_id, topic, partition);
 	const char *error = status->error == NULL ? "" : status->error;

@@ -17,10 +17,10 @@ enum EvauditSourceCounter
 {
 	EVAUDIT_SOURCE_RECEIVED,
 	EVAUDIT_SOURCE_MERGED,
-	EVAUDIT_SOURCE_DEAD_LETTERED,
 	EVAUDIT_SOURCE_BATCHES,
 	EVAUDIT_SOURCE_ASSIGNMENT,	/* counts changes of the partitions */
-	EVAUDIT_SOURCE_COUNTERS
+	EVAUDIT_SOURCE_DEAD_LETTERED,	/* the first of one for each reason */
+	EVAUDIT_SOURCE_COUNTERS = EVAUDIT_SOURCE_DEAD_LETTERED + EVAUDIT_NREASONS
 };
 
 enum EvauditSourceTime
@@ -122,7 +122,7 @@ typedef struct EvauditSourceKind
 	 */
 	bool		has_messages;	/* its events have a message_id */
 	void	   *(*receiver) (Jsonb *options);
-	void		(*receive_again) (void *receiver, EvauditEvent *event);
+	void		(*receive_again) (void *receiver, EvauditEvent * event);
 } EvauditSourceKind;
 
 extern const EvauditSourceKind evaudit_kafka_source;
@@ -141,7 +141,7 @@ extern void evaudit_source_report_error(EvauditSource *source, const char *fmt,.
 
 extern void evaudit_source_recovered(EvauditSource *source);
 extern void evaudit_source_check_size(const EvauditSource *source,
-									  EvauditEvent *event);
+									  EvauditEvent * event);
 extern void evaudit_source_wait(EvauditSource *source, TimestampTz until);
 
 /* source_job.c, source_worker.c, source_stats.c */
@@ -149,15 +149,15 @@ extern const EvauditJobKind evaudit_source_job;
 extern EvauditServerJobs evaudit_source_jobs;
 
 extern void evaudit_sources_init(void);
-extern void evaudit_source_run(EvauditProcess *process);
+extern void evaudit_source_run(EvauditProcess * process);
 
 extern EvauditBatch *evaudit_batch_create(const EvauditSource *source);
 extern void evaudit_batch_reset(EvauditBatch *batch);
 extern bool evaudit_batch_full(const EvauditSource *source,
 							   const EvauditBatch *batch);
-extern EvauditEvent *evaudit_batch_add(const EvauditSource *source,
-									   EvauditBatch *batch,
-									   const char *payload,
-									   size_t payload_len);
+extern EvauditEvent * evaudit_batch_add(const EvauditSource *source,
+										EvauditBatch *batch,
+										const char *payload,
+										size_t payload_len);
 
 #endif							/* EVAUDIT_SOURCE_H */

@@ -13,6 +13,7 @@
 
 #include "sources/check_server.h"
 #include "sources/partition_status.h"
+#include "sources/queue_status.h"
 #include "sources/schema_request.h"
 #include "sources/source.h"
 
@@ -51,6 +52,14 @@ list_sources(bool requested)
 	return evaudit_server_jobs_list(&evaudit_source_jobs);
 }
 
+/* Show nothing of a source any longer. */
+static void
+forget_source(Oid database, int64 id)
+{
+	evaudit_forget_partitions(database, id);
+	evaudit_forget_queues(database, id);
+}
+
 /* How many sources have a slot. */
 static int
 source_slots(void)
@@ -68,7 +77,7 @@ const EvauditJobKind evaudit_source_job = {
 	.no_slot = "all evaudit.max_sources slots are in use",
 	.list = list_sources,
 	.run = evaudit_source_run,
-	.forget = evaudit_forget_partitions,
+	.forget = forget_source,
 };
 
 /* What this room has for the server: settings, memory and jobs. */
@@ -86,4 +95,5 @@ evaudit_sources_init(void)
 							&max_sources, 64, 1, 4096,
 							PGC_POSTMASTER, 0, NULL, NULL, NULL);
 	evaudit_partition_status_init();
+	evaudit_queue_status_init();
 }

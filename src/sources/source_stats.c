@@ -15,9 +15,11 @@
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
+#include "server/spi.h"
 #include "sources/source.h"
 
 PG_FUNCTION_INFO_V1(evaudit_source_stats);
+PG_FUNCTION_INFO_V1(evaudit_dead_letters_by_reason);
 
 /* Columns of source_stats(). */
 enum SourceColumn
@@ -35,6 +37,7 @@ enum SourceColumn
 	LAST_ERROR_AT_COLUMN,
 	NEXT_RETRY_COLUMN,
 	CREDENTIALS_EXPIRE_COLUMN,
+	BY_REASON_COLUMN,
 	SOURCE_COLUMNS
 };
 
@@ -64,6 +67,8 @@ static void
 add_source_row(ReturnSetInfo *rsinfo, const EvauditJobStats *stats)
 {
 	const uint64 *counters = stats->counters;
+	const uint64 *by_reason = &counters[EVAUDIT_SOURCE_DEAD_LETTERED];
+	int64		dead_lettered = 0;
 	const TimestampTz *times = stats->times;
 	Datum		values[SOURCE_COLUMNS];
 	bool		nulls[SOURCE_COLUMNS] = {false};
@@ -76,8 +81,9 @@ add_source_row(ReturnSetInfo *rsinfo, const EvauditJobStats *stats)
 		Int64GetDatum((int64) counters[EVAUDIT_SOURCE_RECEIVED]);
 	values[MERGED_COLUMN] =
 		Int64GetDatum((int64) counters[EVAUDIT_SOURCE_MERGED]);
-	values[DEAD_LETTERED_COLUMN] =
-		Int64GetDatum((int64) counters[EVAUDIT_SOURCE_DEAD_LETTERED]);
+	for (int i = 0; i < EVAUDIT_NREASONS; i++)
+		dead_lettered += (int64) by_reason[i];
+	values[DEAD_LETTERED_COLUMN] = Int64GetDatum(dead_lettered);
 	values[BATCHES_COLUMN] =
 		Int64GetDatum((int64) counters[EVAUDIT_SOURCE_BATCHES]);
 	set_time(values, nulls, LAST_RECEIVED_COLUMN,
@@ -90,6 +96,8 @@ add_source_row(ReturnSetInfo *rsinfo, const EvauditJobStats *stats)
 	set_time(values, nulls, NEXT_RETRY_COLUMN, stats->next_retry_at);
 	set_time(values, nulls, CREDENTIALS_EXPIRE_COLUMN,
 			 times[EVAUDIT_SOURCE_CREDENTIALS_EXPIRE]);
+	values[BY_REASON_COLUMN] =
+		evaudit_spi_int64_array((const int64 *) by_reason, EVAUDIT_NREASONS);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
@@ -111,5 +119,36 @@ evaudit_source_stats(PG_FUNCTION_ARGS)
 		add_source_row(rsinfo, &stats[i]);
 	if (evaudit_jobs_held_up(&evaudit_source_job, held_up.last_error))
 		add_source_row(rsinfo, &held_up);
+	return (Datum) 0;
+}
+
+/*
+ * dead_letters_by_reason(counts bigint[]): what source_stats() has of a source
+ * as rows, 0 for each reason that it has nothing of.
+ */
+Datum
+evaudit_dead_letters_by_reason(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	Datum	   *counts = NULL;
+	bool	   *count_nulls = NULL;
+	int			n = 0;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (!PG_ARGISNULL(0))
+		deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), INT8OID, sizeof(int64),
+						  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &counts,
+						  &count_nulls, &n);
+	for (int i = EVAUDIT_ACCEPTED + 1; i < EVAUDIT_NREASONS; i++)
+	{
+		Datum		values[] = {
+			CStringGetTextDatum(evaudit_reason_name((EvauditReason) i)),
+			i < n && !count_nulls[i] ? counts[i] : Int64GetDatum(0)
+		};
+		bool		nulls[lengthof(values)] = {false};
+
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values,
+							 nulls);
+	}
 	return (Datum) 0;
 }

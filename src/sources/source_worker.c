@@ -79,13 +79,12 @@ report(const Work *work, BackendState state, const char *what, int nevents)
 
 /* Count a batch that was committed. */
 static void
-count_batch(const Work *work, uint64 merged, uint64 dead_lettered,
+count_batch(const Work *work, uint64 merged, const uint64 *dead_lettered,
 			TimestampTz received)
 {
 	uint64		counters[EVAUDIT_SOURCE_COUNTERS] = {
 		[EVAUDIT_SOURCE_RECEIVED] = work->batch->nevents,
 		[EVAUDIT_SOURCE_MERGED] = merged,
-		[EVAUDIT_SOURCE_DEAD_LETTERED] = dead_lettered,
 		[EVAUDIT_SOURCE_BATCHES] = 1,
 	};
 	TimestampTz times[EVAUDIT_SOURCE_TIMES] = {
@@ -93,6 +92,8 @@ count_batch(const Work *work, uint64 merged, uint64 dead_lettered,
 		[EVAUDIT_SOURCE_LAST_COMMITTED] = GetCurrentTimestamp(),
 	};
 
+	memcpy(&counters[EVAUDIT_SOURCE_DEAD_LETTERED], dead_lettered,
+		   sizeof(uint64) * EVAUDIT_NREASONS);
 	evaudit_process_progressed(work->process, counters, times);
 }
 
@@ -103,7 +104,7 @@ count_batch(const Work *work, uint64 merged, uint64 dead_lettered,
  * want the others ingested again.
  */
 static void
-ingest_batch(const Work *work, EvauditIngested *result)
+ingest_batch(const Work *work, EvauditIngested * result)
 {
 	EvauditBatch *batch = work->batch;
 
@@ -140,18 +141,16 @@ commit_batch(const Work *work)
 	EvauditBatch *batch = work->batch;
 	EvauditSource *source = work->source;
 	EvauditIngested result;
-	uint64		dead_lettered = 0;
+	uint64		dead_lettered[EVAUDIT_NREASONS] = {0};
 	TimestampTz received = GetCurrentTimestamp();
 
 	if (work->kind->begin != NULL)
 		work->kind->begin(work->state, batch);
 	ingest_batch(work, &result);
 	if (result.rejected > 0)
-		dead_lettered = evaudit_dead_letters_add(source->owner,
-												 source->owner_oid,
-												 source->name, source->topic,
-												 batch->events,
-												 batch->nevents);
+		evaudit_dead_letters_add(source->owner, source->owner_oid,
+								 source->name, source->topic, batch->events,
+								 batch->nevents, dead_lettered);
 	work->kind->commit(work->state, batch);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
@@ -166,7 +165,7 @@ commit_batch(const Work *work)
 
 /* Read a source for ever: what the process of a source does. */
 void
-evaudit_source_run(EvauditProcess *process)
+evaudit_source_run(EvauditProcess * process)
 {
 	Work		work = {.process = process};
 

@@ -39,6 +39,7 @@ operation_name(SqsOperation operation)
 		case SQS_GET_URL:
 			return "GetQueueUrl";
 		case SQS_GET_ATTRIBUTES:
+		case SQS_MEASURE:
 			return "GetQueueAttributes";
 		case SQS_RECEIVE:
 			return "ReceiveMessage";

@@ -33,6 +33,7 @@ evaudit_sqs_start_due_calls(SqsSource *state)
 		evaudit_sqs_start_receives(state, now);
 		evaudit_sqs_start_entries(state, &state->deletes, now);
 		evaudit_sqs_start_entries(state, &state->changes, now);
+		evaudit_sqs_start_measure(state, now);
 	}
 	else if (!state->lookup_pending && !state->shutting_down &&
 			 now >= state->pace.not_before)
@@ -60,6 +61,9 @@ handle_response(SqsSource *state, EvauditBatch *batch,
 			break;
 		case SQS_SET_VISIBILITY:
 			evaudit_sqs_entries_done(state, &state->changes, call, response);
+			break;
+		case SQS_MEASURE:
+			evaudit_sqs_measured(state, response);
 			break;
 	}
 	pfree(call);

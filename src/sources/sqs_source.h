@@ -73,7 +73,8 @@ typedef enum SqsOperation
 	SQS_GET_ATTRIBUTES,
 	SQS_RECEIVE,
 	SQS_DELETE,
-	SQS_SET_VISIBILITY
+	SQS_SET_VISIBILITY,
+	SQS_MEASURE
 } SqsOperation;
 
 /* A message that is to be deleted, or to become visible at another time. */
@@ -144,6 +145,9 @@ typedef struct SqsSource
 	bool		first_commit_done;	/* a batch was committed */
 	TimestampTz stepped_at;		/* when responses were last handled */
 
+	bool		measuring;		/* a call of sqs_depth.c is under way */
+	TimestampTz measure_at;		/* when the next one is due */
+
 	SqsEntryQueue deletes;
 	SqsEntryQueue changes;		/* of visibility */
 
@@ -163,7 +167,7 @@ typedef struct SqsSource
 
 /*
  * Each file uses those before it: options, call, hold, queue, payload,
- * entries, rejected, message, receive, dispatch, shutdown, source.
+ * entries, rejected, message, receive, depth, dispatch, shutdown, source.
  */
 
 /* sqs_options.c */
@@ -228,6 +232,11 @@ extern void evaudit_sqs_add_message(SqsSource *state, EvauditBatch *batch,
 extern void evaudit_sqs_start_receives(SqsSource *state, TimestampTz now);
 extern void evaudit_sqs_received(SqsSource *state, EvauditBatch *batch,
 								 const SqsCall *call,
+								 const EvauditAwsResponse *response);
+
+/* sqs_depth.c */
+extern void evaudit_sqs_start_measure(SqsSource *state, TimestampTz now);
+extern void evaudit_sqs_measured(SqsSource *state,
 								 const EvauditAwsResponse *response);
 
 /* sqs_dispatch.c */

@@ -102,6 +102,7 @@ foreach my $table ('sources', 'offsets', 'topics', 'dead_letter_store',
 my %sees = (
 	'stat_sources' => 'collector member watcher',
 	'stat_partitions' => 'collector member watcher',
+	'stat_dead_letters' => 'collector member watcher',
 	'source_stats()' => 'collector member watcher',
 	'partition_stats()' => 'collector member watcher',
 	'dead_letters' => 'collector member');
