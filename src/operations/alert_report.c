@@ -26,30 +26,57 @@
 /* Most changes of a rule's alerts in a minute that are logged and notified. */
 #define MAX_PER_MINUTE	10
 
+/* What was told of a rule in a minute. */
+typedef struct Told
+{
+	TimestampTz minute;
+	int			n;				/* also those that were not */
+} Told;
+
+static Told told[EVAUDIT_MAX_ALERT_RULES];
+
+/*
+ * A minute is over: log how many changes of a rule were not told in it.  True
+ * if it is not over, and there are such.
+ */
+static bool
+count_untold(int rule, TimestampTz minute)
+{
+	int			untold = told[rule].n - MAX_PER_MINUTE;
+
+	if (told[rule].minute == minute)
+		return untold > 0;
+	if (untold > 0)
+		ereport(LOG,
+				(errmsg("%d more changes of alert \"%s\" were not reported",
+						untold, evaudit_alert_rules[rule].name),
+				 errdetail_log("alert=\"%s\"",
+							   evaudit_alert_rules[rule].name)));
+	told[rule].minute = minute;
+	told[rule].n = 0;
+	return false;
+}
+
+/* The same of all rules; true if there is a minute to wait for. */
+bool
+evaudit_alert_count_untold(void)
+{
+	TimestampTz minute = GetCurrentTimestamp() / USECS_PER_MINUTE;
+	bool		waits = false;
+
+	for (int i = 0; i < evaudit_nalert_rules; i++)
+		waits |= count_untold(i, minute);
+	return waits;
+}
+
 /* Whether one more change of a rule may be told in this minute. */
 static bool
 may_tell(const EvauditAlert *alert)
 {
-	static struct
-	{
-		TimestampTz minute;
-		int			told;
-	}			rules[EVAUDIT_MAX_ALERT_RULES];
-	int			i = alert->rule - evaudit_alert_rules;
-	TimestampTz minute = alert->at / USECS_PER_MINUTE;
-	int			untold = rules[i].told - MAX_PER_MINUTE;
+	int			rule = alert->rule - evaudit_alert_rules;
 
-	if (rules[i].minute != minute)
-	{
-		if (untold > 0)
-			ereport(LOG,
-					(errmsg("%d more changes of alert \"%s\" were not reported",
-							untold, alert->rule->name),
-					 errdetail_log("alert=\"%s\"", alert->rule->name)));
-		rules[i].minute = minute;
-		rules[i].told = 0;
-	}
-	return rules[i].told++ < MAX_PER_MINUTE;
+	(void) count_untold(rule, alert->at / USECS_PER_MINUTE);
+	return told[rule].n++ < MAX_PER_MINUTE;
 }
 
 /* What is told of an alert, and an id for it; within a connection to SPI. */

@@ -377,7 +377,7 @@ run(void)
 		failing[i] = error != NULL;
 		any |= turn.any || error != NULL;
 	}
-	return any;
+	return evaudit_alert_count_untold() || any;
 }
 
 static const EvauditPeriodic evaluation = {

@@ -67,6 +67,7 @@ extern const int evaudit_nalert_rules;
 
 /* alert_report.c */
 extern void evaudit_alert_report(const EvauditAlert *alert);
+extern bool evaudit_alert_count_untold(void);
 
 /* alerts.c */
 extern void evaudit_alerts_init(void);

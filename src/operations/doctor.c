@@ -114,6 +114,20 @@ static Check checks[] = {
 		"Changes of these tables are not captured, or a lock hides it: track() puts the triggers in order."
 	},
 	{
+		"own triggers",
+		{"SELECT string_agg(format('%s on %s', t.tgname,"
+			" t.tgrelid::regclass), ', ' ORDER BY t.tgname)"
+			" FROM pg_trigger t JOIN pg_depend d ON d.objid = t.tgrelid"
+			" AND d.classid = 'pg_class'::regclass AND d.deptype = 'e'"
+			" AND d.refclassid = 'pg_extension'::regclass"
+			" JOIN pg_extension e ON e.oid = d.refobjid"
+			" AND e.extname = 'evaudit'"
+			" WHERE (t.tgenabled = 'D' OR t.tgenabled = 'R'"
+			" AND t.tgname <> '00_evaudit_raise') AND t.tgrelid NOT IN"
+			" (SELECT relation FROM evaudit.stat_audit)"},
+		"ALTER TABLE ... ENABLE TRIGGER: evaudit's own tables rely on them."
+	},
+	{
 		"event triggers",
 		{"SELECT string_agg(evtname, ', ' ORDER BY evtname)"
 			" FROM pg_event_trigger WHERE evtname LIKE 'evaudit\\_%'"
@@ -142,6 +156,13 @@ static Check checks[] = {
 			"('fsync', 'off'), ('full_page_writes', 'off'),"
 			" ('autovacuum', 'off'), ('track_counts', 'off'))"},
 		"A crash may lose or damage what was committed, or tables grow without VACUUM."
+	},
+	{
+		"statements in the log",
+		{"SELECT string_agg(format('%s = %s', name, setting), ', '"
+			" ORDER BY name) FROM pg_settings WHERE (name, setting) IN ("
+			"('log_min_duration_statement', '0'), ('log_statement', 'all'))"},
+		"Calls of http(), publish() and verify_token() are in the log with their tokens and payloads: log slow statements alone, or set this otherwise for the roles that call them."
 	},
 	{
 		"clock",

@@ -6,7 +6,7 @@ use warnings;
 use Evaudit::Cluster;
 use Test::More;
 
-my $node = Evaudit::Cluster->new('main', conf => "max_worker_processes = 24\nfsync = on\n");
+my $node = Evaudit::Cluster->new('main', conf => "max_worker_processes = 24\nfsync = on\nlog_statement = none\n");
 
 sub query { return $node->safe_psql($_[1] // 'postgres', $_[0]); }
 
@@ -46,6 +46,22 @@ query('ALTER EVENT TRIGGER evaudit_record_dropped DISABLE');
 finds('event triggers', 'evaudit_record_dropped$', 'an event trigger that is disabled');
 query('ALTER EVENT TRIGGER evaudit_record_dropped ENABLE ALWAYS');
 mended('event triggers');
+
+query('ALTER TABLE evaudit.dead_letter_store DISABLE TRIGGER forget_owner');
+finds('own triggers', qr/^forget_owner on evaudit\.dead_letter_store$/, 'a trigger of an own table that is disabled');
+query('ALTER TABLE evaudit.dead_letter_store ENABLE REPLICA TRIGGER forget_owner');
+finds('own triggers', qr/^forget_owner on evaudit\.dead_letter_store$/, 'or that fires for replication alone');
+query('ALTER TABLE evaudit.dead_letter_store ENABLE ALWAYS TRIGGER forget_owner');
+mended('own triggers');
+
+foreach my $setting ('log_min_duration_statement = 0', 'log_statement = all')
+{
+	my ($name, $value) = split / = /, $setting;
+	query("ALTER DATABASE postgres SET $name = '$value'");
+	finds('statements in the log', qr/^$setting$/, "$setting has tokens in the log");
+	query("ALTER DATABASE postgres RESET $name");
+	mended($name);
+}
 
 query(q{CREATE SERVER aws FOREIGN DATA WRAPPER evaudit_aws
 		OPTIONS (region 'eu-west-1', endpoint_url 'http://127.0.0.1:9');
@@ -114,7 +130,7 @@ is( query(
 	'retention of events, source queue', 'what came with a copy');
 
 # without preload
-my $plain = Evaudit::Cluster->new('plain', preload => 0, conf => "fsync = on\n");
+my $plain = Evaudit::Cluster->new('plain', preload => 0, conf => "fsync = on\nlog_statement = none\n");
 is( $plain->safe_psql('postgres', $found), 'launcher, preload',
 	'a server that does not preload the library');
 

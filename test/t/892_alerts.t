@@ -171,5 +171,26 @@ ok($node->wait_for($alerts, 'event_trigger_disabled evaudit_record_dropped, work
 query(q{UPDATE evaudit.alert_rules SET threshold = 1.5 * (SELECT value FROM evaudit.alerts WHERE name = 'worker_slots') WHERE name = 'worker_slots'});
 ok($node->wait_for($alerts, 'event_trigger_disabled evaudit_record_dropped'), 'and ends away from it');
 
+# Of more than ten changes of a rule in a minute the others are counted, at its
+# end, though nothing changes any more.
+query('ALTER EVENT TRIGGER evaudit_record_dropped ENABLE ALWAYS');
+ok($node->wait_for($alerts, ''), 'no alerts');
+query(q{UPDATE evaudit.alert_rules SET hold = '0s' WHERE name = 'audit_disabled'});
+ok($node->wait_for($alerts, 'audit_disabled public.watched'), 'one');
+query(q{DO $$
+	BEGIN
+		FOR i IN 1 .. 15 LOOP
+			EXECUTE format('CREATE TABLE many%s (id int)', i);
+			PERFORM evaudit.track(format('many%s', i)::regclass);
+			EXECUTE format('ALTER TABLE many%s DISABLE TRIGGER ALL', i);
+		END LOOP;
+	END $$});
+my $begun = -s $node->logfile;
+ok($node->wait_for('SELECT count(*) FROM evaudit.alerts', 16), 'many');
+$node->wait_for_log(qr/LOG:  \d+ more changes of alert "audit_disabled" were not reported/, $begun);
+my $told = substr(slurp_file($node->logfile), $begun);
+my ($untold) = $told =~ /LOG:  (\d+) more changes of alert "audit_disabled"/;
+is((() = $told =~ /alert "audit_disabled" begins: public\.many/g) + $untold, 15, 'all are told or counted');
+
 $node->stop;
 done_testing();
