@@ -68,6 +68,11 @@ CREATE TABLE evaudit.offsets (
 	stopped boolean NOT NULL DEFAULT false,
 	-- why it is not read; NULL while it is
 	error text,
+	-- what seek_source() has it read again, and since when; reread_from is NULL
+	-- while it is being looked up, reread_until where nothing is read again
+	reread_from bigint,
+	reread_until bigint,
+	reread_since timestamptz,
 	PRIMARY KEY (source_id, topic, partition),
 	CHECK ((next_offset IS NULL) = (seek IS NOT NULL))
 ) WITH (fillfactor = 50);

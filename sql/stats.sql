@@ -250,13 +250,49 @@ LANGUAGE c VOLATILE ROWS 10 AS 'MODULE_PATHNAME', 'evaudit_progress_rows';
 COMMENT ON FUNCTION evaudit.progress_rows() IS
 	'internal: rows of evaudit.stat_jobs';
 
+-- What seek_source() has sources read again, with partitions that are done
+-- already if the same seek_source() moved them, or a later one.  The place of
+-- one whose leader has not said where it begins is not known.
+CREATE VIEW evaudit.rereads AS
+	WITH moved AS MATERIALIZED (
+		SELECT o.source_id, o.next_offset, o.reread_from, o.reread_until,
+			   o.reread_since,
+			   NOT o.stopped AND (o.next_offset IS NULL
+								  OR o.next_offset < o.reread_until) AS under_way
+		FROM evaudit.offsets_read o
+		WHERE o.reread_until IS NOT NULL)
+	SELECT m.source_id, s.since,
+		   COALESCE(pg_catalog.sum(LEAST(m.next_offset, m.reread_until)
+								   - m.reread_from), 0)::bigint AS done,
+		   CASE WHEN NOT pg_catalog.bool_or(m.next_offset IS NULL)
+				THEN pg_catalog.sum(m.reread_until - m.reread_from)::bigint
+		   END AS total
+	FROM moved m
+	JOIN (SELECT u.source_id, pg_catalog.min(u.reread_since) AS since
+		  FROM moved u WHERE u.under_way GROUP BY u.source_id) s
+		ON s.source_id = m.source_id AND m.reread_since >= s.since
+	WHERE m.next_offset IS NULL OR m.reread_from < m.reread_until
+	GROUP BY m.source_id, s.since;
+COMMENT ON VIEW evaudit.rereads IS
+	'internal: what sources read again after evaudit.seek_source()';
+
 CREATE VIEW evaudit.stat_jobs WITH (security_barrier) AS
 	SELECT p.work, p.subject, p.pid, p.done, p.total, p.unit, p.per_second,
 		   p.started_at
-	FROM evaudit.progress_rows() p;
+	FROM evaudit.progress_rows() p
+	UNION ALL
+	SELECT 're-read', s.name, p.pids[1], r.done, r.total, 'records',
+		   r.done / GREATEST(pg_catalog.date_part('epoch',
+				pg_catalog.clock_timestamp() - r.since), 0.000001),
+		   r.since
+	FROM evaudit.rereads r
+	JOIN evaudit.sources s ON s.id = r.source_id
+	LEFT JOIN evaudit.source_stats() p ON p.source_id = r.source_id
+	WHERE pg_catalog.pg_has_role('pg_monitor', 'USAGE')
+		OR evaudit.owns(s.owner_oid);
 COMMENT ON VIEW evaudit.stat_jobs IS
-	'how far long work is (redrive, baseline, undo, reconcile, redact, retention, export), for the role that does it and pg_monitor; pg_cancel_backend() ends it without loss';
+	'how far long work is (redrive, baseline, undo, reconcile, redact, retention, export, what a source re-reads), for the role that does it and pg_monitor; pg_cancel_backend() ends it without loss, a re-read is ended by seek_source() and held by pause_source()';
 COMMENT ON COLUMN evaudit.stat_jobs.total IS
 	'how many there are to do, of which some may turn out to need nothing; NULL: not known';
 COMMENT ON COLUMN evaudit.stat_jobs.unit IS
-	'what done and total count: letters, rows, changes or blocks';
+	'what done and total count: letters, rows, changes, blocks or records';

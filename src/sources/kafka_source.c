@@ -369,6 +369,7 @@ const EvauditSourceKind evaudit_kafka_source = {
 	.open = open_source,
 	.fetch = fetch_batch,
 	.commit = commit_batch,
+	.show_progress = evaudit_kafka_source_show_progress,
 	.ack = acknowledge_batch,
 	.receiver = make_receiver,
 	.receive_again = receive_again,

@@ -138,6 +138,10 @@ extern uint32 evaudit_kafka_source_checksum(const char *key, size_t key_len,
 /* kafka_group.c */
 extern void evaudit_kafka_source_show_to_group(KafkaSource *state);
 
+/* kafka_reread.c */
+extern void evaudit_kafka_source_show_progress(void *state, char *line,
+											   size_t size);
+
 /* kafka_health.c */
 extern void evaudit_kafka_source_check_health(KafkaSource *state);
 extern void evaudit_kafka_source_show(KafkaSource *state,

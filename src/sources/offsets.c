@@ -17,6 +17,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/timestamp.h"
 
 #include "server/spi.h"
 #include "sources/offsets.h"
@@ -45,6 +46,10 @@ read_offset(int row, EvauditOffset *offset)
 	}
 	offset->stopped = evaudit_spi_bool(row, 6);
 	offset->error = evaudit_spi_text_or_null(row, 7);
+	offset->reread_from = evaudit_spi_int64(row, 10);
+	offset->reread_until = evaudit_spi_int64(row, 11);
+	offset->reread_since =
+		DatumGetTimestampTz(evaudit_spi_datum_of(row, 12, TIMESTAMPTZOID));
 }
 
 /* All partitions of a source, by topic and number, within a transaction. */
@@ -53,7 +58,9 @@ evaudit_offsets_load(int64 source_id, int *n)
 {
 	static EvauditStatement load = {
 		"SELECT topic, partition, next_offset, seen_offset, seen_time,"
-		" seen_checksum, stopped, error, seek, incarnation"
+		" seen_checksum, stopped, error, seek, incarnation,"
+		" COALESCE(reread_from, 0), COALESCE(reread_until, 0),"
+		" COALESCE(reread_since, '-infinity')"
 		" FROM evaudit.offsets WHERE source_id = $1"
 		" ORDER BY topic COLLATE \"C\", partition",
 		1, {INT8OID}
@@ -325,7 +332,7 @@ evaudit_offsets_found(int64 source_id, const EvauditOffset *offsets, int n)
 	static EvauditStatement found = {
 		LOCKED_ROWS
 		"UPDATE evaudit.offsets o SET next_offset = n.next_offset,"
-		" seek = NULL FROM locked," COLUMN_ROWS
+		" seek = NULL, reread_from = n.next_offset FROM locked," COLUMN_ROWS
 		" WHERE o.source_id = $1 AND o.topic = locked.topic"
 		" AND o.partition = locked.partition AND n.topic = o.topic"
 		" AND n.partition = o.partition AND o.seek IS NOT NULL"
@@ -344,7 +351,9 @@ evaudit_offsets_found(int64 source_id, const EvauditOffset *offsets, int n)
 
 /*
  * Move partitions to where seek_source() wants them, and clear the request
- * unless a later one came; within a transaction.
+ * unless a later one came; within a transaction.  What is before the furthest
+ * place that they were read to is read again, but for a partition that
+ * stopped: its records are others by now.
  */
 void
 evaudit_offsets_move(int64 source_id, int seek_number,
@@ -354,7 +363,10 @@ evaudit_offsets_move(int64 source_id, int seek_number,
 		LOCKED_ROWS
 		"UPDATE evaudit.offsets o SET next_offset = n.next_offset,"
 		" seek = n.seek, seen_offset = NULL, seen_time = NULL,"
-		" seen_checksum = NULL, stopped = false, error = NULL"
+		" seen_checksum = NULL, stopped = false, error = NULL,"
+		" reread_from = n.next_offset, reread_until = CASE WHEN NOT o.stopped"
+		" THEN GREATEST(o.next_offset, o.reread_until) END,"
+		" reread_since = now()"
 		" FROM locked," COLUMN_ROWS
 		" WHERE o.source_id = $1 AND o.topic = locked.topic"
 		" AND o.partition = locked.partition AND n.topic = o.topic"

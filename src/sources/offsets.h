@@ -8,6 +8,7 @@
 #ifndef EVAUDIT_OFFSETS_H
 #define EVAUDIT_OFFSETS_H
 
+#include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 
 /* A partition and how far it has been read. */
@@ -24,6 +25,11 @@ typedef struct EvauditOffset
 	int64		seen_offset;
 	int64		seen_time;		/* milliseconds since 1970, or -1 */
 	uint32		seen_checksum;	/* CRC-32C of key and payload */
+
+	/* read again after seek_source(); until 0 or less than from: nothing is */
+	int64		reread_from;
+	int64		reread_until;
+	TimestampTz reread_since;
 
 	int			incarnation;	/* of the topic, from 1 */
 	bool		remade;			/* the topic is another one: its incarnation

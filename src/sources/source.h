@@ -113,6 +113,12 @@ typedef struct EvauditSourceKind
 	/* Keep the place after this batch, in the batch's own transaction. */
 	void		(*commit) (void *state, EvauditBatch *batch);
 
+	/*
+	 * How far what seek_source() asked for is, as the end of a line in
+	 * pg_stat_activity; "" if nothing is read again; or NULL.
+	 */
+	void		(*show_progress) (void *state, char *line, size_t size);
+
 	/* Tell the other side, once the transaction is committed; or NULL. */
 	void		(*ack) (void *state, EvauditBatch *batch);
 
@@ -122,7 +128,7 @@ typedef struct EvauditSourceKind
 	 */
 	bool		has_messages;	/* its events have a message_id */
 	void	   *(*receiver) (Jsonb *options);
-	void		(*receive_again) (void *receiver, EvauditEvent * event);
+	void		(*receive_again) (void *receiver, EvauditEvent *event);
 } EvauditSourceKind;
 
 extern const EvauditSourceKind evaudit_kafka_source;
@@ -141,7 +147,7 @@ extern void evaudit_source_report_error(EvauditSource *source, const char *fmt,.
 
 extern void evaudit_source_recovered(EvauditSource *source);
 extern void evaudit_source_check_size(const EvauditSource *source,
-									  EvauditEvent * event);
+									  EvauditEvent *event);
 extern void evaudit_source_wait(EvauditSource *source, TimestampTz until);
 
 /* source_job.c, source_worker.c, source_stats.c */
@@ -149,15 +155,15 @@ extern const EvauditJobKind evaudit_source_job;
 extern EvauditServerJobs evaudit_source_jobs;
 
 extern void evaudit_sources_init(void);
-extern void evaudit_source_run(EvauditProcess * process);
+extern void evaudit_source_run(EvauditProcess *process);
 
 extern EvauditBatch *evaudit_batch_create(const EvauditSource *source);
 extern void evaudit_batch_reset(EvauditBatch *batch);
 extern bool evaudit_batch_full(const EvauditSource *source,
 							   const EvauditBatch *batch);
-extern EvauditEvent * evaudit_batch_add(const EvauditSource *source,
-										EvauditBatch *batch,
-										const char *payload,
-										size_t payload_len);
+extern EvauditEvent *evaudit_batch_add(const EvauditSource *source,
+									   EvauditBatch *batch,
+									   const char *payload,
+									   size_t payload_len);
 
 #endif							/* EVAUDIT_SOURCE_H */

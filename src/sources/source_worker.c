@@ -66,14 +66,16 @@ load_definition(Work *work)
 static void
 report(const Work *work, BackendState state, const char *what, int nevents)
 {
-	char		str[128];
+	char		events[32] = "";
+	char		progress[128] = "";
+	char		str[384];
 
 	if (nevents > 0)
-		snprintf(str, sizeof(str), "source \"%s\": %s %d events",
-				 work->source->name, what, nevents);
-	else
-		snprintf(str, sizeof(str), "source \"%s\": %s",
-				 work->source->name, what);
+		snprintf(events, sizeof(events), " %d events", nevents);
+	if (work->state != NULL && work->kind->show_progress != NULL)
+		work->kind->show_progress(work->state, progress, sizeof(progress));
+	snprintf(str, sizeof(str), "source \"%s\": %s%s%s",
+			 work->source->name, what, events, progress);
 	pgstat_report_activity(state, str);
 }
 
@@ -104,7 +106,7 @@ count_batch(const Work *work, uint64 merged, const uint64 *dead_lettered,
  * want the others ingested again.
  */
 static void
-ingest_batch(const Work *work, EvauditIngested * result)
+ingest_batch(const Work *work, EvauditIngested *result)
 {
 	EvauditBatch *batch = work->batch;
 
@@ -165,7 +167,7 @@ commit_batch(const Work *work)
 
 /* Read a source for ever: what the process of a source does. */
 void
-evaudit_source_run(EvauditProcess * process)
+evaudit_source_run(EvauditProcess *process)
 {
 	Work		work = {.process = process};
 
