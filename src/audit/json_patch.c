@@ -238,7 +238,7 @@ static void
 read_paths(Patch *patch, Jsonb *paths, bool backwards)
 {
 	JsonbIterator *it = JsonbIteratorInit(&paths->root);
-	JsonbValue	key;
+	JsonbValue	key = {0};		/* keep compiler quiet */
 	JsonbValue	value;
 
 	patch->changes = palloc(sizeof(PathChange) * Max(JB_ROOT_COUNT(paths), 1));
