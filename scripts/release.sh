@@ -53,7 +53,7 @@ in_clean_release() {
 			mount -t overlay overlay -o \
 				"lowerdir=$tree,upperdir=$memory/upper,workdir=$memory/scratch" \
 				"$memory/root" && cd "$memory/root" &&
-			mount -t proc proc proc && mount --rbind /dev dev &&
+			mount -t proc proc proc && mount --rbind /dev dev && mount -t tmpfs tmpfs dev/shm &&
 			mkdir work && mount --bind "$folder" work &&
 			cp /etc/resolv.conf etc/resolv.conf &&
 			exec chroot . /usr/bin/env -u PG_CONFIG -u XDG_CACHE_HOME \
