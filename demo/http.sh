@@ -52,7 +52,7 @@ show_request() {
 		esac
 	done
 	echo
-	response=$(curl -s -H 'Content-Type: application/json' -w '\n  -> %{http_code}' "$@")
+	response=$(curl -s -w '\n  -> %{http_code}' "$@")
 	printf '  %s\n\n' "$response"
 	[ "${response##* }" = "$expected" ] ||
 		fail "the response should have had status $expected"
@@ -61,11 +61,12 @@ show_request() {
 # Ask the front as a client would.
 ask_front() {
 	local root=http://127.0.0.1:$port authorization="Authorization: Bearer $token"
-	show_request 202 -X POST -H "$authorization" \
+	local json='Content-Type: application/json'
+	show_request 202 -H "$authorization" -H "$json" \
 		-d '{"id": "o-1", "amount": 12.5}' "$root/topics/orders"
-	show_request 400 -X POST -H "$authorization" \
+	show_request 400 -H "$authorization" -H "$json" \
 		-d '{"id": "o-2", "amount": -1}' "$root/topics/orders"
-	show_request 401 -X POST -d '{"id": "o-3", "amount": 1}' "$root/topics/orders"
+	show_request 401 -H "$json" -d '{"id": "o-3", "amount": 1}' "$root/topics/orders"
 	show_request 200 -H "$authorization" "$root/users/user-00000003/services"
 }
 
