@@ -173,6 +173,14 @@ is_known(int64 seq)
 		seq >= known->bounds.first && seq <= known->bounds.last;
 }
 
+/* Open all indexes of a partition, and lock them. */
+static void
+open_indexes(EvauditOpenSegment *open, LOCKMODE lockmode)
+{
+	for (int i = 0; i < open->segment->nindexes; i++)
+		open->indexes[i] = index_open(open->segment->index_oids[i], lockmode);
+}
+
 /* Hold the locks on the known partition, which is open, and its indexes. */
 static void
 keep_locks(Relation rel)
@@ -213,11 +221,12 @@ evaudit_segment_open(EvauditOpenSegment *open, Oid audit, int64 seq)
 
 	open->segment = known;
 	open->rel = rel;
-	open->indexes = palloc(sizeof(Relation) * Max(known->nindexes, 1));
-	for (int i = 0; i < known->nindexes; i++)
-		open->indexes[i] = index_open(known->index_oids[i], lockmode);
+	open->indexes = palloc0(sizeof(Relation) * Max(known->nindexes, 1));
 	if (lockmode != NoLock)
+	{
+		open_indexes(open, lockmode);
 		keep_locks(rel);
+	}
 	return !known->by_executor;
 }
 
@@ -228,7 +237,10 @@ evaudit_segment_close(EvauditOpenSegment *open)
 	if (open->segment == NULL)
 		return;
 	for (int i = 0; i < open->segment->nindexes; i++)
-		index_close(open->indexes[i], NoLock);
+	{
+		if (open->indexes[i])
+			index_close(open->indexes[i], NoLock);
+	}
 	if (open->rel)
 		relation_close(open->rel, NoLock);
 	open->segment = NULL;
@@ -269,7 +281,7 @@ static void
 insert_index(EvauditOpenSegment *open, int i)
 {
 	EvauditSegment *segment = open->segment;
-	Relation	index = open->indexes[i];
+	Relation	index;
 	IndexInfo  *info = segment->index_infos[i];
 	ExprContext *econtext = GetPerTupleExprContext(segment->estate);
 	Datum		values[INDEX_MAX_KEYS];
@@ -282,6 +294,9 @@ insert_index(EvauditOpenSegment *open, int i)
 	check_undisturbed(before);
 	if (!wanted)
 		return;
+	if (open->indexes[i] == NULL)
+		open->indexes[i] = index_open(segment->index_oids[i], NoLock);
+	index = open->indexes[i];
 	FormIndexDatum(info, segment->slot, segment->estate, values, isnull);
 	check_undisturbed(before);
 

@@ -18,7 +18,7 @@ typedef struct EvauditOpenSegment
 {
 	EvauditSegment *segment;	/* NULL: none is open */
 	Relation	rel;
-	Relation   *indexes;
+	Relation   *indexes;		/* NULL: locked, but not needed yet */
 } EvauditOpenSegment;
 
 /* Which partition a number belongs to, and which numbers do. */
