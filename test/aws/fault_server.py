@@ -26,6 +26,7 @@ import json
 import os
 import random
 import re
+import select
 import socket
 import ssl
 import sys
@@ -303,11 +304,20 @@ class Handler(BaseHTTPRequestHandler):
         if self.state.target:
             status, kind, body = self.forward()
         else:
+            more = ({"gone": self.gone} if operation == "ReceiveMessage"
+                    else {})
             status, kind, body = 200, JSON, json.dumps(
-                self.service.call(operation, json.loads(self.body)) or {})
+                self.service.call(operation, json.loads(self.body), **more)
+                or {})
         if failed and status == 200:
             body = json.dumps(self.add_failed(json.loads(body), failed, rule))
         return status, kind, body
+
+    def gone(self):
+        """Whether the client has closed the connection."""
+        poll = select.poll()
+        poll.register(self.connection, select.POLLRDHUP)
+        return bool(poll.poll(0))
 
     @staticmethod
     def add_failed(answer, failed, rule):

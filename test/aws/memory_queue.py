@@ -138,12 +138,12 @@ class Service:
         self.changed = threading.Condition()
         self.random = random.Random(1)
 
-    def call(self, operation, request):
+    def call(self, operation, request, **more):
         method = getattr(self, "do_" + operation, None)
         if method is None:
             raise Refusal("InvalidAction", f"no operation {operation}")
         with self.changed:
-            answer = method(request)
+            answer = method(request, **more)
             if not operation.startswith("Get"):
                 self.changed.notify_all()
             return answer
@@ -196,13 +196,16 @@ class Service:
         return {"Successful": [{"Id": e["Id"], "MessageId": queue.add(e, now)}
                                for e in request["Entries"]], "Failed": []}
 
-    def do_ReceiveMessage(self, request):
+    def do_ReceiveMessage(self, request, gone):
+        """Waits for messages, which a client that is gone does not get."""
         wanted = int(request.get("MaxNumberOfMessages", 1))
         if not 1 <= wanted <= 10:
             raise Refusal("InvalidParameterValue", "MaxNumberOfMessages")
         end = time.time() + float(request.get("WaitTimeSeconds", 0))
         while True:
             now = time.time()
+            if gone():
+                return {"Messages": []}
             queue = self.queue(request)
             found = self.take(queue, queue.candidates(now), wanted, now,
                               request.get("VisibilityTimeout"))

@@ -119,8 +119,8 @@ read_queue($node, 'rights', 'rights');
 $node->wait_for(q{SELECT state FROM evaudit.stat_sources WHERE name = 'rights'},
 	'running');
 $node->safe_psql('postgres', q{SELECT evaudit.pause_source('rights')});
-$node->wait_for(q{SELECT count(*) FROM pg_stat_activity
-	WHERE backend_type = 'evaudit worker'}, 0);
+$node->wait_for(q{SELECT state, pids FROM evaudit.stat_sources WHERE name = 'rights'},
+	'paused|{}');
 $sqs->send('rights', map { login($_, 's', 1) } 1 .. 3);
 my @operations = qw(ChangeMessageVisibilityBatch DeleteMessageBatch);
 is(checked("queue \"rights\": %$_"), "queue \"rights\": $_|t|allowed",

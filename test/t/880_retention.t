@@ -23,17 +23,6 @@ sub refused
 	return $err =~ /ERROR:  (.*)/ ? $1 : 'nothing';
 }
 
-# Wait until a rule has gone through everything since now
-sub swept
-{
-	my ($what, %args) = @_;
-	my $now = query('SELECT clock_timestamp()');
-	$node->wait_for(
-		"SELECT last_run_at > '$now' FROM evaudit.stat_retention WHERE what = '$what'",
-		't', %args);
-	return;
-}
-
 # Events of a topic, numbered, each a day older than the one after it
 sub keep_events
 {
@@ -82,7 +71,7 @@ like( refused(q{SELECT evaudit.create_topic('bad', options => '{"dedup_window": 
 # events: of all topics, but those with a rule of their own
 query(q{SELECT evaudit.set_retention('events.own', '10 days')});
 query(q{SELECT evaudit.set_retention('events', '29.5 days')});
-swept($_) for 'events', 'events.own';
+$node->wait_swept($_) for 'events', 'events.own';
 is(kept('plain'), '30|71', 'events of a topic');
 is(kept('dropped'), '30|71', 'and of one that is not there any more');
 is(kept('own'), '10|91', 'those of a rule of its own');
@@ -100,7 +89,7 @@ query(q{INSERT INTO evaudit.dead_letter_store (owner, source, topic, reason,
 	FROM generate_series(1, 50) i});
 query(
 	q{SELECT evaudit.set_retention('dead_letters', '30.5 days', '{"redriven": "6.5 days"}')});
-swept('dead_letters');
+$node->wait_swept('dead_letters');
 is( query(q{SELECT count(*) FILTER (WHERE redriven_at IS NULL),
 		max(error::int) FILTER (WHERE redriven_at IS NULL),
 		count(redriven_at), max(error::int) FILTER (WHERE redriven_at IS NOT NULL)
@@ -113,17 +102,17 @@ query(qq{SELECT evaudit.alter_topic('versions', '{"minProperties": $_}')}) for 2
 query(q{UPDATE evaudit.topic_schemas SET created_at = now() -
 	make_interval(days => 100 - 10 * version) WHERE topic = 'versions'});
 query(q{SELECT evaudit.set_retention('schema_versions', '75 days')});
-swept('schema_versions');
+$node->wait_swept('schema_versions');
 my $versions =
   q{SELECT string_agg(version::text, ',' ORDER BY version) FROM evaudit.topic_schemas WHERE topic = 'versions'};
 is(query($versions), '2,3,4', 'schemas replaced long ago');
+query(q{SELECT evaudit.set_retention('events.versions', '1 year')});
 # 2 was replaced 110 days ago, 3 for 100
 query(q{INSERT INTO evaudit.events (topic, event_id, payload, received_at, schema_version)
 	VALUES ('versions', 'x', '{}', now() - interval '105 days', 3)});
-query(q{SELECT evaudit.set_retention('events.versions', '1 year')});
 query(q{UPDATE evaudit.topic_schemas SET created_at = created_at - interval '40 days'
 	WHERE topic = 'versions'});
-swept('schema_versions');
+$node->wait_swept('schema_versions');
 is(query($versions), '3,4', 'but not that of an event that is kept');
 
 # the table's owner has triggers that run as he, and errors of theirs are his
@@ -141,7 +130,7 @@ query(q{CREATE ROLE keeper;
 	CREATE TRIGGER refuse BEFORE DELETE ON evaudit.events
 		FOR EACH ROW EXECUTE FUNCTION public.refuse()});
 keep_events('plain2', 31);
-swept('events');
+$node->wait_swept('events');
 is(query(q{SELECT DISTINCT who, topic FROM seen}),
 	'keeper|plain2', 'triggers of the table run as its owner');
 keep_events('broken', 31);
@@ -149,7 +138,7 @@ query(q{SELECT evaudit.set_retention('events.broken', '1 day')});
 $node->wait_for(
 	q{SELECT state, detail FROM evaudit.stat_retention WHERE what = 'events.broken'},
 	'failed|no');
-swept('dead_letters');
+$node->wait_swept('dead_letters');
 pass('a rule that fails does not hold up others');
 is(kept('broken'), '31|1', 'and deletes nothing');
 query(q{SELECT evaudit.set_retention('events.broken', NULL)});
@@ -193,7 +182,7 @@ $node->wait_for(
 	'waiting|VACUUM is behind');
 keep_events('late', 31);
 query('VACUUM evaudit.events');
-swept('events');
+$node->wait_swept('events');
 is(kept('late'), '30|2', 'after VACUUM it goes on');
 
 $node->stop;

@@ -20,15 +20,6 @@ sub said
 	return join ' ', $err =~ /(?:NOTICE|ERROR|DETAIL|HINT):  (.*)/g;
 }
 
-# Wait until a rule has gone through everything since now
-sub swept
-{
-	my ($what) = @_;
-	my $now = query('SELECT clock_timestamp()');
-	return $node->wait_for(
-		"SELECT last_run_at > '$now' FROM evaudit.stat_retention WHERE what = '$what'", 't');
-}
-
 # The deliveries that there are, by the ids of their events.
 my $stored = q{SELECT string_agg(event_id || ' ' || state, ', ' ORDER BY id) FROM evaudit.delivery_store};
 
@@ -51,7 +42,7 @@ query(q{SELECT evaudit.publish('sent', '{"bad": 1}', 'no key')});
 $node->wait_for($stored, 'a1 parked, a2 blocked, b1 parked, c1 parked, d1 parked, no key parked');
 query(q{UPDATE evaudit.delivery_store SET since = now() - interval '2 days' WHERE event_id <> 'd1'});
 query(q{SELECT evaudit.set_retention('deliveries', '1 day')});
-swept('deliveries');
+$node->wait_swept('deliveries');
 is(query($stored), 'a1 parked, a2 blocked, b1 parked, c1 parked, d1 parked, no key parked', 'what waits for somebody stays, however old');
 
 # A sink that runs deletes what was given up itself, so this one is paused.
@@ -59,13 +50,13 @@ query(q{SELECT evaudit.pause_sink('out')});
 $node->wait_for(q{SELECT state, pid IS NULL FROM evaudit.stat_sinks}, 'paused|t');
 query(q{UPDATE evaudit.sink_positions SET high = low;
 	SELECT evaudit.skip_delivery(array_agg(id)) FROM evaudit.deliveries WHERE event_id IN ('a1', 'b1', 'd1')});
-swept('deliveries');
+$node->wait_swept('deliveries');
 is(query($stored), 'a1 skipped, a2 blocked, b1 skipped, c1 parked, d1 skipped, no key parked', 'nothing of a batch that is read again');
 query(q{UPDATE evaudit.sink_positions SET high = NULL;
 	INSERT INTO evaudit.delivery_store (sink_id, seq, state, attempts, since, topic, event_id, payload, event_time, received_at)
 	SELECT 999, n, 'parked', 1, now() - interval '2 days', 'sent', 'gone' || n, '{}', now(), now() FROM generate_series(1, 6000) n});
 $node->wait_for($stored, 'a1 skipped, a2 blocked, c1 parked, d1 skipped, no key parked');
-swept('deliveries');
+$node->wait_swept('deliveries');
 is(query($stored), 'a1 skipped, a2 blocked, c1 parked, d1 skipped, no key parked',
 	'what was given up goes, but not before what is behind it, nor too soon; and what no sink is there for');
 is(query(q{SELECT deleted, state FROM evaudit.stat_retention WHERE what = 'deliveries'}), '6001|active', 'counted');
@@ -80,7 +71,7 @@ query(q{INSERT INTO evaudit.registry_schemas (server_oid, location, id, type, sc
 	SELECT 1, 'http://registry', n, CASE WHEN n % 2 = 0 THEN 'AVRO' END, '"string"', now() - make_interval(days => CASE WHEN n <= 7000 THEN 40 ELSE 20 END)
 	FROM generate_series(1, 7100) n});
 query(q{SELECT evaudit.set_retention('fetched_schemas', '30 days')});
-swept('fetched_schemas');
+$node->wait_swept('fetched_schemas');
 is(query('SELECT count(*), min(id::int) FROM evaudit.registry_schemas'), '100|7001', 'schemas fetched long ago');
 is(query(q{SELECT deleted FROM evaudit.stat_retention WHERE what = 'fetched_schemas'}), 7000, 'counted');
 

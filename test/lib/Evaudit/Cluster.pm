@@ -105,6 +105,20 @@ sub wait_for
 	}
 }
 
+# Wait until a rule of retention has gone through all that is there now.  A run
+# that ends next may have begun before; the one after it has not.
+sub wait_swept
+{
+	my ($self, $what) = @_;
+
+	foreach (1 .. 2)
+	{
+		my $now = $self->safe_psql('postgres', 'SELECT clock_timestamp()');
+		$self->wait_for("SELECT last_run_at > '$now' FROM evaudit.stat_retention WHERE what = '$what'");
+	}
+	return 1;
+}
+
 # Publish so many events to the topic "orders", numbered on from those before,
 # of so many customers by turns; more members of the payload may be given, as
 # SQL.  Returns their numbers.

@@ -71,13 +71,24 @@ sub begin
 	return $self;
 }
 
+# Whether a process is there and no zombie.
+sub has_files
+{
+	my ($pid) = @_;
+	my $stat = eval { slurp_file("/proc/$pid/stat") } // '';
+	return $stat =~ /\) [^Z]/;
+}
+
 # Kill the parent and all processes, and start again.
 sub crash
 {
 	my ($self) = @_;
-	my $children = slurp_file("/proc/$self->{pid}/task/$self->{pid}/children");
-	kill 'KILL', $self->{pid}, split(/ /, $children);
+	my @children = split / /, slurp_file("/proc/$self->{pid}/task/$self->{pid}/children");
+	kill 'KILL', $self->{pid}, @children;
 	$self->kill9;
+	# until the last one has ended its ports are taken
+	my $deadline = time() + $DEADLINE;
+	usleep(10_000) while time() < $deadline && grep { has_files($_) } @children;
 	return $self->begin;
 }
 
