@@ -18,11 +18,14 @@
 
 #include "access/detoast.h"
 #include "access/xlog.h"
+#include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "foreign/foreign.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/syscache.h"
 
 #include "runtime/server_job.h"
 #include "server/foreign_options.h"
@@ -33,8 +36,6 @@ enum DefinitionColumn
 {
 	OWNER_OID_COLUMN,
 	NAMED_OID_COLUMN,
-	CAN_LOGIN_COLUMN,
-	CAN_CONNECT_COLUMN,
 	SERVER_OID_COLUMN,
 	CLUSTER_COLUMN,
 	OPTIONS_COLUMN,
@@ -69,16 +70,6 @@ column_number(int column, bool wide)
 	return wide ? DatumGetInt64(value) : (int64) DatumGetObjectId(value);
 }
 
-/* Whether a column is true. */
-static bool
-column_is_true(int column)
-{
-	bool		isnull;
-	Datum		value = evaudit_spi_datum(0, column, &isnull);
-
-	return !isnull && DatumGetBool(value);
-}
-
 /* Set why a job cannot run; trying again is of use unless it is refused. */
 static void
 set_error(EvauditJob *job, bool refused, const char *error)
@@ -88,14 +79,37 @@ set_error(EvauditJob *job, bool refused, const char *error)
 }
 
 /*
+ * Why a role that exists cannot run a process in this database; NULL if it
+ * can.  The server would end the process for that, too, but tell only its log.
+ */
+const char *
+evaudit_server_job_owner_fault(Oid owner)
+{
+	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(owner));
+	bool		can_login = HeapTupleIsValid(tuple) &&
+		((Form_pg_authid) GETSTRUCT(tuple))->rolcanlogin;
+
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	if (!can_login)
+		return "its owner is not permitted to log in";
+	if (!DatumGetBool(DirectFunctionCall3(has_database_privilege_id_id,
+										  ObjectIdGetDatum(owner),
+										  ObjectIdGetDatum(MyDatabaseId),
+										  CStringGetTextDatum("CONNECT"))))
+		return "its owner is not permitted to connect to the database";
+	return NULL;
+}
+
+/*
  * Whether the owner is the role that the job was made for or resumed by, and
- * can run a process.  The server would end the process for that, too, but tell
- * only its log.
+ * can run a process.
  */
 static bool
 check_owner(const EvauditServerJobs *jobs, EvauditJob *job)
 {
 	Oid			named = (Oid) column_number(NAMED_OID_COLUMN, false);
+	const char *fault;
 
 	job->owner = (Oid) column_number(OWNER_OID_COLUMN, false);
 	if (!OidIsValid(named) &&
@@ -105,10 +119,8 @@ check_owner(const EvauditServerJobs *jobs, EvauditJob *job)
 	else if (named != job->owner)
 		set_error(job, true, psprintf("its owner was renamed, or another role has that name now: evaudit.resume_%s() lets it run again",
 									  jobs->noun));
-	else if (!column_is_true(CAN_LOGIN_COLUMN))
-		set_error(job, false, "its owner is not permitted to log in");
-	else if (!column_is_true(CAN_CONNECT_COLUMN))
-		set_error(job, false, "its owner is not permitted to connect to the database");
+	else if ((fault = evaudit_server_job_owner_fault(job->owner)) != NULL)
+		set_error(job, false, fault);
 	return job->error == NULL;
 }
 
@@ -195,13 +207,12 @@ read_definition(void *arg)
 	EvauditJob *job = ((Reading *) arg)->job;
 	EvauditServerJob definition = {.job = job};
 	MemoryContext context = CurrentMemoryContext;
-	Datum		values[2] = {Int64GetDatum(job->id),
-	ObjectIdGetDatum(MyDatabaseId)};
+	Datum		value = Int64GetDatum(job->id);
 	KnownServer known;
 	EvauditSpi	spi;
 
 	evaudit_spi_begin(&spi);
-	job->paused = evaudit_spi_execute(&jobs->read, values, NULL) == 0;
+	job->paused = evaudit_spi_execute(&jobs->read, &value, NULL) == 0;
 	MemoryContextSwitchTo(context);
 	if (!job->paused && check_owner(jobs, job))
 	{

@@ -62,19 +62,16 @@ typedef struct EvauditServerJobs
 		1, {OIDOID} \
 	}, \
 	.read = { \
-		"SELECT s.owner_oid, r.oid, r.rolcanlogin, p.connect, s.server_oid," \
-		" s.cluster, s.options, s.kind, s.owner, s.server, s.name," \
+		"SELECT s.owner_oid, r.oid, s.server_oid, s.cluster, s.options," \
+		" s.kind, s.owner, s.server, s.name," \
 		" f.srvoptions, u.umoptions, " own " FROM evaudit." table " s" \
 		" LEFT JOIN pg_roles r ON r.rolname = s.owner" \
-		" LEFT JOIN LATERAL" \
-		"  (SELECT has_database_privilege(r.oid, $2, 'CONNECT')" \
-		"  AS connect) p ON true" \
 		" LEFT JOIN pg_foreign_server f ON f.srvname = s.server" \
 		" LEFT JOIN LATERAL (SELECT m.umoptions FROM pg_user_mapping m" \
 		"  WHERE m.umserver = f.oid AND m.umuser IN (r.oid, 0)" \
 		"  ORDER BY m.umuser DESC LIMIT 1) u ON true" \
 		" " joins " WHERE s.id = $1", \
-		2, {INT8OID, OIDOID} \
+		1, {INT8OID} \
 	}, \
 	.adopt = { \
 		"UPDATE evaudit." table " SET server_oid = $2, cluster = $3" \
@@ -118,6 +115,7 @@ typedef struct EvauditServerJobs
 	}
 
 /* server_job.c: which are to run, and as whom */
+extern const char *evaudit_server_job_owner_fault(Oid owner);
 extern List *evaudit_server_jobs_list(EvauditServerJobs *jobs);
 extern Jsonb *evaudit_server_job_options(const EvauditServerJobs *jobs,
 										 Datum options);

@@ -89,6 +89,20 @@ warn_superuser(const EvauditServerJobs *jobs, const char *name)
 				 errhint("Create it as a role that has the grants that its events need, and no others.")));
 }
 
+/* Warn whoever makes or resumes a job whose owner cannot run it as yet. */
+static void
+warn_owner(const EvauditServerJobs *jobs, const char *name, Oid owner)
+{
+	const char *fault = evaudit_server_job_owner_fault(owner);
+
+	if (fault != NULL)
+		ereport(WARNING,
+				(errmsg("%s \"%s\" cannot run: %s", jobs->noun, name, fault),
+				 errdetail("Its processes connect to the database as role \"%s\".",
+						   GetUserNameFromId(owner, false)),
+				 errhint("Use ALTER ROLE ... LOGIN and GRANT CONNECT ON DATABASE; it then starts by itself.")));
+}
+
 /*
  * Create a job by a statement that inserts its row unless there is one of that
  * name, and let it run as the current user.
@@ -109,6 +123,7 @@ evaudit_server_job_create(EvauditServerJobs *jobs, EvauditStatement *insert,
 				 errmsg("%s \"%s\" already exists", jobs->noun, name)));
 	set_identity(jobs, name, GetUserId());
 	warn_superuser(jobs, name);
+	warn_owner(jobs, name, GetUserId());
 }
 
 /* Refuse the name of none. */
@@ -237,6 +252,8 @@ evaudit_server_job_resume(EvauditServerJobs *jobs, const char *name)
 	Oid			owner = owner_to_resume(jobs, name);
 
 	set_identity(jobs, name, owner);
+	if (OidIsValid(owner))
+		warn_owner(jobs, name, owner);
 	return owner;
 }
 

@@ -172,10 +172,30 @@ foreach my $case (
 
 	$node->safe_psql('postgres', $before);
 	wait_for_state($state, $error, $before);
+	if ($state eq 'backoff')
+	{
+		my (undef, undef, $warning) = $node->psql('postgres',
+			q{BEGIN; SELECT evaudit.resume_source('logins'); ROLLBACK});
+		like($warning, qr/WARNING:  source "logins" cannot run: its owner is \Q$error\E.*\n.*HINT/s,
+			"who resumes it is warned: $before");
+	}
 	$node->safe_psql('postgres', $after);
 	wait_for_state('running', '', $after);
 }
+# and of the role that makes one
+$node->safe_psql('postgres', q{CREATE ROLE batch; GRANT USAGE ON FOREIGN SERVER kafka TO batch});
+foreach my $role ('batch', 'collector')
+{
+	my (undef, undef, $warning) = $node->psql('postgres', qq{
+		BEGIN;
+		SET LOCAL ROLE $role;
+		SELECT evaudit.create_source('of_$role', 'kafka', options => '{"topics": "logins"}');
+		ROLLBACK});
+	is($warning =~ /source "of_$role" cannot run: its owner is not permitted to log in/ ? 1 : 0,
+		$role eq 'batch' ? 1 : 0, "$role makes a source");
+}
 $node->safe_psql('postgres', q{
+	DROP OWNED BY batch; DROP ROLE batch;
 	DROP OWNED BY collector; DROP ROLE collector; DROP ROLE member;
 	CREATE DATABASE copy OWNER admin TEMPLATE postgres});
 wait_for_state('stopped', 'its owner does not exist any more', 'DROP ROLE');
