@@ -34,12 +34,16 @@
 	JOBS(view, "(state IN ('backoff', 'stopped') OR last_error IS NOT NULL)" \
 		 " AND state NOT IN ('paused', '" except "')")
 
-/* Credentials that end in less than $1 seconds. */
-#define CREDENTIALS(view) \
+/*
+ * Credentials that end in less than $1 seconds.  Who has nothing to send does
+ * not renew them: "used" is a condition that they were needed so late.
+ */
+#define CREDENTIALS(view, used) \
 	"SELECT name, remaining, format('they end at %s', credentials_expire_at)" \
 	" FROM (SELECT name, credentials_expire_at," \
 	" extract(epoch FROM credentials_expire_at - clock_timestamp())::float8" \
-	" AS remaining FROM evaudit." view ") s WHERE remaining < $1" FIRST("name")
+	" AS remaining FROM evaudit." view " WHERE " used ") s" \
+	" WHERE remaining < $1" FIRST("name")
 
 EvauditAlertRule evaudit_alert_rules[] = {
 	{
@@ -174,13 +178,14 @@ EvauditAlertRule evaudit_alert_rules[] = {
 		"source_credentials", "warning", true, 300, 10,
 		"The credentials of a source end in so many seconds.",
 		"They should have been renewed: see the server's log, and what issues them.",
-		{CREDENTIALS("stat_sources")}
+		{CREDENTIALS("stat_sources", "true")}
 	},
 	{
 		"sink_credentials", "warning", true, 300, 10,
-		"The credentials of a sink end in so many seconds.",
+		"The credentials of a sink end in so many seconds, and it sent events as late as that.",
 		"They should have been renewed: see the server's log, and what issues them.",
-		{CREDENTIALS("stat_sinks")}
+		{CREDENTIALS("stat_sinks", "last_delivered_at > credentials_expire_at"
+					 " - make_interval(secs => $1)")}
 	},
 	{
 		"issuer_unusable", "critical", false, 0, 10,

@@ -76,6 +76,7 @@ await_positions('shown', '0:7/7 lag 0, 1:7/7 lag 0', 'after each commit');
 
 # lag is seen, and a move as well
 $node->safe_psql('postgres', q{SELECT evaudit.pause_source('logins')});
+$node->wait_for('SELECT state, pids FROM evaudit.stat_sources', 'paused|{}');
 send_logins(2);
 await_positions('shown', '0:7/9 lag 2, 1:7/9 lag 2', 'a source that stands has lag');
 

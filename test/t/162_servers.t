@@ -60,8 +60,9 @@ is(check_of('reader'), "t|brokers\nt|topic \"logins\"", 'it can be used');
 query('REVOKE USAGE ON FOREIGN SERVER kafka FROM reader');
 await_state('stopped', 'permission denied for foreign server kafka',
 	'REVOKE USAGE stops the source');
-query(q{SET ROLE reader; SELECT evaudit.pause_source('logins');
-	SELECT evaudit.resume_source('logins')});
+query(q{SET ROLE reader; SELECT evaudit.pause_source('logins')});
+await_state('paused', '', 'it is paused');
+query(q{SET ROLE reader; SELECT evaudit.resume_source('logins')});
 await_state('stopped', 'permission denied for foreign server kafka',
 	'also when it was paused and resumed');
 like(check_of('reader'), qr/permission denied for foreign server kafka/,

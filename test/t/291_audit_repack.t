@@ -55,7 +55,7 @@ sub repack
 		($ok, $err) = (0, '');
 		$ok = IPC::Run::run(\@command, '<', \undef, '>', \my $out, '2>', \$err,
 			IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
-		last if $ok || $err !~ /canceling statement due to \w+ timeout/;
+		last if $ok || $err !~ /canceling statement due to \w+ timeout|current transaction is aborted/;
 	}
 	ok($ok, 'a partition is repacked') or diag($err);
 	return $err =~ /repacking table "\Q$partition\E"/ ? 1 : 0;

@@ -99,6 +99,7 @@ pass('it runs again from where somebody says');
 
 # publishers are told instead
 $node->safe_psql('postgres', q{SELECT evaudit.pause_sink('bad')});
+$node->wait_for(q{SELECT state, pid IS NULL FROM evaudit.stat_sinks WHERE name = 'bad'}, 'paused|t');
 $node->append_conf('postgresql.conf', "evaudit.outbox_policy = block\n");
 $node->reload;
 $node->wait_for('SHOW evaudit.outbox_policy', 'block');

@@ -88,9 +88,11 @@ $kafka->configure('ahead', 'max.message.bytes' => 3000);
 truncate $step_file, 0;
 $node->safe_psql('postgres', q{
 	SELECT evaudit.create_topic('ahead', NULL, '{"key": "/k"}');
+	BEGIN;
 	SELECT evaudit.create_sink('ahead', 'kafka', '{ahead}',
 		'{"batch_size": 2, "on_failure": "block"}');
 	SELECT evaudit.pause_sink('ahead');
+	COMMIT;
 	SELECT evaudit.publish('ahead', jsonb_build_object('k', k, 'x', repeat('x', length)), id)
 	FROM (VALUES ('e1', 'a', 9000), ('e2', 'b', 1), ('e3', 'a', 1), ('e4', 'c', 1))
 		v(id, k, length)});

@@ -105,8 +105,10 @@ $kafka->create_topic('ahead', 1);
 $kafka->configure('ahead', 'max.message.bytes' => 3000);
 $node->safe_psql('postgres', q{
 	SELECT evaudit.create_topic('ahead');
+	BEGIN;
 	SELECT evaudit.create_sink('ahead', 'kafka', '{ahead}', '{"batch_size": 1}');
 	SELECT evaudit.pause_sink('ahead');
+	COMMIT;
 	SELECT evaudit.publish('ahead', '{}', 'a' || n) FROM generate_series(1, 2) n;
 	SELECT evaudit.publish('ahead', jsonb_build_object('x', repeat('x', 9000)), 'a3');
 	SELECT evaudit.resume_sink('ahead')});

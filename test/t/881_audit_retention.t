@@ -95,6 +95,7 @@ query(q{
 		'INSERT INTO public.got VALUES (cardinality(events))';
 	SELECT evaudit.create_sink('trail', 'local', '{audit}', '{"function": "public.take"}')});
 query(q{SELECT evaudit.pause_sink('trail')});
+$node->wait_for('SELECT state, pid IS NULL FROM evaudit.stat_sinks', 'paused|t');
 fill() foreach 1 .. 2;
 query('DELETE FROM evaudit.audit_holds');
 ok($node->wait_for("SELECT ($state) ~ '^waiting a sink has not sent all rows of evaudit.audit_'", 't'),
@@ -107,6 +108,7 @@ cmp_ok($waiting, '>', 3, 'when what is held no more is gone');
 query(q{SELECT evaudit.resume_sink('trail')});
 fill();
 ok($node->wait_for("SELECT ($first) > $waiting", 't'), 'and goes on when it has sent them');
+ok($node->wait_for(q{SELECT count(*) FROM evaudit.alerts WHERE name = 'retention_awaits_sink'}, 0), 'the alert ends');
 query(q{SELECT evaudit.drop_sink('trail')});
 
 # Who holds a lock is not waited for by others, who write all the time, each
