@@ -221,7 +221,7 @@ COMMENT ON COLUMN evaudit.stat_queues.in_flight IS
 COMMENT ON COLUMN evaudit.stat_queues.delayed IS
 	'messages that were sent to be received later';
 COMMENT ON COLUMN evaudit.stat_queues.measured_at IS
-	'when SQS last said it; it is asked twice a minute while the source runs';
+	'when SQS last said it; it is asked once a minute while the source runs';
 
 CREATE FUNCTION evaudit.topic_stats(INOUT topic text, OUT outcome text,
 									OUT events bigint)

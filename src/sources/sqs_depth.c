@@ -3,7 +3,7 @@
  * sqs_depth.c
  *	  How many messages are in the queue, for stat_queues and metrics().
  *
- * One of the queue's workers asks twice a minute at most, whenever it has
+ * One of the queue's workers asks once a minute at most, whenever it has
  * something to do anyway: a receive of an empty queue ends three times a
  * minute.  Nothing depends on the response, so that its failure is no error of
  * the source: who may receive need not be allowed to read attributes.
@@ -18,7 +18,7 @@
 #include "sources/sqs_source.h"
 
 /* Seconds between two calls. */
-#define MEASURE_INTERVAL	30
+#define MEASURE_INTERVAL	60
 
 /* More messages than a queue can have. */
 #define MAX_MESSAGES		1e15
