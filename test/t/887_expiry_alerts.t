@@ -86,11 +86,12 @@ sub fetch
 }
 fires($node, 'issuer_fetch idp', sub { fetch(500, '') }, sub { fetch(200, $document) }, qr/500/);
 
-# a rule that waits for VACUUM
-query(q{INSERT INTO evaudit.events (topic, event_id, payload) SELECT 'sent', 'd' || i, '{}' FROM generate_series(1, 110000) i;
-	UPDATE evaudit.alert_rules SET threshold = 0 WHERE name = 'retention_behind';
-	DELETE FROM evaudit.events WHERE event_id ^@ 'd'});
-fires($node, 'retention_behind events', q{SELECT evaudit.set_retention('events', '1 year')},
+# a rule that waits for VACUUM since it last ran
+query(q{SELECT evaudit.set_retention('events', '1 year');
+	INSERT INTO evaudit.events (topic, event_id, payload) SELECT 'sent', 'd' || i, '{}' FROM generate_series(1, 110000) i});
+$node->wait_swept('events');
+query(q{UPDATE evaudit.alert_rules SET threshold = 0 WHERE name = 'retention_behind'});
+fires($node, 'retention_behind events', q{DELETE FROM evaudit.events WHERE event_id ^@ 'd'},
 	'VACUUM evaudit.events', qr/^VACUUM is behind$/);
 
 $node->stop;
