@@ -4,8 +4,7 @@
  *	  How partitions of Kafka do, as their workers last saw it.
  *
  * A table in shared memory of a fixed size, evaudit.max_partitions: where it
- * is full, further partitions are not shown.  It has a lock of its own, taken
- * after the runtime's where both are held.  A topic that is named but cannot
+ * is full, further partitions are not shown.  A topic that is named but cannot
  * be read has an entry, too, of EVAUDIT_NO_PARTITION.
  *
  *-------------------------------------------------------------------------
@@ -21,9 +20,8 @@
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
-#include "server/shmem.h"
 #include "sources/partition_status.h"
-#include "sources/source.h"
+#include "sources/source_table.h"
 
 PG_FUNCTION_INFO_V1(evaudit_partition_stats);
 
@@ -45,9 +43,7 @@ enum PartitionColumn
 
 typedef struct StatusKey
 {
-	Oid			database;
-	int32		partition;
-	int64		source_id;
+	EvauditSourceKey source;
 	char		topic[EVAUDIT_STREAM_BYTES];
 } StatusKey;
 
@@ -87,9 +83,9 @@ make_key(int64 source_id, const char *topic, int32 partition)
 	StatusKey	key;
 
 	memset(&key, 0, sizeof(key));
-	key.database = MyDatabaseId;
-	key.source_id = source_id;
-	key.partition = partition;
+	key.source.database = MyDatabaseId;
+	key.source.source_id = source_id;
+	key.source.partition = partition;
 	strlcpy(key.topic, topic, sizeof(key.topic));
 	return key;
 }
@@ -140,40 +136,7 @@ evaudit_forget_partition(int64 source_id, const char *topic, int32 partition)
 void
 evaudit_forget_partitions(Oid database, int64 source_id)
 {
-	HASH_SEQ_STATUS scan;
-	StatusEntry *entry;
-
-	LWLockAcquire(table.lock, LW_EXCLUSIVE);
-	hash_seq_init(&scan, table.entries);
-	while ((entry = hash_seq_search(&scan)) != NULL)
-	{
-		if (entry->key.database == database &&
-			entry->key.source_id == source_id)
-			(void) hash_search(table.entries, &entry->key, HASH_REMOVE, NULL);
-	}
-	LWLockRelease(table.lock);
-}
-
-/* Copies of the entries of this database's partitions. */
-static StatusEntry *
-copy_statuses(int *n)
-{
-	StatusEntry *copies;
-	StatusEntry *entry;
-	HASH_SEQ_STATUS scan;
-
-	*n = 0;
-	LWLockAcquire(table.lock, LW_SHARED);
-	copies = palloc_extended(Max(hash_get_num_entries(table.entries), 1) *
-							 sizeof(StatusEntry), MCXT_ALLOC_HUGE);
-	hash_seq_init(&scan, table.entries);
-	while ((entry = hash_seq_search(&scan)) != NULL)
-	{
-		if (entry->key.database == MyDatabaseId)
-			copies[(*n)++] = *entry;
-	}
-	LWLockRelease(table.lock);
-	return copies;
+	evaudit_source_table_forget(&table, database, source_id);
 }
 
 /* Add the row of one partition. */
@@ -183,10 +146,10 @@ add_row(ReturnSetInfo *rsinfo, const StatusEntry *entry)
 	Datum		values[PARTITION_COLUMNS];
 	bool		nulls[PARTITION_COLUMNS] = {false};
 
-	values[SOURCE_ID_COLUMN] = Int64GetDatum(entry->key.source_id);
+	values[SOURCE_ID_COLUMN] = Int64GetDatum(entry->key.source.source_id);
 	values[TOPIC_COLUMN] = CStringGetTextDatum(entry->key.topic);
-	values[PARTITION_COLUMN] = Int32GetDatum(entry->key.partition);
-	nulls[PARTITION_COLUMN] = entry->key.partition == EVAUDIT_NO_PARTITION;
+	values[PARTITION_COLUMN] = Int32GetDatum(entry->key.source.partition);
+	nulls[PARTITION_COLUMN] = entry->key.source.partition == EVAUDIT_NO_PARTITION;
 	values[END_OFFSET_COLUMN] = Int64GetDatum(entry->end_offset);
 	nulls[END_OFFSET_COLUMN] = entry->end_offset < 0;
 	values[FETCHED_AT_COLUMN] = TimestampTzGetDatum(entry->fetched_at);
@@ -202,21 +165,12 @@ add_row(ReturnSetInfo *rsinfo, const StatusEntry *entry)
 Datum
 evaudit_partition_stats(PG_FUNCTION_ARGS)
 {
-	EvauditJobStats *sources;
 	StatusEntry *copies;
-	int			nsources;
 	int			n;
 
 	InitMaterializedSRF(fcinfo, 0);
-	if (table.entries == NULL)
-		return (Datum) 0;
-
-	sources = evaudit_job_stats_visible(&evaudit_source_job, &nsources);
-	copies = copy_statuses(&n);
+	copies = evaudit_source_table_visible(&table, &n);
 	for (int i = 0; i < n; i++)
-	{
-		if (evaudit_job_stats_has(sources, nsources, copies[i].key.source_id))
-			add_row((ReturnSetInfo *) fcinfo->resultinfo, &copies[i]);
-	}
+		add_row((ReturnSetInfo *) fcinfo->resultinfo, &copies[i]);
 	return (Datum) 0;
 }

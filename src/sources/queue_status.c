@@ -3,8 +3,8 @@
  * queue_status.c
  *	  How many messages are in the queues of sources, as SQS last said it.
  *
- * A table in shared memory of a fixed size, whose lock is taken after the
- * runtime's where both are held.  A queue that finds no room is not shown.
+ * A table in shared memory of a fixed size.  A queue that finds no room is not
+ * shown.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,9 +19,9 @@
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
-#include "server/shmem.h"
 #include "server/spi.h"
 #include "sources/queue_status.h"
+#include "sources/source_table.h"
 #include "sources/sqs_source.h"
 
 PG_FUNCTION_INFO_V1(evaudit_queue_stats);
@@ -35,8 +35,7 @@ PG_FUNCTION_INFO_V1(evaudit_sqs_queues);
 
 typedef struct QueueKey
 {
-	int64		source_id;
-	Oid			database;
+	EvauditSourceKey source;
 	char		queue[NAME_BYTES];
 } QueueKey;
 
@@ -70,8 +69,8 @@ evaudit_show_queue(int64 source_id, const char *queue,
 	QueueEntry *entry;
 
 	memset(&key, 0, sizeof(key));
-	key.source_id = source_id;
-	key.database = MyDatabaseId;
+	key.source.source_id = source_id;
+	key.source.database = MyDatabaseId;
 	strlcpy(key.queue, queue, sizeof(key.queue));
 	LWLockAcquire(table.lock, LW_EXCLUSIVE);
 	entry = hash_search(table.entries, &key,
@@ -89,40 +88,7 @@ evaudit_show_queue(int64 source_id, const char *queue,
 void
 evaudit_forget_queues(Oid database, int64 source_id)
 {
-	HASH_SEQ_STATUS scan;
-	QueueEntry *entry;
-
-	LWLockAcquire(table.lock, LW_EXCLUSIVE);
-	hash_seq_init(&scan, table.entries);
-	while ((entry = hash_seq_search(&scan)) != NULL)
-	{
-		if (entry->key.database == database &&
-			entry->key.source_id == source_id)
-			(void) hash_search(table.entries, &entry->key, HASH_REMOVE, NULL);
-	}
-	LWLockRelease(table.lock);
-}
-
-/* Copies of the entries of this database's queues. */
-static QueueEntry *
-copy_entries(int *n)
-{
-	QueueEntry *copies;
-	QueueEntry *entry;
-	HASH_SEQ_STATUS scan;
-
-	*n = 0;
-	LWLockAcquire(table.lock, LW_SHARED);
-	copies = palloc(Max(hash_get_num_entries(table.entries), 1) *
-					sizeof(QueueEntry));
-	hash_seq_init(&scan, table.entries);
-	while ((entry = hash_seq_search(&scan)) != NULL)
-	{
-		if (entry->key.database == MyDatabaseId)
-			copies[(*n)++] = *entry;
-	}
-	LWLockRelease(table.lock);
-	return copies;
+	evaudit_source_table_forget(&table, database, source_id);
 }
 
 /* queue_stats(): queues of the sources that the user may see. */
@@ -130,21 +96,16 @@ Datum
 evaudit_queue_stats(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	EvauditJobStats *sources;
 	QueueEntry *copies;
-	int			nsources;
 	int			n;
 
 	InitMaterializedSRF(fcinfo, 0);
-	if (table.entries == NULL)
-		return (Datum) 0;
-	sources = evaudit_job_stats_visible(&evaudit_source_job, &nsources);
-	copies = copy_entries(&n);
+	copies = evaudit_source_table_visible(&table, &n);
 	for (int i = 0; i < n; i++)
 	{
 		const QueueEntry *entry = &copies[i];
 		Datum		values[] = {
-			Int64GetDatum(entry->key.source_id),
+			Int64GetDatum(entry->key.source.source_id),
 			CStringGetTextDatum(entry->key.queue),
 			Int64GetDatum(entry->depth.visible),
 			Int64GetDatum(entry->depth.in_flight),
@@ -153,9 +114,7 @@ evaudit_queue_stats(PG_FUNCTION_ARGS)
 		};
 		bool		nulls[lengthof(values)] = {false};
 
-		if (evaudit_job_stats_has(sources, nsources, entry->key.source_id))
-			tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values,
-								 nulls);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 	return (Datum) 0;
 }
